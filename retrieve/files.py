@@ -1,0 +1,161 @@
+"""Every byte of an index reaches the disk through here: write beside, fsync, rename, fsync the folder.
+
+A crash at any instruction therefore leaves the old file or the new one, never a part of one. Locks are the kernel's:
+one writer (filelock), any number of readers per generation (a shared flock that dies with its process).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xxhash
+
+from retrieve.errors import IndexCorrupt, IndexLocked
+
+_CHUNK = 1 << 22
+
+
+def checksum_bytes(data: bytes) -> str:
+    """XXH3-128 of a byte string, 32 hexadecimal digits."""
+    return xxhash.xxh3_128_hexdigest(data)
+
+
+def checksum_file(path: Path) -> str:
+    """XXH3-128 of a file's content, read in pieces."""
+    digest = xxhash.xxh3_128()
+    with path.open("rb") as file:
+        while piece := file.read(_CHUNK):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def sync_folder(path: Path) -> None:
+    """Make renames and new names in a folder durable."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Replace (or make) one file, all or nothing."""
+    temporary = path.with_name(f".{path.name}.new")
+    with temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.rename(path)
+    sync_folder(path.parent)
+
+
+def write_array(path: Path, array: npt.NDArray[Any]) -> None:
+    """Write an array into a folder that is not sealed yet (`seal_folder` makes it durable)."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        np.save(file, np.ascontiguousarray(array), allow_pickle=False)
+
+
+def read_array(path: Path) -> npt.NDArray[Any]:
+    """Memory-map an array; its header and length are checked, its content is not read."""
+    try:
+        if path.stat().st_size == 0:
+            raise IndexCorrupt(f"{path} is empty: rebuild the index, or restore it from a copy")
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise IndexCorrupt(f"{path} cannot be read as an array: {error}") from error
+    return np.asarray(array)
+
+
+def seal_folder(building: Path, sealed: Path) -> dict[str, tuple[int, str]]:
+    """Fsync a finished folder and give it its name; returns each file's size and checksum, by relative path."""
+    files: dict[str, tuple[int, str]] = {}
+    for path in sorted(building.rglob("*")):
+        if path.is_dir():
+            sync_folder(path)
+            continue
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+        files[path.relative_to(building).as_posix()] = (path.stat().st_size, checksum_file(path))
+    sync_folder(building)
+    building.rename(sealed)
+    sync_folder(sealed.parent)
+    return files
+
+
+def remove_folder(path: Path) -> None:
+    """Take a folder out of sight first, then delete it: a crash leaves a dot-folder, never half a segment."""
+    if not path.exists():
+        return
+    hidden = path.with_name(f".gone-{path.name}")
+    if hidden.exists():
+        shutil.rmtree(hidden)
+    path.rename(hidden)
+    shutil.rmtree(hidden)
+
+
+@contextmanager
+def writer_lock(path: Path) -> Iterator[None]:
+    """Hold the one writer's lock, or raise `IndexLocked` at once."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(str(path))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise IndexLocked(
+            f"{path.parent} is being written by another process: wait for it to finish and try again"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+class ReaderLock:
+    """A shared lock on one generation, held until released or forgotten; the kernel frees it if its holder dies."""
+
+    def __init__(self, descriptor: int | None) -> None:
+        self._finalizer = None if descriptor is None else weakref.finalize(self, os.close, descriptor)
+
+    @classmethod
+    def take(cls, path: Path) -> ReaderLock:
+        """Lock `readers/<generation>`. On storage that cannot be written nobody can remove files: no lock then."""
+        try:
+            path.parent.mkdir(exist_ok=True)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        except OSError:
+            if os.access(path.parent.parent, os.W_OK):
+                raise
+            return cls(None)
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        return cls(descriptor)
+
+    def release(self) -> None:
+        """Let the generation go; calling it twice is harmless."""
+        if self._finalizer is not None:
+            self._finalizer()
+
+
+def has_readers(path: Path) -> bool:
+    """Whether any process holds the shared lock of this generation. A file nobody holds is removed."""
+    try:
+        file = path.open("r+b")
+    except FileNotFoundError:
+        return False
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        path.unlink(missing_ok=True)
+    return False

@@ -1,0 +1,66 @@
+"""The nouns: one frozen record each, shared by every layer.
+
+Ids are strings everywhere; integer rows exist only below the retrievers. Text offsets are character offsets
+into `Document.text` as it was given, before any normalisation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One text with its id. `metadata` is a JSON object: what filters select on and hits give back."""
+
+    id: str
+    text: str
+    title: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Passage(NamedTuple):
+    """A window of one document: `text[start:end]` of `doc_id`, the `position`-th from its beginning."""
+
+    doc_id: str
+    start: int
+    end: int
+    position: int
+
+
+class Query(NamedTuple):
+    """A question with its id."""
+
+    id: str
+    text: str
+
+
+class PassageHit(NamedTuple):
+    """A passage of a hit: character offsets, position in the document, the text between the offsets, score."""
+
+    start: int
+    end: int
+    position: int
+    text: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One answer. `rank` counts from 1; `scores` holds what each view gave (absent: the view did not find it)."""
+
+    doc_id: str
+    score: float
+    rank: int
+    title: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    passages: tuple[PassageHit, ...] = ()
+    scores: Mapping[str, float] = field(default_factory=dict)
+
+
+class Progress(Protocol):
+    """Called with a stage's name, the units done so far, and their total where it is known."""
+
+    def __call__(self, stage: str, done: int, total: int | None) -> None: ...
