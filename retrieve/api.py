@@ -1,0 +1,384 @@
+"""The class `Index`: create or open an index folder, write to it, search it. What an application needs, in one noun.
+
+One `Index` is safe in many threads: it answers from one generation until `refresh()`, and every object it shares
+between threads is immutable or locked.
+"""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from retrieve.corpora.check import check_document, document_from
+from retrieve.errors import IndexExists, UsageError
+from retrieve.recipe import Recipe, load_recipe
+from retrieve.retrievers.explain import explain as explain_document
+from retrieve.retrievers.hits import build_hits, load_documents
+from retrieve.retrievers.options import SearchOptions, resolve_options
+from retrieve.retrievers.rerank import PairScorer, rerank
+from retrieve.retrievers.search import Ranking, Searcher, check_query
+from retrieve.store.filters import Filter, parse_filter
+from retrieve.store.info import describe
+from retrieve.store.manifest import MANIFEST, Manifest, read_manifest, replace_manifest
+from retrieve.store.merge import merge
+from retrieve.store.pipeline import Pipeline
+from retrieve.store.place import index_path
+from retrieve.store.snapshot import Place, Snapshot
+from retrieve.store.vectors import prepare
+from retrieve.store.verify import verify
+from retrieve.store.writer import Added
+from retrieve.store.writer import Writer as StoreWriter
+from retrieve.types import Document, Hit, Progress, Query
+
+Where = Mapping[str, Any] | str | None
+
+
+class RunResult(NamedTuple):
+    """Many queries' rankings: (query id, [(document id, score)…]) in query order, ties already in order.
+
+    `silent`: per view, the ids of queries for which it had no hit. `views`: each view's own rankings, if asked for.
+    """
+
+    rankings: list[tuple[str, list[tuple[str, float]]]]
+    silent: dict[str, list[str]]
+    views: dict[str, list[tuple[str, list[tuple[str, float]]]]]
+
+
+class Writer:
+    """Adds and deletes within one commit. Made by `Index.writer()`."""
+
+    def __init__(self, store: StoreWriter) -> None:
+        self._store = store
+
+    def add(
+        self,
+        documents: Iterable[Document | Mapping[str, Any]],
+        vectors: Iterable[npt.ArrayLike] | None = None,
+    ) -> Added:
+        """Add or update, in order; an unchanged document costs nothing. Dicts follow the JSONL rules.
+
+        `vectors`: for each document (D,) or (S,D) for its S passages, in place of encoding. Raises `InputError` for a
+        document that cannot be stored.
+        """
+        return self._store.add((_checked(document) for document in documents), vectors)
+
+    def delete(self, ids: Iterable[str] = (), where: Where = None) -> int:
+        """Delete by id, by filter, or both; returns how many documents went."""
+        if isinstance(ids, str):
+            raise UsageError(f"delete wants a list of ids, got the string {ids!r}: write [{ids!r}]")
+        return self._store.delete(list(ids), _filter(where))
+
+
+class Index:
+    """An open index. Use `Index.create` or `Index.open`; use it as a context, or `close()` it."""
+
+    def __init__(self, folder: Path, snapshot: Snapshot, pipeline: Pipeline) -> None:
+        self.path = folder
+        self._snapshot = snapshot
+        self._pipeline = pipeline
+        self._refreshing = threading.Lock()
+        self._scorers: dict[str, PairScorer] = {}
+
+    # -- opening ----------------------------------------------------------------------------------------------
+
+    @classmethod
+    def create(
+        cls,
+        path: str | Path,
+        recipe: str | Path | Mapping[str, Any] | Recipe = "hybrid",
+        overrides: Sequence[str] = (),
+        *,
+        force: bool = False,
+    ) -> Index:
+        """Make an empty index by a recipe (a shipped name, a TOML file, a mapping), and open it.
+
+        An unfinished index (nothing committed) of the same recipe is opened, so that a build can go on. Anything else
+        in the way is `IndexExists`; `force` deletes an index, never another kind of folder.
+        """
+        folder = index_path(path)
+        resolved = load_recipe(recipe, overrides)
+        pipeline = Pipeline(resolved)
+        if (folder / MANIFEST).exists() and not force:
+            manifest = read_manifest(folder)
+            record = pipeline.encoder_record()
+            same = manifest.recipe_digest == resolved.digest and (
+                record is None
+                or manifest.encoder is None
+                or record.fingerprint == manifest.encoder.fingerprint
+            )
+            if manifest.generation == 0 and same:
+                return cls.open(folder)
+            raise IndexExists(
+                f"{folder} is an index already: add to it, choose another place, or use --force"
+            )
+        if folder.exists() and any(folder.iterdir()):
+            if not (folder / MANIFEST).exists():
+                raise IndexExists(f"{folder} exists and is no index: choose another place")
+            shutil.rmtree(folder)
+        record = pipeline.encoder_record()
+        folder.mkdir(parents=True, exist_ok=True)
+        replace_manifest(
+            folder,
+            Manifest(
+                recipe=resolved.model_dump(mode="json", exclude_none=True),
+                recipe_digest=resolved.digest,
+                encoder=record,
+            ),
+        )
+        return cls.open(folder)
+
+    @classmethod
+    def open(cls, path: str | Path, *, model: str | None = None) -> Index:
+        """Open an index by path or name. `model`: the encoder's folder, if it moved."""
+        folder = index_path(path)
+        snapshot = Snapshot.open(folder)
+        recipe = snapshot.manifest.resolved_recipe()
+        return cls(folder, snapshot, Pipeline(recipe, expected=snapshot.manifest.encoder, model=model))
+
+    def refresh(self) -> bool:
+        """Move to the newest generation; returns whether there was one."""
+        with self._refreshing:
+            if read_manifest(self.path).generation == self._snapshot.manifest.generation:
+                return False
+            self._snapshot = Snapshot.open(self.path, reuse=self._snapshot)
+            return True
+
+    def close(self) -> None:
+        """Let the generation go."""
+        self._snapshot.close()
+
+    def __enter__(self) -> Index:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    # -- writing ----------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def writer(self, progress: Progress | None = None) -> Iterator[Writer]:
+        """The one writer: leaving the block commits and refreshes this index; an exception changes nothing.
+
+        Raises `IndexLocked` while another writer is at work.
+        """
+        store = StoreWriter.open(self.path, self._pipeline, progress)
+        try:
+            yield Writer(store)
+            store.commit()
+            self.refresh()
+        finally:
+            store.close()
+
+    def merge(self, *, retrain: bool = False, progress: Progress | None = None) -> None:
+        """Rewrite segments without deleted rows, packed to the recipe's segment size; `retrain` learns FAISS anew."""
+        merge(self.path, self._pipeline, retrain=retrain, progress=progress)
+        self.refresh()
+
+    def verify(self, progress: Progress | None = None) -> list[str]:
+        """Check every byte; returns the problems found."""
+        return verify(self.path, progress)
+
+    # -- searching --------------------------------------------------------------------------------------------
+
+    def search(
+        self,
+        query: str | None = None,
+        k: int = 10,
+        *,
+        vector: npt.ArrayLike | None = None,
+        where: Where = None,
+        reranker: str | None = None,
+        **options: Any,
+    ) -> list[Hit]:
+        """The k best documents (or passages) for a query.
+
+        `using`: a view, several, or "hybrid"; `where`: a filter; `vector`: a query vector (D,) for the dense view in
+        place of encoding; `reranker`: a cross-encoder's folder or name. Other options and their defaults are those of
+        `resolve_options`. Raises `UsageError` for k ≤ 0, an empty query or an unknown option.
+        """
+        if query is None and vector is None:
+            raise UsageError("search wants a query text, a vector, or both")
+        vectors = None if vector is None else np.atleast_2d(np.asarray(vector, dtype=np.float32))
+        if query is None and "using" not in options:
+            options["using"] = "dense"
+        return self._search_texts([query], k, vectors, where, reranker, options)[0]
+
+    def search_many(
+        self,
+        queries: Sequence[str],
+        k: int = 10,
+        *,
+        where: Where = None,
+        reranker: str | None = None,
+        **options: Any,
+    ) -> list[list[Hit]]:
+        """Hits for several queries, in their order; the same as searching one by one, with batched encoding."""
+        return self._search_texts(queries, k, None, where, reranker, options)
+
+    def run(
+        self,
+        queries: Sequence[Query],
+        k: int = 1000,
+        *,
+        where: Where = None,
+        parents: bool = False,
+        drop_self: bool = False,
+        progress: Progress | None = None,
+        **options: Any,
+    ) -> RunResult:
+        """Rankings of many queries for evaluation: ids and scores, nothing read from the document table.
+
+        `parents` also returns each view's own ranking; `drop_self` leaves out the document whose id is the query's.
+        """
+        for query in queries:
+            check_query(query.text)
+        asked = k + 1 if drop_self else k
+        snapshot, searcher = self._searcher(asked, where, options)
+        if searcher.options.unit != "document":
+            raise UsageError("a run ranks documents: unit='passage' does not go with it")
+        result = RunResult([], {name: [] for name in searcher.options.views}, {})
+        for start in range(0, len(queries), 32):
+            part = queries[start : start + 32]
+            for query, ranking in zip(part, searcher.rank([query.text for query in part]), strict=True):
+                pools = {"": ranking.final} | (ranking.pools if parents else {})
+                for name, pool in pools.items():
+                    names = snapshot.doc_ids(pool.keys[:asked])
+                    pairs = zip(names, pool.scores[:asked].tolist(), strict=True)
+                    kept = [pair for pair in pairs if not (drop_self and pair[0] == query.id)][:k]
+                    target = result.views.setdefault(name, []) if name else result.rankings
+                    target.append((query.id, kept))
+                for name in ranking.silent:
+                    result.silent[name].append(query.id)
+            if progress is not None:
+                progress("queries", min(start + 32, len(queries)), len(queries))
+        return result
+
+    def explain(self, query: str, doc_id: str, **options: Any) -> dict[str, Any]:
+        """Why a document scores what it scores: terms, cosines, ranges. Raises `UsageError` for an unknown id."""
+        check_query(query)
+        snapshot, searcher = self._searcher(options.pop("k", 1000), None, options)
+        place = snapshot.locate([doc_id])[0]
+        if place is None:
+            raise UsageError(f"no document {doc_id!r} in {self.path}")
+        ranking = searcher.rank([query])[0]
+        return {"query": query, "doc_id": doc_id} | explain_document(searcher, query, ranking, place)
+
+    def _searcher(self, k: int, where: Where, options: Mapping[str, Any]) -> tuple[Snapshot, Searcher]:
+        snapshot = self._snapshot
+        resolved = _resolved(self._pipeline.recipe, k, options)
+        return snapshot, Searcher(snapshot, self._pipeline, resolved, _filter(where))
+
+    def _search_texts(
+        self,
+        queries: Sequence[str | None],
+        k: int,
+        vectors: npt.NDArray[np.float32] | None,
+        where: Where,
+        reranker: str | None,
+        options: Mapping[str, Any],
+    ) -> list[list[Hit]]:
+        texts = [query for query in queries if query is not None]
+        for text in texts:
+            check_query(text)
+        stage = self._pipeline.recipe.search.rerank
+        model = stage.model if reranker is None else reranker
+        if model and len(texts) != len(queries):
+            raise UsageError("reranking reads the query: give its text beside the vector")
+        deep = max(k, stage.depth) if model and k > 0 else k
+        snapshot, searcher = self._searcher(deep, where, options)
+        dense = "dense" in searcher.options.views
+        if len(texts) != len(queries) and searcher.options.views != ("dense",):
+            raise UsageError(
+                f"a vector alone searches the dense view, not {list(searcher.options.views)}: add the text"
+            )
+        if vectors is not None:
+            if not dense:
+                raise UsageError("a vector was given, and the dense view is not searched")
+            section = self._pipeline.dense
+            vectors = prepare(vectors, "the query", self._dimensions(), normalize=section.normalize)
+        rankings = searcher.rank([query or "" for query in queries], vectors)
+        found = [build_hits(snapshot, ranking, searcher.options) for ranking in rankings]
+        if not model:
+            return found
+        scorer = self._scorer(model)
+        return [rerank(scorer, text, hits, k) for text, hits in zip(texts, found, strict=True)]
+
+    def _dimensions(self) -> int | None:
+        record = self._snapshot.manifest.encoder
+        return None if record is None else record.dimensions
+
+    def _scorer(self, model: str) -> PairScorer:
+        from retrieve.encoders.rerank import CrossEncoder
+
+        if model not in self._scorers:
+            self._scorers[model] = CrossEncoder.load(model)
+        return self._scorers[model]
+
+    # -- looking ----------------------------------------------------------------------------------------------
+
+    @property
+    def recipe(self) -> Recipe:
+        """The resolved recipe."""
+        return self._pipeline.recipe
+
+    @property
+    def generation(self) -> int:
+        """Number of the generation this index answers from."""
+        return self._snapshot.manifest.generation
+
+    def info(self) -> dict[str, Any]:
+        """Counts, sizes, recipe and encoder, as a JSON object."""
+        return describe(self._snapshot)
+
+    def get(self, doc_id: str) -> Document | None:
+        """A document as it was added, or None."""
+        snapshot = self._snapshot
+        place = snapshot.locate([doc_id])[0]
+        return None if place is None else _load(snapshot, place)
+
+    def __contains__(self, doc_id: object) -> bool:
+        return isinstance(doc_id, str) and self._snapshot.locate([doc_id])[0] is not None
+
+    def __len__(self) -> int:
+        return self._snapshot.manifest.totals.documents
+
+    def ids(self) -> Iterator[str]:
+        """Ids of all live documents, segment by segment, in order within each."""
+        snapshot = self._snapshot
+        for segment, live in zip(snapshot.segments, snapshot.live, strict=True):
+            for row, doc_id in enumerate(segment.ids):
+                if live is None or live[row]:
+                    yield doc_id
+
+
+def _load(snapshot: Snapshot, place: Place) -> Document:
+    number = np.array([snapshot.bases[place.segment] + place.row])
+    return load_documents(snapshot, number)[0].document
+
+
+def _resolved(recipe: Recipe, k: int, options: Mapping[str, Any]) -> SearchOptions:
+    try:
+        return resolve_options(recipe, k=k, **options)
+    except TypeError as error:
+        raise UsageError(f"unknown search option: {error}") from error
+
+
+def _filter(where: Where) -> Filter | None:
+    return None if where is None else parse_filter(where)
+
+
+def _checked(document: Document | Mapping[str, Any]) -> Document:
+    if isinstance(document, Document):
+        check_document(document)
+        return document
+    return document_from(document)
+
+
+__all__ = ["Added", "Index", "Ranking", "RunResult", "Writer"]

@@ -1,0 +1,58 @@
+"""From passages to documents: how a document's passage scores become one score.
+
+`max` is what the pools hold already and `first` is max over first passages only. `sum`, `mean` and `top3` (the
+weighted three best of Birch, Yilmaz et al. 2019, here with equal weights) score all passages of the pooled documents.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from retrieve.recipe import Aggregate
+from retrieve.retrievers.pool import FloatArray, Pool, Scope, order, passages_of
+from retrieve.retrievers.views import ViewScores
+from retrieve.store.segment import BoolArray, Segment
+from retrieve.store.snapshot import Snapshot
+
+
+def in_scope(
+    snapshot: Snapshot, documents: tuple[BoolArray | None, ...], scope_unit: Any, aggregate: Aggregate
+) -> Scope:
+    """Passages that may be found: of selected documents and, for `first`, at position 0."""
+    passages = []
+    for segment, chosen in zip(snapshot.segments, documents, strict=True):
+        eligible = None if chosen is None else chosen[segment.document_of]
+        if aggregate == "first":
+            first = _first_passages(segment)
+            eligible = first if eligible is None else eligible & first
+        passages.append(eligible)
+    return Scope(scope_unit, tuple(passages))
+
+
+def _first_passages(segment: Segment) -> BoolArray:
+    flags = np.zeros(segment.passage_rows, dtype=np.bool_)
+    starts = segment.first_passage
+    flags[starts[:-1][np.diff(starts) > 0]] = True
+    return flags
+
+
+def aggregate_pool(snapshot: Snapshot, view: ViewScores, pool: Pool, aggregate: Aggregate) -> Pool:
+    """The pool's documents with their passages' scores combined, in order again."""
+    if aggregate in ("max", "first"):
+        return pool
+    scores = np.empty(len(pool.keys))
+    for at, key in enumerate(pool.keys):
+        number, rows = passages_of(snapshot, int(key))
+        scores[at] = _combine(view.at(number, rows), aggregate)
+    best = order(snapshot, pool.keys, scores, "document")
+    return Pool(pool.keys[best], scores[best])
+
+
+def _combine(scores: FloatArray, aggregate: Aggregate) -> float:
+    if aggregate == "sum":
+        return float(scores.sum())
+    if aggregate == "mean":
+        return float(scores.mean())
+    return float(np.sort(scores)[::-1][:3].sum())

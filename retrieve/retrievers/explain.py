@@ -1,0 +1,63 @@
+"""Why a document got its score: each view's terms or cosines, passage by passage, and what fusion made of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from retrieve.retrievers.pool import passages_of
+from retrieve.retrievers.search import Ranking, Searcher
+from retrieve.store.snapshot import Place
+
+
+def explain(searcher: Searcher, text: str, ranking: Ranking, place: Place) -> dict[str, Any]:
+    """A JSON object. `rank` is None where the document is beyond the k best of this search."""
+    snapshot = searcher.snapshot
+    document = int(snapshot.bases[place.segment]) + place.row
+    at = np.flatnonzero(ranking.final.keys == document)
+    number, rows = passages_of(snapshot, document)
+    views: dict[str, Any] = {}
+    for name, scores in ranking.scores.items():
+        values = scores.at(number, rows)
+        in_pool = ranking.pools[name].mapping().get(document)
+        views[name] = {"score": in_pool, "passages": values.tolist()}
+        if name == "bm25" and len(rows):
+            views[name] |= _bm25_terms(searcher, text, place.segment, int(rows[int(np.argmax(values))]))
+    return {
+        "rank": int(at[0]) + 1 if len(at) else None,
+        "score": float(ranking.final.scores[at[0]]) if len(at) else None,
+        "views": views,
+    }
+
+
+def _bm25_terms(searcher: Searcher, text: str, segment: int, row: int) -> dict[str, Any]:
+    """Each query term's part in the best passage's score: what that passage would score with the term alone."""
+    view = searcher.bm25()
+    weighted = view.weigh(text)
+    postings = searcher.snapshot.segments[segment].postings
+    terms = []
+    for at, term in enumerate(weighted.terms):
+        alone = postings.bm25_scores(
+            weighted.rows[segment][at : at + 1],
+            weighted.weights[at : at + 1],
+            k1=view.k1,
+            b=view.b,
+            average_length=view.average_length or 1.0,
+        )
+        terms.append(
+            {
+                "term": term,
+                "document_frequency": int(weighted.frequencies[at]),
+                "weight": float(weighted.weights[at]),
+                "contribution": float(alone[row]),
+            }
+        )
+    return {
+        "terms": terms,
+        "length": int(postings.lengths[row]),
+        "average_length": view.average_length,
+        "passages_in_index": view.passages,
+        "k1": view.k1,
+        "b": view.b,
+    }

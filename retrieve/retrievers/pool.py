@@ -1,0 +1,96 @@
+"""A pool is what one view offers: keys with scores, best first, in the one tie order of the engine.
+
+Keys are snapshot-wide numbers of documents or passages. Rows of a segment are in id order, so within a segment row
+order is tie order; only ties across segments need the ids themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from retrieve.recipe import Unit
+from retrieve.store.segment import BoolArray, IntArray
+from retrieve.store.snapshot import Snapshot
+
+FloatArray = npt.NDArray[np.float64]
+
+
+class Pool(NamedTuple):
+    """keys (K,) int64 and scores (K,) float64, ordered by (−score, document id, position)."""
+
+    keys: IntArray
+    scores: FloatArray
+
+    def mapping(self) -> dict[int, float]:
+        """Key → score, best first."""
+        return dict(zip(self.keys.tolist(), self.scores.tolist(), strict=True))
+
+
+class Scope(NamedTuple):
+    """What a search may return: the unit, and per segment the passages that are live, selected and eligible."""
+
+    unit: Unit
+    passages: tuple[BoolArray | None, ...]
+
+    def eligible(self, snapshot: Snapshot, number: int) -> int:
+        """How many passages of a segment are in scope."""
+        chosen = self.passages[number]
+        return snapshot.segments[number].passage_rows if chosen is None else int(chosen.sum())
+
+
+def order(snapshot: Snapshot, keys: IntArray, scores: FloatArray, unit: Unit) -> IntArray:
+    """The permutation that puts keys in order (−score, document id, position)."""
+    ranked = np.lexsort((keys, -scores))
+    if len(snapshot.segments) < 2 or len(ranked) < 2:
+        return ranked
+    sorted_scores = scores[ranked]
+    tied = np.zeros(len(ranked), dtype=np.bool_)
+    equal = sorted_scores[1:] == sorted_scores[:-1]
+    tied[1:] |= equal
+    tied[:-1] |= equal
+    if not tied.any():
+        return ranked
+    at = np.flatnonzero(tied)
+    documents = keys[ranked[at]] if unit == "document" else documents_of(snapshot, keys[ranked[at]])
+    names = dict(zip(at.tolist(), snapshot.doc_ids(documents), strict=True))
+    places = sorted(
+        at.tolist(), key=lambda place: (-float(sorted_scores[place]), names[place], int(keys[ranked[place]]))
+    )
+    result = ranked.copy()
+    result[at] = ranked[places]
+    return result
+
+
+def documents_of(snapshot: Snapshot, passages: IntArray) -> IntArray:
+    """Snapshot-wide document numbers of snapshot-wide passage numbers."""
+    result = np.empty(len(passages), dtype=np.int64)
+    owner = np.searchsorted(snapshot.passage_bases, passages, side="right") - 1
+    for number in np.unique(owner):
+        at = owner == number
+        rows = passages[at] - snapshot.passage_bases[number]
+        result[at] = snapshot.segments[number].document_of[rows] + snapshot.bases[number]
+    return result
+
+
+def passages_of(snapshot: Snapshot, document: int) -> tuple[int, IntArray]:
+    """A document's segment number and passage rows in it."""
+    number = int(np.searchsorted(snapshot.bases, document, side="right") - 1)
+    segment = snapshot.segments[number]
+    first, last = segment.first_passage[document - snapshot.bases[number] :][:2]
+    return number, np.arange(first, last, dtype=np.int64)
+
+
+def merge(
+    snapshot: Snapshot, parts: Sequence[tuple[int, IntArray, npt.NDArray[Any]]], depth: int, unit: Unit
+) -> Pool:
+    """Per-segment tops (segment number, rows, scores) → one pool of at most `depth`."""
+    bases = snapshot.bases if unit == "document" else snapshot.passage_bases
+    keys = np.concatenate([rows + bases[number] for number, rows, _ in parts] or [np.empty(0, np.int64)])
+    scores = np.concatenate([values for *_, values in parts] or [np.empty(0)]).astype(np.float64)
+    keys = keys.astype(np.int64)
+    best = order(snapshot, keys, scores, unit)[:depth]
+    return Pool(keys[best], scores[best])

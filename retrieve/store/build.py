@@ -1,0 +1,171 @@
+"""Writes one segment: documents and passages in id order, then each view, then the seal.
+
+A new batch and a merge end in the same function; they differ in where postings and vectors come from. A segment's
+id is a hash of what goes in (recipe, encoder, what was learned, documents), so a repeated build finds its own work.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import xxhash
+
+from retrieve.files import remove_folder, seal_folder, write_array
+from retrieve.index.postings import Postings
+from retrieve.index.strings import SortedStrings
+from retrieve.recipe import Dense, Recipe
+from retrieve.store.columns import build_columns
+from retrieve.store.documents import Fingerprints, write_documents
+from retrieve.store.manifest import FileEntry, SegmentEntry, Totals
+from retrieve.text.analyze import Analyzer
+from retrieve.types import Document
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.floating[Any]]
+
+
+class Row(NamedTuple):
+    """A document on its way into a segment. `spans` (S,2) int64; `vectors` (S,D) if they are known already.
+
+    `own`: the vectors are the caller's, not copied from an older version of the document.
+    """
+
+    document: Document
+    hashes: Fingerprints
+    spans: IntArray
+    units: int
+    indexed: int
+    vectors: FloatArray | None = None
+    own: bool = False
+
+
+class Views(NamedTuple):
+    """What each view of a segment is made of; None where the recipe has no such view."""
+
+    postings: Postings | None
+    vectors: FloatArray | None
+    faiss: bytes | None
+    truncated: int
+    trained: str | None = None
+
+
+def segment_id(
+    keys: Iterable[tuple[str, bytes]], *, recipe_digest: str, encoder: str, trained: str | None
+) -> str:
+    """32 hexadecimal digits from everything a segment's bytes depend on; `keys` are sorted (id, content hash)."""
+    digest = xxhash.xxh3_128(f"{recipe_digest}\0{encoder}\0{trained or ''}\0".encode())
+    for doc_id, content in keys:
+        digest.update(doc_id.encode())
+        digest.update(b"\0")
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def row_key(doc_id: str, hashes: Fingerprints, own: FloatArray | None) -> tuple[str, bytes]:
+    """What a document contributes to its segment's id: vectors of the caller's own are content too."""
+    if own is None:
+        return doc_id, hashes.content
+    return doc_id, hashes.content + xxhash.xxh3_128_digest(np.ascontiguousarray(own).tobytes())
+
+
+def build_postings(texts: Iterable[str], analyzer: Analyzer) -> Postings:
+    """Analyse passages in row order into an inverted index. Term ids are by sorted term, not by first sight."""
+    numbers: dict[str, int] = {}
+    stream = array("I")
+    starts = array("q", [0])
+    for text in texts:
+        stream.extend([numbers.setdefault(term, len(numbers)) for term in analyzer.terms(text)])
+        starts.append(len(stream))
+    vocabulary = sorted(numbers)
+    renumber = np.empty(len(vocabulary), dtype=np.uint32)
+    for new, term in enumerate(vocabulary):
+        renumber[numbers[term]] = new
+    occurrences = np.frombuffer(stream, dtype=np.uint32) if stream else np.empty(0, dtype=np.uint32)
+    return Postings.build(
+        SortedStrings.build(vocabulary), renumber[occurrences], np.frombuffer(starts, dtype=np.int64)
+    )
+
+
+def write_segment(
+    index: Path,
+    name: str,
+    rows: Sequence[Row] | Callable[[], Iterator[Row]],
+    make_views: Callable[[Path], Views],
+    *,
+    recipe: Recipe,
+) -> SegmentEntry:
+    """Write and seal `segments/<name>`; rows come in id order, as a list or as a function that streams them again.
+
+    `make_views` gets the folder being built (large arrays may be written straight into it) and returns the views.
+    """
+    stream = rows if callable(rows) else lambda: iter(rows)
+    segments = index / "segments"
+    segments.mkdir(exist_ok=True)
+    building = segments / f".building-{name}"
+    remove_folder(building)
+    building.mkdir()
+    totals = _write_tables(building, stream, recipe)
+    views = make_views(building)
+    length = 0
+    if views.postings is not None:
+        length = int(views.postings.lengths.sum(dtype=np.int64))
+        for key, values in views.postings.arrays().items():
+            write_array(building / f"bm25/{key}.npy", values)
+    if recipe.dense is not None:
+        _write_dense(building, views, recipe.dense)
+    files = seal_folder(building, segments / name)
+    return SegmentEntry(
+        id=name,
+        totals=totals.model_copy(update={"length": length, "truncated": views.truncated}),
+        trained=views.trained,
+        files={key: FileEntry(size=size, checksum=digest) for key, (size, digest) in files.items()},
+    )
+
+
+def _write_tables(building: Path, stream: Callable[[], Iterator[Row]], recipe: Recipe) -> Totals:
+    for key, values in SortedStrings.build(row.document.id for row in stream()).arrays().items():
+        write_array(building / f"ids/{key}.npy", values)
+    spans: list[IntArray] = []
+    counts = array("q")
+    units: list[tuple[int, int]] = []
+    for row in stream():
+        spans.append(row.spans)
+        counts.append(len(row.spans))
+        units.append((row.units, row.indexed))
+    per_document = np.frombuffer(counts, dtype=np.int64)
+    table = np.empty((int(per_document.sum()), 3), dtype=np.uint32)
+    table[:, 0] = np.repeat(np.arange(len(per_document)), per_document)
+    if len(table):
+        table[:, 1:] = np.concatenate(spans)
+    write_array(building / "passages.npy", table)
+    counted = np.array(units, dtype=np.uint32).reshape(-1, 2)
+    write_array(building / "units.npy", counted)
+    write_documents(building / "documents.sqlite", ((row.document, row.hashes) for row in stream()))
+    columns = build_columns(recipe.filters.fields, (row.document.metadata for row in stream()))
+    for number, field in enumerate(recipe.filters.fields):
+        for key, values in columns[field].items():
+            write_array(building / f"columns/{number}.{key}.npy", values)
+    return Totals(
+        documents=len(per_document),
+        empty=int((per_document == 0).sum()),
+        passages=len(table),
+        units=int(counted[:, 0].sum()),
+        indexed=int(counted[:, 1].sum()),
+    )
+
+
+def _write_dense(building: Path, views: Views, dense: Dense) -> None:
+    (building / "dense").mkdir(exist_ok=True)
+    if views.faiss is not None:
+        (building / "dense/index.faiss").write_bytes(views.faiss)
+    path = building / "dense/vectors.npy"
+    if views.vectors is not None and (dense.keep_vectors or views.faiss is None):
+        if not path.exists():
+            write_array(path, views.vectors)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,146 @@
+"""The document table of a segment: one SQLite file, written once in row order, read only for what is shown.
+
+Full texts are needed for the hits a person sees and for filters on undeclared fields, never for scoring, so they
+stay out of memory. The file is written in one transaction without a journal: the same rows give the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import xxhash
+
+from retrieve.errors import IndexCorrupt
+from retrieve.recipe import canonical
+from retrieve.types import Document
+
+_SCHEMA = """
+CREATE TABLE documents (
+    row INTEGER PRIMARY KEY, title TEXT NOT NULL, text TEXT NOT NULL, metadata TEXT NOT NULL,
+    body BLOB NOT NULL, content BLOB NOT NULL
+)
+"""
+_BATCH = 500
+
+
+class Fingerprints(NamedTuple):
+    """16-byte hashes of one document: `body` of title and text, `content` of metadata too."""
+
+    body: bytes
+    content: bytes
+
+
+class StoredDocument(NamedTuple):
+    """A document as the table holds it, with its hashes."""
+
+    document: Document
+    fingerprints: Fingerprints
+
+
+def fingerprints(document: Document) -> Fingerprints:
+    """XXH3-128 over canonical JSON: equal exactly when the documents are."""
+    body = canonical([document.title, document.text])
+    content = canonical([document.title, document.text, dict(document.metadata)])
+    return Fingerprints(xxhash.xxh3_128_digest(body), xxhash.xxh3_128_digest(content))
+
+
+def write_documents(path: Path, documents: Iterable[tuple[Document, Fingerprints]]) -> None:
+    """Write a table in the given order; rows count from 0."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    try:
+        connection.execute("PRAGMA page_size = 4096")
+        connection.execute("PRAGMA journal_mode = OFF")
+        connection.execute("PRAGMA synchronous = OFF")
+        connection.execute("PRAGMA cache_size = -16384")
+        connection.execute(_SCHEMA)
+        connection.execute("BEGIN")
+        connection.executemany(
+            "INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                (row, document.title, document.text, canonical(dict(document.metadata)).decode(), *hashes)
+                for row, (document, hashes) in enumerate(documents)
+            ),
+        )
+        connection.execute("COMMIT")
+    finally:
+        connection.close()
+
+
+class DocumentTable:
+    """A segment's table, open for reading from any thread."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self._path = path
+        self._connection = connection
+        self._lock = threading.Lock()
+
+    @classmethod
+    def open(cls, path: Path) -> DocumentTable:
+        """Open read-only; SQLite is told that nobody ever changes the file."""
+        try:
+            connection = sqlite3.connect(
+                f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False
+            )
+        except sqlite3.Error as error:
+            raise IndexCorrupt(f"{path} cannot be opened: {error}") from error
+        return cls(path, connection)
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._connection.close()
+
+    def get(self, rows: Sequence[int], ids: Sequence[str]) -> list[StoredDocument]:
+        """Documents of these rows, in this order; `ids` are their ids."""
+        found = {
+            values[0]: values for values in self._select("row, title, text, metadata, body, content", rows)
+        }
+        result = []
+        for row, doc_id in zip(rows, ids, strict=True):
+            _, title, text, metadata, body, content = found[int(row)]
+            document = Document(doc_id, text, title, json.loads(metadata))
+            result.append(StoredDocument(document, Fingerprints(body, content)))
+        return result
+
+    def fingerprints(self, rows: Sequence[int]) -> list[Fingerprints]:
+        """Hashes of these rows, in this order."""
+        found = {
+            row: Fingerprints(body, content)
+            for row, body, content in self._select("row, body, content", rows)
+        }
+        return [found[int(row)] for row in rows]
+
+    def scan_metadata(self, accept: Callable[[dict[str, object]], bool]) -> Iterator[int]:
+        """Rows whose metadata a predicate accepts: one pass, in row order, a batch in memory at a time."""
+        last = -1
+        while True:
+            rows = self._fetch(
+                "SELECT row, metadata FROM documents WHERE row > ? ORDER BY row LIMIT 10000", (last,)
+            )
+            if not rows:
+                return
+            last = rows[-1][0]
+            yield from (row for row, metadata in rows if accept(json.loads(metadata)))
+
+    def _select(self, columns: str, rows: Sequence[int]) -> list[tuple[Any, ...]]:
+        result = []
+        for start in range(0, len(rows), _BATCH):
+            batch = [int(row) for row in rows[start : start + _BATCH]]
+            marks = ",".join("?" * len(batch))
+            # Column names are this module's own; values are bound.
+            result += self._fetch(f"SELECT {columns} FROM documents WHERE row IN ({marks})", tuple(batch))
+        return result
+
+    def _fetch(self, statement: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
+        try:
+            with self._lock:
+                return self._connection.execute(statement, values).fetchall()
+        except sqlite3.DatabaseError as error:
+            raise IndexCorrupt(
+                f"{self._path} cannot be read: {error}; run `retrieve index verify`"
+            ) from error

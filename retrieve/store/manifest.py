@@ -1,0 +1,176 @@
+"""The manifest names everything that is live in one generation of an index; replacing it is the commit.
+
+It is one JSON object whose last key is the checksum of everything before it, so a torn or edited manifest is
+noticed before anything it says is believed. It holds no time, host or path: the same build gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from retrieve.errors import FormatTooNew, IndexCorrupt, IndexNotFound
+from retrieve.files import checksum_bytes, sync_folder, write_file
+from retrieve.recipe import Recipe, load_recipe
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+_CHECKSUM = ',"checksum":"'
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FileEntry(_Record):
+    """Size in bytes and XXH3-128 of one file."""
+
+    size: int
+    checksum: str
+
+
+class Totals(_Record):
+    """What a set of documents adds up to. `length` counts analysed terms, `units` what the splitter counts."""
+
+    documents: int = 0
+    empty: int = 0
+    passages: int = 0
+    length: int = 0
+    units: int = 0
+    indexed: int = 0
+    truncated: int = 0
+
+    def plus(self, other: Totals) -> Totals:
+        """The sum, field by field."""
+        return Totals(**{name: getattr(self, name) + getattr(other, name) for name in Totals.model_fields})
+
+    def minus(self, other: Totals) -> Totals:
+        """The difference, field by field."""
+        return Totals(**{name: getattr(self, name) - getattr(other, name) for name in Totals.model_fields})
+
+
+class Deletions(_Record):
+    """Deleted rows of one segment: files in `deletions/<generation>/`, and what they add up to."""
+
+    generation: int
+    totals: Totals
+    files: dict[str, FileEntry]
+
+
+class SegmentEntry(_Record):
+    """One live segment: everything it holds (`totals`, deleted rows included) and every file of it."""
+
+    id: str
+    totals: Totals
+    trained: str | None = None
+    files: dict[str, FileEntry]
+    deletions: Deletions | None = None
+
+    @property
+    def live(self) -> Totals:
+        """Totals without the deleted rows."""
+        return self.totals if self.deletions is None else self.totals.minus(self.deletions.totals)
+
+
+class EncoderRecord(_Record):
+    """Which encoder made the vectors, and on what: the conditions of a repetition to the byte."""
+
+    name: str
+    fingerprint: str
+    dimensions: int
+    limit: int
+    environment: dict[str, str]
+
+
+class Trained(_Record):
+    """What was learned from data: files in `trained/<digest>/`."""
+
+    digest: str
+    factory: str
+    sample: int
+    files: dict[str, FileEntry]
+
+
+class Manifest(_Record):
+    """One generation of an index."""
+
+    format: int = FORMAT
+    generation: int = 0
+    recipe: dict[str, Any]
+    recipe_digest: str
+    encoder: EncoderRecord | None = None
+    trained: tuple[Trained, ...] = ()
+    segments: tuple[SegmentEntry, ...] = ()
+
+    @property
+    def totals(self) -> Totals:
+        """Live totals over all segments: the statistics that BM25 scores come from."""
+        total = Totals()
+        for segment in self.segments:
+            total = total.plus(segment.live)
+        return total
+
+    def resolved_recipe(self) -> Recipe:
+        """The recipe the index was created with."""
+        return load_recipe(self.recipe)
+
+    def encode(self) -> bytes:
+        """The file's bytes, checksum last."""
+        body = json.dumps(self.model_dump(mode="json"), separators=(",", ":"), ensure_ascii=False)
+        return f'{body[:-1]}{_CHECKSUM}{checksum_bytes(body.encode())}"}}\n'.encode()
+
+
+def read_manifest(folder: Path, name: str = MANIFEST) -> Manifest:
+    """Read and check a manifest.
+
+    Raises `IndexNotFound`, `FormatTooNew` (naming both versions) or `IndexCorrupt`.
+    """
+    path = folder / name
+    try:
+        text = path.read_bytes().decode()
+    except FileNotFoundError as error:
+        raise IndexNotFound(
+            f"no index at {folder}: {name} is missing; make one with `retrieve index create`"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise IndexCorrupt(f"{path} is not UTF-8: restore it from a copy") from error
+    body, found, rest = text.rstrip("\n").rpartition(_CHECKSUM)
+    if not found or rest != checksum_bytes(f"{body}}}".encode()) + '"}':
+        _refuse_newer(path, text)
+        raise IndexCorrupt(
+            f"{path} fails its own checksum: an earlier generation may be beside it as manifest.N.json"
+        )
+    values = json.loads(f"{body}}}")
+    _refuse_newer(path, text)
+    try:
+        return Manifest.model_validate(values)
+    except ValidationError as error:
+        raise IndexCorrupt(f"{path} has unexpected content: {error}") from error
+
+
+def _refuse_newer(path: Path, text: str) -> None:
+    """A manifest from the future may be shaped and checked in ways unknown here: its version is looked at first."""
+    try:
+        values = json.loads(text)
+    except ValueError:
+        return
+    version = values.get("format") if isinstance(values, dict) else None
+    if isinstance(version, int) and version > FORMAT:
+        raise FormatTooNew(
+            f"{path} has format {version}, this version reads up to {FORMAT}: upgrade retrieve-engine"
+        )
+
+
+def replace_manifest(folder: Path, manifest: Manifest) -> None:
+    """The commit: keep the old manifest under its number, rename the new one into place."""
+    current = folder / MANIFEST
+    if current.exists():
+        old = read_manifest(folder)
+        kept = folder / f"manifest.{old.generation}.json"
+        if not kept.exists():
+            kept.hardlink_to(current)
+            sync_folder(folder)
+    write_file(current, manifest.encode())

@@ -1,0 +1,235 @@
+"""Merging rewrites neighbouring segments as one without their deleted rows; what a search answers does not change.
+
+Everything is copied: documents from the tables, postings list by list, vectors as they are. Only a FAISS index is
+made anew, and only `retrain` learns again. Segments are packed up to the recipe's limit, so memory stays bounded.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from retrieve.errors import RecipeError
+from retrieve.files import writer_lock
+from retrieve.index.postings import merge_postings
+from retrieve.store.build import Row, Views, row_key, segment_id, write_segment
+from retrieve.store.commit import commit
+from retrieve.store.learning import choose_sample, learn
+from retrieve.store.manifest import Trained
+from retrieve.store.pending import remove_pending
+from retrieve.store.pipeline import Pipeline
+from retrieve.store.segment import BoolArray, IntArray, Segment
+from retrieve.store.snapshot import Snapshot
+from retrieve.store.sweep import sweep
+from retrieve.store.workshop import Workshop, stored_passages
+from retrieve.types import Progress
+
+_READ = 1_000
+
+
+class _Part(NamedTuple):
+    """A segment to merge, with its surviving document rows."""
+
+    segment: Segment
+    alive: BoolArray
+
+
+def merge(
+    folder: Path, pipeline: Pipeline, *, retrain: bool = False, progress: Progress | None = None
+) -> int:
+    """Merge all segments up to the recipe's segment size; returns the generation that is current then.
+
+    `retrain` learns the FAISS index again from the kept vectors of all live passages. An interrupted merge leaves the
+    index as it was.
+    """
+    with writer_lock(folder / "lock"):
+        base = Snapshot.open(folder)
+        remove_pending(folder)
+        sweep(folder, None)
+        parts = [
+            _Part(segment, np.ones(segment.rows, dtype=np.bool_) if live is None else live)
+            for segment, live in zip(base.segments, base.live, strict=True)
+        ]
+        trained = list(base.manifest.trained)
+        if retrain:
+            trained += _relearn(folder, pipeline, parts)
+        current = trained[-1] if trained else None
+        groups = [group for group in _plan(parts, pipeline) if _worth(group, current, retrain=retrain)]
+        workshop = Workshop(folder, pipeline, progress)
+        replaced: dict[str, Segment | None] = {}
+        for number, group in enumerate(groups):
+            merged = _merge_group(folder, base, group, current, pipeline, workshop)
+            replaced |= {part.segment.id: None for part in group}
+            replaced[group[0].segment.id] = merged
+            if progress is not None:
+                progress("segments merged", number + 1, len(groups))
+        segments: list[Segment] = []
+        live: list[BoolArray] = []
+        for part in parts:
+            segment = replaced.get(part.segment.id, part.segment)
+            if segment is not None:
+                segments.append(segment)
+                live.append(part.alive if segment is part.segment else np.ones(segment.rows, dtype=np.bool_))
+        generation = commit(folder, base, segments, live, trained)
+        base.close()
+        sweep(folder, None)
+    return generation
+
+
+def _plan(parts: Sequence[_Part], pipeline: Pipeline) -> list[list[_Part]]:
+    """Neighbours, packed while their live passages fit into one segment."""
+    groups: list[list[_Part]] = []
+    room = 0
+    for part in parts:
+        passages = int(part.alive[part.segment.document_of].sum())
+        if not groups or passages > room:
+            groups.append([])
+            room = pipeline.recipe.segments.passages
+        groups[-1].append(part)
+        room -= passages
+    return groups
+
+
+def _worth(group: Sequence[_Part], trained: Trained | None, *, retrain: bool) -> bool:
+    """Whether rewriting changes anything: several segments, deleted rows, or another trained index."""
+    outdated = retrain and any(
+        part.segment.entry.trained != (trained.digest if trained else None) for part in group
+    )
+    return any(part.alive.any() for part in group) and (
+        len(group) > 1 or not group[0].alive.all() or outdated
+    )
+
+
+def _relearn(folder: Path, pipeline: Pipeline, parts: Sequence[_Part]) -> list[Trained]:
+    dense = pipeline.dense
+    if dense.flat:
+        raise RecipeError("there is nothing to retrain: dense.factory is Flat")
+    if any(not part.segment.has_vectors for part in parts if part.segment.passage_rows):
+        raise RecipeError(
+            "retraining needs the vectors, and dense.keep_vectors is false: build the index again"
+        )
+    segments = [part.segment for part in parts]
+    learned = learn(folder, dense, choose_sample(stored_passages(segments, [part.alive for part in parts])))
+    return [] if learned is None else [learned]
+
+
+def _merge_group(
+    folder: Path,
+    base: Snapshot,
+    group: Sequence[_Part],
+    trained: Trained | None,
+    pipeline: Pipeline,
+    workshop: Workshop,
+) -> Segment:
+    order = _id_order(group)
+    passage_rows = _passage_order(group, order)
+    total = sum(len(rows) for _, rows in passage_rows)
+    dense = pipeline.recipe.dense
+
+    def make(building: Path) -> Views:
+        postings = None
+        if pipeline.recipe.bm25 is not None:
+            postings = merge_postings(
+                [part.segment.postings for part in group], _passage_maps(group, passage_rows), total
+            )
+        if dense is None:
+            return Views(postings, None, None, 0)
+        vectors = _copy_vectors(building, group, passage_rows, total, pipeline)
+        faiss = workshop.faiss_index(trained, vectors)
+        return Views(postings, vectors, faiss, 0, trained.digest if faiss is not None and trained else None)
+
+    keys = [row_key(row.document.id, row.hashes, None) for row in _rows(group, order)]
+    record = base.manifest.encoder
+    name = segment_id(
+        keys,
+        recipe_digest=base.manifest.recipe_digest,
+        encoder=record.fingerprint if record else "none",
+        trained=trained.digest if trained else "",
+    )
+    while (folder / "segments" / name).exists():
+        name = segment_id([], recipe_digest=name, encoder="", trained=None)
+    entry = write_segment(folder, name, lambda: _rows(group, order), make, recipe=pipeline.recipe)
+    truncated = sum(part.segment.entry.totals.truncated for part in group)
+    entry = entry.model_copy(update={"totals": entry.totals.model_copy(update={"truncated": truncated})})
+    return Segment.open(folder, entry, pipeline.recipe.filters.fields)
+
+
+def _id_order(group: Sequence[_Part]) -> IntArray:
+    """(N,2) int64: part and row of each surviving document, in id order."""
+    streams = [
+        ((part.segment.ids[int(row)], number, int(row)) for row in np.flatnonzero(part.alive))
+        for number, part in enumerate(group)
+    ]
+    merged = [(number, row) for _, number, row in heapq.merge(*streams)]
+    return np.array(merged, dtype=np.int64).reshape(-1, 2)
+
+
+def _runs(order: IntArray) -> Iterator[tuple[int, list[int]]]:
+    """Consecutive documents of one part, so that tables are read in batches."""
+    for part, run in groupby(order.tolist(), key=lambda item: item[0]):
+        rows = [row for _, row in run]
+        for start in range(0, len(rows), _READ):
+            yield part, rows[start : start + _READ]
+
+
+def _rows(group: Sequence[_Part], order: IntArray) -> Iterator[Row]:
+    for number, rows in _runs(order):
+        segment = group[number].segment
+        stored = segment.documents.get(rows, segment.ids.get_many(np.array(rows, dtype=np.int64)))
+        for row, item in zip(rows, stored, strict=True):
+            first, last = segment.first_passage[row : row + 2]
+            spans = segment.passages[first:last, 1:].astype(np.int64)
+            units, indexed = segment.units[row].tolist()
+            yield Row(item.document, item.fingerprints, spans, units, indexed)
+
+
+def _passage_order(group: Sequence[_Part], order: IntArray) -> list[tuple[int, IntArray]]:
+    """Runs of passage rows (part, rows) in the order of the merged segment."""
+    result = []
+    for number, rows in _runs(order):
+        first = group[number].segment.first_passage
+        pieces = [np.arange(first[row], first[row + 1]) for row in rows]
+        result.append((number, np.concatenate(pieces)))
+    return result
+
+
+def _passage_maps(group: Sequence[_Part], runs: Sequence[tuple[int, IntArray]]) -> list[IntArray]:
+    """Per part: old passage row → new one, −1 where its document is gone."""
+    maps = [np.full(part.segment.passage_rows, -1, dtype=np.int64) for part in group]
+    at = 0
+    for number, rows in runs:
+        maps[number][rows] = np.arange(at, at + len(rows))
+        at += len(rows)
+    return maps
+
+
+def _copy_vectors(
+    building: Path,
+    group: Sequence[_Part],
+    runs: Sequence[tuple[int, IntArray]],
+    total: int,
+    pipeline: Pipeline,
+) -> npt.NDArray[Any]:
+    dense = pipeline.dense
+    if any(not part.segment.has_vectors for part in group if part.segment.passage_rows):
+        raise RecipeError("merging needs the vectors, and dense.keep_vectors is false: build the index again")
+    record = pipeline.encoder_record()
+    assert record is not None
+    (building / "dense").mkdir()
+    if total == 0:
+        return np.empty((0, record.dimensions), dtype=dense.storage)
+    vectors = np.lib.format.open_memmap(
+        building / "dense/vectors.npy", mode="w+", dtype=dense.storage, shape=(total, record.dimensions)
+    )
+    at = 0
+    for number, rows in runs:
+        vectors[at : at + len(rows)] = group[number].segment.vectors[rows] if len(rows) else 0
+        at += len(rows)
+    vectors.flush()
+    return vectors

@@ -1,0 +1,83 @@
+"""Segments that a writer has sealed and not committed yet, so that an interrupted build goes on where it was.
+
+`pending.json` is for writers alone; readers never look at it. A segment in it is adopted only by a writer that is
+about to build the very same segment, and only if every file still has its checksum.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from retrieve.files import checksum_file, sync_folder, write_file
+from retrieve.store.manifest import FileEntry, SegmentEntry, Trained
+
+PENDING = "pending.json"
+
+_log = logging.getLogger("retrieve")
+
+
+class Sealed(BaseModel):
+    """One sealed segment. `position`: how many operations of the source came before its last document was full."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    position: int
+    entry: SegmentEntry
+    trained: Trained | None = None
+
+
+class Pending(BaseModel):
+    """What a writer has sealed on top of one generation, under one recipe and encoder."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    base: int
+    recipe_digest: str
+    encoder: str
+    sealed: tuple[Sealed, ...] = ()
+
+    def matches(self, other: Pending) -> bool:
+        """Whether both continue the same generation with the same recipe and encoder."""
+        return (self.base, self.recipe_digest, self.encoder) == (
+            other.base,
+            other.recipe_digest,
+            other.encoder,
+        )
+
+
+def read_pending(folder: Path) -> Pending | None:
+    """The pending list, or None. One that cannot be read only costs its work again, so that is said and no more."""
+    path = folder / PENDING
+    try:
+        return Pending.model_validate(json.loads(path.read_bytes()))
+    except FileNotFoundError:
+        return None
+    except (ValueError, ValidationError) as error:
+        _log.warning("%s cannot be read (%s): the work it lists is done again", path, error)
+        return None
+
+
+def write_pending(folder: Path, pending: Pending) -> None:
+    """Replace the pending list."""
+    write_file(folder / PENDING, json.dumps(pending.model_dump(mode="json"), separators=(",", ":")).encode())
+
+
+def remove_pending(folder: Path) -> None:
+    """Forget the pending list, after a commit or when it cannot be continued."""
+    (folder / PENDING).unlink(missing_ok=True)
+    sync_folder(folder)
+
+
+def intact(folder: Path, files: dict[str, FileEntry]) -> bool:
+    """Whether a sealed folder holds exactly these files with these checksums."""
+    if not folder.is_dir():
+        return False
+    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    return present == set(files) and all(
+        (folder / name).stat().st_size == entry.size and checksum_file(folder / name) == entry.checksum
+        for name, entry in files.items()
+    )

@@ -1,0 +1,39 @@
+"""Where indexes live: a path, or a name under the home folder."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from retrieve.store.manifest import MANIFEST
+
+
+def home() -> Path:
+    """`$RETRIEVE_HOME`; else `indexes/` of the checkout this runs from; else the user's data folder."""
+    if value := os.environ.get("RETRIEVE_HOME"):
+        return Path(value)
+    checkout = Path(__file__).resolve().parent.parent.parent
+    if (checkout / "pyproject.toml").is_file() and (checkout / "indexes").is_dir():
+        return checkout / "indexes"
+    if (Path.cwd() / "indexes" / "hybrid.toml").is_file():
+        return Path.cwd() / "indexes"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "retrieve"
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "retrieve"
+
+
+def index_path(name: str | Path) -> Path:
+    """An existing path as it is; a path with a separator or suffix as it is; any other name under `home()`."""
+    path = Path(name)
+    if path.exists() or path.is_absolute() or len(path.parts) > 1 or path.suffix:
+        return path
+    return home() / path
+
+
+def list_indexes(folder: Path | None = None) -> list[Path]:
+    """Index folders directly under a folder (default: the home), sorted by name."""
+    place = folder if folder is not None else home()
+    if not place.is_dir():
+        return []
+    return sorted(path for path in place.iterdir() if (path / MANIFEST).is_file())

@@ -1,0 +1,178 @@
+"""One immutable segment, opened: ids, passages and views as memory-mapped arrays, rows in document-id order.
+
+Opening checks the size of every file and the header of every array; contents are read when they are needed and
+checked by `retrieve index verify`, except a FAISS file, which is checked before it is deserialised.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from retrieve.errors import IndexCorrupt
+from retrieve.files import checksum_bytes, read_array
+from retrieve.index.postings import Postings
+from retrieve.index.strings import SortedStrings
+from retrieve.store.columns import Column
+from retrieve.store.documents import DocumentTable
+from retrieve.store.manifest import FileEntry, SegmentEntry
+
+BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int64]
+
+
+class Segment:
+    """A segment's parts. Passage rows of one document are neighbours, in the order of their positions."""
+
+    def __init__(self, folder: Path, entry: SegmentEntry, columns: Sequence[str]) -> None:
+        self.folder = folder
+        self.entry = entry
+        self.id = entry.id
+        self._column_names = tuple(columns)
+        self._faiss_lock = threading.Lock()
+        self._faiss: Any = None
+
+    @classmethod
+    def open(cls, index: Path, entry: SegmentEntry, columns: Sequence[str]) -> Segment:
+        """Open and check sizes; arrays are mapped when first used."""
+        folder = index / "segments" / entry.id
+        check_sizes(folder, entry.files)
+        segment = cls(folder, entry, columns)
+        for name in entry.files:
+            if name.endswith(".npy"):
+                read_array(folder / name)
+        return segment
+
+    def close(self) -> None:
+        """Close the document table if it was opened; maps go with the last array that refers to them."""
+        if "documents" in self.__dict__:
+            self.documents.close()
+
+    def with_entry(self, entry: SegmentEntry) -> Segment:
+        """The same open files under an entry with other deletions."""
+        clone = Segment(self.folder, entry, self._column_names)
+        shared = {name: value for name, value in self.__dict__.items() if name not in clone.__dict__}
+        clone.__dict__.update(shared)
+        clone._faiss = self._faiss
+        return clone
+
+    @property
+    def rows(self) -> int:
+        """Documents, deleted ones included."""
+        return self.entry.totals.documents
+
+    @property
+    def passage_rows(self) -> int:
+        """Passages, those of deleted documents included."""
+        return self.entry.totals.passages
+
+    def _arrays(self, prefix: str) -> dict[str, npt.NDArray[Any]]:
+        length = len(prefix)
+        return {
+            name[length : -len(".npy")]: read_array(self.folder / name)
+            for name in self.entry.files
+            if name.startswith(prefix) and name.endswith(".npy")
+        }
+
+    @cached_property
+    def ids(self) -> SortedStrings:
+        """Document ids in row order."""
+        return SortedStrings.from_arrays(self._arrays("ids/"))
+
+    @cached_property
+    def passages(self) -> npt.NDArray[np.uint32]:
+        """(P,3) uint32: document row, start, end."""
+        return read_array(self.folder / "passages.npy")
+
+    @cached_property
+    def document_of(self) -> npt.NDArray[np.uint32]:
+        """(P,) uint32, contiguous: the document row of each passage."""
+        return np.ascontiguousarray(self.passages[:, 0])
+
+    @cached_property
+    def first_passage(self) -> IntArray:
+        """(N+1,) int64: a document's passages are rows first[row] to first[row + 1]."""
+        return np.searchsorted(self.document_of, np.arange(self.rows + 1)).astype(np.int64)
+
+    @cached_property
+    def units(self) -> npt.NDArray[np.uint32]:
+        """(N,2) uint32: tokens (or words) of each document, and how many of them a passage holds."""
+        return read_array(self.folder / "units.npy")
+
+    @cached_property
+    def documents(self) -> DocumentTable:
+        """Titles, texts and metadata."""
+        return DocumentTable.open(self.folder / "documents.sqlite")
+
+    @cached_property
+    def columns(self) -> dict[str, Column]:
+        """Declared filter fields."""
+        return {
+            name: Column.from_arrays(self._arrays(f"columns/{number}."))
+            for number, name in enumerate(self._column_names)
+        }
+
+    @cached_property
+    def postings(self) -> Postings:
+        """The BM25 view."""
+        return Postings.from_arrays(self._arrays("bm25/"))
+
+    @property
+    def has_vectors(self) -> bool:
+        """Whether the vectors themselves were kept."""
+        return "dense/vectors.npy" in self.entry.files
+
+    @cached_property
+    def vectors(self) -> npt.NDArray[Any]:
+        """(P,D) float16 or float32, memory-mapped."""
+        return read_array(self.folder / "dense/vectors.npy")
+
+    @property
+    def has_faiss(self) -> bool:
+        """Whether this segment has a FAISS index (a segment sealed before training has not)."""
+        return "dense/index.faiss" in self.entry.files
+
+    @property
+    def faiss(self) -> Any:
+        """The FAISS index, read into memory, checked, and deserialised from those bytes."""
+        with self._faiss_lock:
+            if self._faiss is None:
+                from retrieve.index.faiss_index import load
+
+                name = "dense/index.faiss"
+                data = (self.folder / name).read_bytes()
+                if checksum_bytes(data) != self.entry.files[name].checksum:
+                    raise IndexCorrupt(
+                        f"{self.folder / name} fails its checksum: rebuild, or restore from a copy"
+                    )
+                self._faiss = load(data)
+            return self._faiss
+
+    def nbytes(self, prefix: str = "") -> int:
+        """Bytes on disk of the files under a prefix (`bm25/`, `dense/`, …)."""
+        return sum(entry.size for name, entry in self.entry.files.items() if name.startswith(prefix))
+
+
+def check_sizes(folder: Path, files: dict[str, FileEntry]) -> None:
+    """Every file of a sealed folder is there and as long as it was written."""
+    for name, entry in files.items():
+        path = folder / name
+        try:
+            size = path.stat().st_size
+        except FileNotFoundError as error:
+            raise IndexCorrupt(f"{path} is missing: restore it from a copy, or rebuild the index") from error
+        if size != entry.size:
+            raise IndexCorrupt(
+                f"{path} has {size} bytes, the manifest says {entry.size}: restore it, or rebuild"
+            )
+
+
+def passages_alive(segment: Segment, documents: BoolArray | None) -> BoolArray | None:
+    """Per-document flags → per-passage flags; None stays None (everything)."""
+    return None if documents is None else documents[segment.document_of]

@@ -1,0 +1,192 @@
+"""One generation of an index, held open: what every search works on.
+
+A reader takes a shared lock on its generation before it believes the manifest, so that no writer removes a file
+under it; it keeps answering from that generation until somebody asks for a newer one.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from retrieve.errors import IndexCorrupt
+from retrieve.files import ReaderLock, read_array
+from retrieve.store.columns import select
+from retrieve.store.filters import Filter, matches
+from retrieve.store.manifest import Deletions, Manifest, read_manifest
+from retrieve.store.segment import BoolArray, IntArray, Segment, check_sizes
+
+_CACHED_FILTERS = 16
+
+
+class Place(NamedTuple):
+    """Where a live document is: the segment's number and the row in it."""
+
+    segment: int
+    row: int
+
+
+class DeletedTerms(NamedTuple):
+    """Document frequencies of a segment's deleted passages: sorted term ids and counts."""
+
+    terms: IntArray
+    counts: IntArray
+
+
+class Snapshot:
+    """Open segments of one generation with their live rows. Immutable, so safe in many threads."""
+
+    def __init__(
+        self, folder: Path, manifest: Manifest, segments: Sequence[Segment], lock: ReaderLock | None
+    ) -> None:
+        self.folder = folder
+        self.manifest = manifest
+        self.segments = tuple(segments)
+        self._lock = lock
+        self.live = tuple(_live(folder, segment) for segment in segments)
+        self.bases = np.concatenate([[0], np.cumsum([segment.rows for segment in segments])]).astype(np.int64)
+        self.passage_bases = np.concatenate(
+            [[0], np.cumsum([segment.passage_rows for segment in segments])]
+        ).astype(np.int64)
+        self._filters: OrderedDict[str, tuple[BoolArray, ...]] = OrderedDict()
+        self._filters_lock = threading.Lock()
+
+    @classmethod
+    def open(cls, folder: Path, reuse: Snapshot | None = None) -> Snapshot:
+        """Open the current generation; segments that `reuse` has open already are not opened again."""
+        while True:
+            manifest = read_manifest(folder)
+            lock = ReaderLock.take(folder / "readers" / str(manifest.generation))
+            if read_manifest(folder).generation == manifest.generation:
+                break
+            lock.release()
+        known = {segment.id: segment for segment in reuse.segments} if reuse is not None else {}
+        fields = manifest.resolved_recipe().filters.fields
+        segments = []
+        for entry in manifest.segments:
+            segment = known.get(entry.id)
+            if segment is None or segment.entry.files != entry.files:
+                segment = Segment.open(folder, entry, fields)
+            elif segment.entry != entry:
+                segment = segment.with_entry(entry)
+            segments.append(segment)
+        return cls(folder, manifest, segments, lock)
+
+    def close(self) -> None:
+        """Let the generation go; a writer may then remove files that only it names."""
+        if self._lock is not None:
+            self._lock.release()
+
+    @cached_property
+    def deleted_terms(self) -> tuple[DeletedTerms | None, ...]:
+        """Per segment, what deletion took from document frequencies."""
+        return tuple(_deleted_terms(self.folder, segment) for segment in self.segments)
+
+    def document_frequencies(self, terms: Sequence[str]) -> tuple[IntArray, list[IntArray]]:
+        """Live document frequency of each term (Q,) int64, and each segment's term ids (Q,), −1 where absent."""
+        total = np.zeros(len(terms), dtype=np.int64)
+        ids = []
+        for segment, deleted in zip(self.segments, self.deleted_terms, strict=True):
+            numbers = segment.postings.lookup(list(terms))
+            ids.append(numbers)
+            present = numbers >= 0
+            total[present] += segment.postings.frequencies[numbers[present]]
+            if deleted is not None and len(deleted.terms):
+                at = np.searchsorted(deleted.terms, numbers[present]).clip(max=len(deleted.terms) - 1)
+                total[present] -= np.where(deleted.terms[at] == numbers[present], deleted.counts[at], 0)
+        return total, ids
+
+    def locate(self, ids: Sequence[str]) -> list[Place | None]:
+        """Where each id is live, or None."""
+        return locate(self.segments, self.live, ids)
+
+    def doc_ids(self, documents: IntArray) -> list[str]:
+        """Ids of snapshot-wide document numbers (base of the segment + row)."""
+        result = [""] * len(documents)
+        owner = np.searchsorted(self.bases, documents, side="right") - 1
+        for number, segment in enumerate(self.segments):
+            at = np.flatnonzero(owner == number)
+            names = segment.ids.get_many(documents[at] - self.bases[number]) if len(at) else []
+            for position, name in zip(at, names, strict=True):
+                result[position] = name
+        return result
+
+    def select(self, where: Filter | None) -> tuple[BoolArray | None, ...]:
+        """Per segment, the live documents that a filter selects; None: every row. Cached by filter."""
+        if where is None:
+            return self.live
+        with self._filters_lock:
+            if (found := self._filters.get(where.canonical)) is not None:
+                self._filters.move_to_end(where.canonical)
+                return found
+        chosen = tuple(
+            select_rows(segment, where) & (True if live is None else live)
+            for segment, live in zip(self.segments, self.live, strict=True)
+        )
+        with self._filters_lock:
+            self._filters[where.canonical] = chosen
+            while len(self._filters) > _CACHED_FILTERS:
+                self._filters.popitem(last=False)
+        return chosen
+
+
+def select_rows(segment: Segment, where: Filter) -> BoolArray:
+    """Rows of a segment whose metadata a filter accepts, deleted rows included."""
+
+    def scan(part: Filter) -> BoolArray:
+        flags = np.zeros(segment.rows, dtype=np.bool_)
+        flags[list(segment.documents.scan_metadata(lambda metadata: matches(part, metadata)))] = True
+        return flags
+
+    return select(where, rows=segment.rows, columns=segment.columns, scan=scan)
+
+
+def locate(
+    segments: Sequence[Segment], live: Sequence[BoolArray | None], ids: Sequence[str]
+) -> list[Place | None]:
+    """Where each id is live. An id is live in at most one segment."""
+    places: list[Place | None] = [None] * len(ids)
+    names = list(ids)
+    for number, (segment, alive) in enumerate(zip(segments, live, strict=True)):
+        rows = segment.ids.find_many(names)
+        for at in np.flatnonzero(rows >= 0):
+            row = int(rows[at])
+            if alive is None or alive[row]:
+                places[at] = Place(number, row)
+    return places
+
+
+def _deletion_arrays(folder: Path, segment: Segment) -> tuple[Path, Deletions] | None:
+    deletions = segment.entry.deletions
+    if deletions is None:
+        return None
+    place = folder / "deletions" / str(deletions.generation)
+    check_sizes(place, deletions.files)
+    return place, deletions
+
+
+def _live(folder: Path, segment: Segment) -> BoolArray | None:
+    found = _deletion_arrays(folder, segment)
+    if found is None:
+        return None
+    packed = read_array(found[0] / f"{segment.id}.rows.npy")
+    if len(packed) * 8 < segment.rows:
+        raise IndexCorrupt(
+            f"{found[0] / segment.id}.rows.npy is shorter than its segment: restore it from a copy"
+        )
+    return ~np.unpackbits(packed, count=segment.rows, bitorder="little").astype(np.bool_)
+
+
+def _deleted_terms(folder: Path, segment: Segment) -> DeletedTerms | None:
+    found = _deletion_arrays(folder, segment)
+    if found is None or f"{segment.id}.terms.npy" not in found[1].files:
+        return None
+    return DeletedTerms(
+        read_array(found[0] / f"{segment.id}.terms.npy"), read_array(found[0] / f"{segment.id}.counts.npy")
+    )

@@ -1,0 +1,194 @@
+"""Makes the views of a segment: postings by the analyzer, vectors by the encoder (or copied), a FAISS index if asked.
+
+Batches are formed inside a segment from its passages alone, so a segment's vectors do not depend on what was built
+before it or on how many segments there are.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from retrieve.errors import BadVectors
+from retrieve.store.build import Row, Views, build_postings, write_segment
+from retrieve.store.learning import FIRST_SAMPLE, choose_sample, learn, read_trained
+from retrieve.store.manifest import SegmentEntry, Trained
+from retrieve.store.pipeline import Pipeline
+from retrieve.store.segment import BoolArray, Segment
+from retrieve.store.snapshot import Place
+from retrieve.types import Progress
+
+_ENCODE_CHUNK = 8_192
+
+_log = logging.getLogger("retrieve")
+
+
+class Workshop:
+    """Builds segments for a writer or a merge, with the recipe's parts."""
+
+    def __init__(self, folder: Path, pipeline: Pipeline, progress: Progress | None) -> None:
+        self._folder = folder
+        self._pipeline = pipeline
+        self._progress = progress
+
+    def known_vectors(
+        self,
+        row: Row,
+        own: npt.NDArray[Any] | None,
+        same_text: Place | None,
+        segments: Sequence[Segment],
+    ) -> npt.NDArray[Any] | None:
+        """Vectors that need no encoding: the caller's own, or those of an older version with the same passages."""
+        dense = self._pipeline.recipe.dense
+        if own is not None:
+            if len(own) != len(row.spans):
+                raise BadVectors(
+                    f"document {row.document.id!r} has {len(row.spans)} passages under this recipe, "
+                    f"{len(own)} vectors were given: give one for each passage, as an array (S,D)"
+                )
+            return own
+        if same_text is not None and dense is not None and segments[same_text.segment].has_vectors:
+            segment = segments[same_text.segment]
+            first, last = segment.first_passage[same_text.row : same_text.row + 2]
+            if np.array_equal(segment.passages[first:last, 1:], row.spans):
+                return np.array(segment.vectors[first:last])
+        if dense is not None and not self._pipeline.has_encoder and len(row.spans):
+            raise BadVectors(
+                f'document {row.document.id!r} has no vectors: with dense.model = "none" give them, add(…, vectors=…)'
+            )
+        return None
+
+    def build(
+        self,
+        name: str,
+        rows: Sequence[Row],
+        segments: Sequence[Segment],
+        live: Sequence[BoolArray],
+        trained: Sequence[Trained],
+    ) -> tuple[SegmentEntry, Trained | None]:
+        """Build and seal one segment from rows in id order; also returns what was learned on the way, if anything."""
+        learned: list[Trained] = []
+
+        def make(building: Path) -> Views:
+            postings = None
+            if self._pipeline.recipe.bm25 is not None:
+                postings = build_postings(self._texts(rows), self._pipeline.analyzer)
+            if self._pipeline.recipe.dense is None:
+                return Views(postings, None, None, 0)
+            vectors, truncated = self._encode(rows, building)
+            current = trained[-1] if trained else None
+            if current is None:
+                current = self._learn(rows, vectors, segments, live)
+                if current is not None:
+                    learned.append(current)
+            faiss = self.faiss_index(current, vectors)
+            return Views(
+                postings, vectors, faiss, truncated, None if faiss is None or not current else current.digest
+            )
+
+        entry = write_segment(self._folder, name, rows, make, recipe=self._pipeline.recipe)
+        return entry, learned[0] if learned else None
+
+    def faiss_index(self, trained: Trained | None, vectors: npt.NDArray[Any]) -> bytes | None:
+        """A clone of the trained index with these vectors added, or None where search is exact."""
+        if trained is None or not len(vectors):
+            return None
+        from retrieve.index.faiss_index import build
+
+        return build(read_trained(self._folder, trained), vectors)
+
+    def _texts(self, rows: Sequence[Row]) -> Iterator[str]:
+        for row in rows:
+            yield from self._pipeline.fed(row.document, row.spans)
+
+    def _encode(self, rows: Sequence[Row], building: Path) -> tuple[npt.NDArray[Any], int]:
+        """Fill `dense/vectors.npy` of the folder being built; returns it as an array, and the tokens cut off."""
+        dense = self._pipeline.dense
+        dimensions = dense.dimensions if dense.dimensions is not None else self._pipeline.encoder.dimensions
+        total = sum(len(row.spans) for row in rows)
+        (building / "dense").mkdir()
+        path = building / "dense/vectors.npy"
+        if total == 0:
+            return np.empty((0, dimensions), dtype=dense.storage), 0
+        vectors = np.lib.format.open_memmap(path, mode="w+", dtype=dense.storage, shape=(total, dimensions))
+        waiting: list[str] = []
+        places: list[int] = []
+        truncated = done = 0
+        for row in rows:
+            count = len(row.spans)
+            if row.vectors is not None:
+                vectors[done : done + count] = row.vectors
+            else:
+                waiting += self._pipeline.fed(row.document, row.spans)
+                places += range(done, done + count)
+            done += count
+            if len(waiting) >= _ENCODE_CHUNK:
+                truncated += self._flush(waiting, places, vectors, total)
+                waiting, places = [], []
+        truncated += self._flush(waiting, places, vectors, total)
+        vectors.flush()
+        if truncated:
+            _log.warning(
+                "the encoder cut off %d tokens of passages that were longer than its limit", truncated
+            )
+        return vectors, truncated
+
+    def _flush(self, texts: list[str], places: list[int], vectors: npt.NDArray[Any], total: int) -> int:
+        if not texts:
+            return 0
+        progress = self._progress
+        before = places[0]
+
+        def tell(done: int) -> None:
+            if progress is not None:
+                progress("passages encoded", before + done, total)
+
+        encoded = self._pipeline.encoder.encode_documents(texts, progress=tell)
+        vectors[places] = encoded.vectors
+        return encoded.truncated_tokens
+
+    def _learn(
+        self,
+        rows: Sequence[Row],
+        vectors: npt.NDArray[Any],
+        segments: Sequence[Segment],
+        live: Sequence[BoolArray],
+    ) -> Trained | None:
+        dense = self._pipeline.dense
+        if dense.flat:
+            return None
+        present = len(vectors) + sum(
+            int(alive[segment.document_of].sum()) for segment, alive in zip(segments, live, strict=True)
+        )
+        if present < FIRST_SAMPLE:
+            _log.info("dense search is exact until there are %d passages (now %d)", FIRST_SAMPLE, present)
+            return None
+
+        def passages() -> Iterator[tuple[str, int, npt.NDArray[Any]]]:
+            at = 0
+            for row in rows:
+                for position in range(len(row.spans)):
+                    yield row.document.id, position, vectors[at]
+                    at += 1
+            yield from stored_passages(segments, live)
+
+        return learn(self._folder, dense, choose_sample(passages()))
+
+
+def stored_passages(
+    segments: Sequence[Segment], live: Sequence[BoolArray]
+) -> Iterator[tuple[str, int, npt.NDArray[Any]]]:
+    """(document id, position, vector) of every live passage whose vector was kept."""
+    for segment, alive in zip(segments, live, strict=True):
+        if not segment.has_vectors:
+            continue
+        for row in np.flatnonzero(alive):
+            first, last = segment.first_passage[row : row + 2]
+            doc_id = segment.ids[int(row)]
+            for position in range(last - first):
+                yield doc_id, position, segment.vectors[first + position]
