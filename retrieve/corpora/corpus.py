@@ -1,0 +1,154 @@
+"""What every collection is once it is open: a `Corpus`, a sequence of parts (files) that yield records.
+
+Readers hand over a bad record as a value instead of raising, because a generator that has raised cannot go on. So
+there is one place, here, that decides what a bad record does: stop the pass, or be counted and logged.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol, TypeVar
+
+from retrieve.corpora.seen import SeenIds
+from retrieve.errors import InputError
+from retrieve.types import Document
+
+logger = logging.getLogger("retrieve")
+
+_SHOWN = 10  # bad records logged one by one; after that only the count
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How to read. `skip_bad`: go on after a bad record. `max_line`: bytes of the longest record accepted."""
+
+    skip_bad: bool = False
+    max_line: int = 32 << 20
+
+
+DEFAULT_OPTIONS = ReadOptions()
+
+
+class Record(NamedTuple):
+    """What one record turned out to be, and the line (counted from 1) on which it starts."""
+
+    line: int
+    outcome: Document | InputError
+
+
+Records = Generator[Record, None, None]  # a generator, so that leaving a pass early closes its file
+
+
+class Part(Protocol):
+    """One input of a corpus. Ids are unique inside it."""
+
+    @property
+    def name(self) -> str:
+        """For messages: the path as the user gave it."""
+
+    @property
+    def size(self) -> int | None:
+        """Bytes on disk, None where that is not known."""
+
+    @property
+    def position(self) -> int:
+        """Bytes taken from the disk in the last pass."""
+
+    def records(self, options: ReadOptions) -> Records:
+        """One pass from the beginning. What no record can be blamed for (a cut gzip file) is raised."""
+
+
+class Corpus:
+    """An iterable of `Document`s, read afresh at each pass; one pass at a time.
+
+    Raises `InputError` at the first bad record, naming file and line, unless `options.skip_bad`. Memory does not
+    grow with the corpus.
+    """
+
+    def __init__(self, name: str, parts: Sequence[Part], options: ReadOptions = DEFAULT_OPTIONS) -> None:
+        self.name = name
+        self.skipped = 0
+        self._parts = parts
+        self._options = options
+        self._bytes_before = 0
+        self._current: Part | None = None
+
+    @property
+    def bytes_total(self) -> int | None:
+        """Bytes on disk (compressed where the files are), None where any part does not know."""
+        total = 0
+        for part in self._parts:
+            if part.size is None:
+                return None
+            total += part.size
+        return total
+
+    @property
+    def bytes_read(self) -> int:
+        """Bytes taken from the disk in the last pass, on the scale of `bytes_total`."""
+        return self._bytes_before + (self._current.position if self._current else 0)
+
+    def __iter__(self) -> Iterator[Document]:
+        self.skipped = 0
+        self._bytes_before = 0
+        self._current = None
+        for part in self._parts:
+            self._current = part
+            yield from self._documents(part)
+            self._bytes_before += part.position
+            self._current = None
+        if self.skipped > _SHOWN:
+            logger.warning(
+                "%s: skipped %d bad records in all, the first %d are named above",
+                self.name,
+                self.skipped,
+                _SHOWN,
+            )
+
+    def _documents(self, part: Part) -> Iterator[Document]:
+        with SeenIds() as seen, closing(part.records(self._options)) as records:
+            for line, outcome in records:
+                if isinstance(outcome, InputError):
+                    self._refuse(outcome)
+                    continue
+                earlier = seen.add(outcome.id, line)
+                if earlier is None:
+                    yield outcome
+                else:
+                    self._refuse(_duplicate(part.name, outcome.id, earlier, line))
+
+    def _refuse(self, error: InputError) -> None:
+        if not self._options.skip_bad:
+            raise error
+        self.skipped += 1
+        if self.skipped <= _SHOWN:
+            logger.warning("skipped %s", error)
+
+
+def parse_records(
+    name: str, items: Iterable[tuple[int, T | InputError]], parse: Callable[[T, str], Document]
+) -> Records:
+    """Turn raw items into records. `parse(item, where)` makes the document or raises `InputError`."""
+    for line, item in items:
+        outcome: Document | InputError
+        if isinstance(item, InputError):
+            outcome = item
+        else:
+            try:
+                outcome = parse(item, f"{name}:{line}")
+            except InputError as error:
+                outcome = error
+        yield Record(line, outcome)
+
+
+def _duplicate(name: str, doc_id: str, earlier: int, line: int) -> InputError:
+    return InputError(
+        f"{name}:{line}",
+        f"id {doc_id!r} occurs again, it is already on line {earlier}; "
+        f"wanted each id once in a file: remove or rename one of them",
+    )

@@ -1,0 +1,55 @@
+"""A benchmark in one value: documents, queries and judgments, from a BEIR folder or the `ir_datasets` catalogue."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from retrieve.corpora.corpus import DEFAULT_OPTIONS, Corpus, ReadOptions
+from retrieve.corpora.open import CATALOGUE, open_corpus
+from retrieve.corpora.queries import read_queries
+from retrieve.corpora.stream import shown
+from retrieve.errors import InputError
+from retrieve.types import Query
+
+
+class Dataset(NamedTuple):
+    """`queries` are all of them; those that are judged in the split are the keys of `qrels`."""
+
+    name: str
+    corpus: Corpus
+    queries: list[Query]
+    qrels: dict[str, dict[str, int]]
+
+
+def read_dataset(
+    source: str | Path, split: str = "test", *, options: ReadOptions = DEFAULT_OPTIONS
+) -> Dataset:
+    """The benchmark at `source`: a BEIR folder with `qrels/<split>.tsv`, or `ir_datasets:NAME`.
+
+    A catalogue name that has no judgments of its own stands for its part `NAME/<split>`. Raises `InputError` if
+    there is no such split, naming those that are there.
+    """
+    name = str(source)
+    if name.startswith(CATALOGUE):
+        return _from_catalogue(name.removeprefix(CATALOGUE), split, options)
+    folder = Path(source)
+    if not folder.is_dir():
+        raise InputError(shown(folder), f"is not a folder; wanted a BEIR folder or {CATALOGUE}NAME")
+    corpus = open_corpus(folder, format="beir", options=options)
+    path = folder / "qrels" / f"{split}.tsv"
+    if not path.is_file():
+        splits = ", ".join(sorted(path.stem for path in folder.glob("qrels/*.tsv"))) or "none"
+        raise InputError(shown(path), f"there is no split {split!r}; splits in the folder: {splits}")
+    from retrieve.trec import read_qrels
+
+    return Dataset(folder.resolve().name, corpus, read_queries(folder, options=options), read_qrels(path))
+
+
+def _from_catalogue(name: str, split: str, options: ReadOptions) -> Dataset:
+    from retrieve.corpora.irds import catalogue_corpus, catalogue_qrels, has
+
+    if not has(name, "qrels") and has(f"{name}/{split}", "qrels"):
+        name = f"{name}/{split}"
+    queries = read_queries(CATALOGUE + name, options=options)
+    return Dataset(name, catalogue_corpus(name, options), queries, catalogue_qrels(name))

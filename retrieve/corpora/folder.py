@@ -1,0 +1,120 @@
+"""A folder as a collection: which of its files are readable, and one document for each text file.
+
+What is left out is counted and logged by suffix: a folder of a thousand Word files must not look like an empty one.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from retrieve.corpora.check import check_document
+from retrieve.corpora.corpus import ReadOptions, Record, Records
+from retrieve.corpora.extract import html_text, markdown, pdf_text, plain_text
+from retrieve.corpora.stream import regular_size, shown, too_long
+from retrieve.errors import InputError
+from retrieve.types import Document
+
+logger = logging.getLogger("retrieve")
+
+TEXT_SUFFIXES: dict[str, Callable[[bytes, str], tuple[str, str]]] = {
+    ".txt": plain_text,
+    ".md": markdown,
+    ".html": html_text,
+    ".htm": html_text,
+}
+PDF_SUFFIX = ".pdf"
+
+
+class Listing(NamedTuple):
+    """The files under a folder in the order of their relative paths, and what was not looked at, by kind."""
+
+    files: list[Path]
+    left_out: Counter[str]
+
+
+def list_files(folder: Path) -> Listing:
+    """Every file under the folder. Hidden files and folders and links to folders are counted, not followed."""
+    files: list[Path] = []
+    left_out: Counter[str] = Counter()
+
+    def unreadable(error: OSError) -> None:
+        raise InputError(shown(Path(error.filename)), f"cannot be read: {error.strerror}") from error
+
+    for root, folders, names in os.walk(folder, onerror=unreadable):
+        here = Path(root)
+        for name in [*folders]:
+            if name.startswith("."):
+                left_out["hidden"] += 1
+                folders.remove(name)
+            elif (here / name).is_symlink():
+                left_out["links to folders"] += 1
+        for name in names:
+            if name.startswith("."):
+                left_out["hidden"] += 1
+            elif (here / name).is_file():
+                files.append(here / name)
+            else:
+                left_out["not regular files"] += 1
+    files.sort(key=lambda path: path.relative_to(folder).as_posix())
+    return Listing(files, left_out)
+
+
+def log_left_out(folder: Path, left_out: Counter[str]) -> None:
+    """One warning with how many of what; nothing if there is nothing to say."""
+    if left_out:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(left_out.items()))
+        logger.warning("%s: %d entries are not read: %s", shown(folder), left_out.total(), kinds)
+
+
+class FolderPart:
+    """Text files as documents: the id is the path relative to the folder, with forward slashes."""
+
+    def __init__(self, folder: Path, files: list[tuple[Path, int]]) -> None:
+        self.name = shown(folder)
+        self.size: int | None = sum(size for _, size in files)
+        self.position = 0
+        self._folder = folder
+        self._files = files
+
+    @classmethod
+    def of(cls, folder: Path, files: list[Path]) -> FolderPart:
+        """The given files of the folder, with their sizes."""
+        return cls(folder, [(path, regular_size(path) or 0) for path in files])
+
+    def records(self, options: ReadOptions) -> Records:
+        """One pass; the `line` of a record is the file's place in the list."""
+        self.position = 0
+        for place, (path, size) in enumerate(self._files, start=1):
+            outcome: Document | InputError
+            try:
+                outcome = self._document(path, options.max_line)
+            except InputError as error:
+                outcome = error
+            yield Record(place, outcome)
+            self.position += size
+
+    def _document(self, path: Path, max_bytes: int) -> Document:
+        where = shown(path)
+        suffix = path.suffix.lower()
+        if suffix == PDF_SUFFIX:
+            title, text = pdf_text(path, where)  # pages are read one by one, images never
+        else:
+            title, text = TEXT_SUFFIXES[suffix](_content(path, max_bytes), where)
+        document = Document(id=path.relative_to(self._folder).as_posix(), text=text, title=title)
+        check_document(document, where)
+        return document
+
+
+def _content(path: Path, max_bytes: int) -> bytes:
+    """The whole file, refused without reading it if it is longer than the longest record accepted."""
+    if (regular_size(path) or 0) > max_bytes:
+        raise too_long(shown(path), max_bytes)
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(shown(path), f"cannot be read: {error.strerror}") from error

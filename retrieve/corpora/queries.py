@@ -1,0 +1,70 @@
+"""Queries from every format that benchmarks use.
+
+A query file goes through the same readers as a corpus, so bad input is found and reported in the same words; only the
+rule that a query must have text is added here.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from retrieve.corpora.corpus import DEFAULT_OPTIONS, Corpus, ReadOptions, Record, Records
+from retrieve.corpora.jsonl import read_jsonl
+from retrieve.corpora.open import CATALOGUE, find_one
+from retrieve.corpora.part import FilePart
+from retrieve.corpora.sgml import read_topics
+from retrieve.corpora.stream import Stream, shown
+from retrieve.corpora.tsv import read_tsv_queries
+from retrieve.errors import InputError
+from retrieve.types import Query
+
+
+def read_queries(source: str | Path, *, options: ReadOptions = DEFAULT_OPTIONS) -> list[Query]:
+    """The queries at `source`, in its order.
+
+    `source` is a BEIR folder (`queries.jsonl`), a file of JSON lines (`_id` or `id`, `text`), of tab-separated id and
+    text, or of TREC topics (<num>, <title>), each plain or gzip; `ir_datasets:NAME`; or `-`, standard input. Raises
+    `InputError` with file and line for a bad record: an id that is empty or occurs again, a text that is empty, and
+    what `document_from` refuses.
+    """
+    return [Query(document.id, document.text) for document in _open(source, options)]
+
+
+def _open(source: str | Path, options: ReadOptions) -> Corpus:
+    name = str(source)
+    if name.startswith(CATALOGUE):
+        from retrieve.corpora.irds import catalogue_queries
+
+        return catalogue_queries(name.removeprefix(CATALOGUE), options)
+    if name == "-":
+        return Corpus(name, [FilePart.standard_input(_read)], options)
+    path = Path(source)
+    if path.is_dir():
+        found = find_one(path, "queries")
+        if found is None:
+            raise InputError(
+                shown(path), "has no queries.jsonl or queries.jsonl.gz: name the file that has them"
+            )
+        path = found
+    return Corpus(name, [FilePart.at(path, _read)], options)
+
+
+def _read(stream: Stream, options: ReadOptions) -> Records:
+    """By content: names of topic files say nothing (MS MARCO's are .txt and .tsv, TREC's .txt or .101-150)."""
+    start = stream.peek().removeprefix(b"\xef\xbb\xbf").lstrip()
+    if start.startswith(b"{"):
+        records = read_jsonl(stream, options)
+    elif start.startswith(b"<"):
+        records = read_topics(stream, options)
+    else:
+        records = read_tsv_queries(stream, options)
+    for line, outcome in records:
+        if isinstance(outcome, InputError) or outcome.text.strip():
+            yield Record(line, outcome)
+        else:
+            yield Record(
+                line,
+                InputError(
+                    f"{stream.name}:{line}", f"query {outcome.id!r} has no text: write it or take it out"
+                ),
+            )

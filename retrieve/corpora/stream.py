@@ -1,0 +1,178 @@
+"""Bytes and lines of one input, plain or gzip, a file or standard input.
+
+Python's own text files cannot be used: they decode by buffer, so that a bad byte has no line number, and they read a
+line of any length into memory. Here lines are cut as bytes under a limit and decoded one by one.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import stat
+import sys
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, BinaryIO
+
+from retrieve.errors import InputError
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+STANDARD_INPUT = "standard input"
+
+_BOM = b"\xef\xbb\xbf"
+_GZIP = b"\x1f\x8b"
+_BROKEN_GZIP = (EOFError, gzip.BadGzipFile, zlib.error)
+_CHUNK = 1 << 16
+
+Line = tuple[int, str | InputError]
+
+
+class Stream:
+    """One open input, read as bytes after decompression. `name` is for messages."""
+
+    def __init__(self, name: str, raw: BinaryIO) -> None:
+        self.name = name
+        self._raw = raw
+        self._counter = _Counter(raw)
+        self._data: io.BufferedReader | gzip.GzipFile = io.BufferedReader(self._counter, _CHUNK)
+
+    @classmethod
+    def open(cls, path: Path | None) -> Stream:
+        """Open a file, or standard input for None. Compression is known by content, not by name.
+
+        Raises `InputError` if the file cannot be opened, or is called .gz and is not gzip.
+        """
+        if path is None:
+            return cls(STANDARD_INPUT, sys.stdin.buffer)._decompressed(must=False)
+        try:
+            raw = path.open("rb", buffering=0)
+        except OSError as error:
+            raise InputError(shown(path), f"cannot be read: {error.strerror}") from error
+        stream = cls(shown(path), raw)
+        try:
+            return stream._decompressed(must=path.suffix == ".gz")
+        except InputError:
+            stream.close()
+            raise
+
+    def _decompressed(self, *, must: bool) -> Stream:
+        plain = self._data
+        if plain.peek(2)[:2] == _GZIP:
+            self._data = gzip.GzipFile(fileobj=plain)
+        elif must:
+            raise InputError(self.name, "is called .gz and is not gzip: compress it, or rename it")
+        return self
+
+    @property
+    def position(self) -> int:
+        """Bytes taken from the input so far (compressed ones, and ahead by at most a buffer)."""
+        return self._counter.count
+
+    def peek(self) -> bytes:
+        """Some bytes that come next, without taking them; empty only at the end."""
+        try:
+            return self._data.peek(_CHUNK)
+        except _BROKEN_GZIP as error:
+            raise self._broken(error) from error
+
+    def readline(self, limit: int) -> bytes:
+        """The next line with its end, or its first `limit` bytes; empty at the end of the input."""
+        try:
+            return self._data.readline(limit)
+        except _BROKEN_GZIP as error:
+            raise self._broken(error) from error
+
+    def _broken(self, error: Exception) -> InputError:
+        return InputError(
+            self.name, f"the gzip data is cut short or damaged ({error}): fetch or compress the file again"
+        )
+
+    def close(self) -> None:
+        """Close the file. Standard input stays open: it is not ours."""
+        if self.name != STANDARD_INPUT:
+            self._raw.close()
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class _Counter(io.RawIOBase):
+    """Passes bytes on and counts them, for progress: `tell` does not work on a pipe."""
+
+    def __init__(self, raw: BinaryIO) -> None:
+        super().__init__()
+        self.count = 0
+        self._raw = raw
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        view = memoryview(buffer).cast("B")
+        data = self._raw.read(len(view))
+        view[: len(data)] = data
+        self.count += len(data)
+        return len(data)
+
+
+def numbered_lines(stream: Stream, max_line: int) -> Iterator[Line]:
+    """Every line, counted from 1, without its end (LF or CR LF): text, or the error in its place.
+
+    A line of more than `max_line` bytes is passed over in chunks, never held whole. A byte order mark at the
+    beginning is dropped.
+    """
+    number = 0
+    while raw := stream.readline(max_line + len(_BOM) + 2):
+        number += 1
+        if number == 1:
+            raw = raw.removeprefix(_BOM)
+        line = raw.removesuffix(b"\n").removesuffix(b"\r")
+        where = f"{stream.name}:{number}"
+        if len(line) > max_line:
+            while raw and not raw.endswith(b"\n"):
+                raw = stream.readline(_CHUNK)
+            yield number, too_long(where, max_line)
+        else:
+            yield number, decoded(line, where)
+
+
+def decoded(data: bytes, where: str) -> str | InputError:
+    """UTF-8 bytes as text, or the error that says which byte is not UTF-8."""
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return InputError(
+            where,
+            f"byte {error.start + 1} (0x{data[error.start]:02x}) is not UTF-8 ({error.reason}); wanted UTF-8 text: "
+            f"convert the file, for instance with iconv -f WINDOWS-1252 -t UTF-8",
+        )
+
+
+def too_long(where: str, max_line: int) -> InputError:
+    """The error for a record beyond the limit."""
+    return InputError(
+        where, f"longer than {max_line:,} bytes: split it, or raise the limit with --max-line if it is meant"
+    )
+
+
+def shown(path: Path) -> str:
+    """The path as printable text: a file name need not be UTF-8."""
+    return str(path).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def regular_size(path: Path) -> int | None:
+    """Bytes on disk; None for a pipe or a device, which have no size."""
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise InputError(shown(path), f"cannot be read: {error.strerror}") from error
+    return status.st_size if stat.S_ISREG(status.st_mode) else None

@@ -1,0 +1,50 @@
+"""MS MARCO's tab-separated files: passages (id, text), documents (id, url, title, body) and queries (id, text).
+
+They have neither header nor quoting, so a stray tab in a text makes a column. The first line therefore fixes the
+number of columns, and a line with another number is an error rather than a text cut short.
+"""
+
+from __future__ import annotations
+
+from retrieve.corpora.check import check_document
+from retrieve.corpora.corpus import ReadOptions, Records, parse_records
+from retrieve.corpora.jsonl import filled_lines
+from retrieve.corpora.stream import Stream
+from retrieve.errors import InputError
+from retrieve.types import Document
+
+_PASSAGE, _DOCUMENT = 2, 4
+
+
+def read_tsv(stream: Stream, options: ReadOptions) -> Records:
+    """The documents of a passage file (2 columns) or a document file (4 columns, the url goes into metadata)."""
+    return parse_records(stream.name, filled_lines(stream, options), _Rows((_PASSAGE, _DOCUMENT)).parse)
+
+
+def read_tsv_queries(stream: Stream, options: ReadOptions) -> Records:
+    """The queries of a file, as documents: 2 columns, id and text."""
+    return parse_records(stream.name, filled_lines(stream, options), _Rows((_PASSAGE,)).parse)
+
+
+class _Rows:
+    """Rows of one file: remembers how many columns the first good one had."""
+
+    def __init__(self, accepted: tuple[int, ...]) -> None:
+        self._accepted = accepted
+
+    def parse(self, line: str, where: str) -> Document:
+        columns = line.split("\t")
+        if len(columns) not in self._accepted:
+            raise InputError(where, f"{len(columns)} tab-separated columns, wanted {self._wanted()}")
+        self._accepted = (len(columns),)
+        if len(columns) == _PASSAGE:
+            document = Document(id=columns[0], text=columns[1])
+        else:
+            doc_id, url, title, body = columns
+            document = Document(id=doc_id, text=body, title=title, metadata={"url": url})
+        check_document(document, where)
+        return document
+
+    def _wanted(self) -> str:
+        shapes = {_PASSAGE: "2 (id, text)", _DOCUMENT: "4 (id, url, title, body)"}
+        return " or ".join(shapes[count] for count in self._accepted) + ", the same on every line"

@@ -1,0 +1,218 @@
+"""Folders of files that people wrote: text, Markdown, HTML, PDF."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from retrieve.corpora.corpus import ReadOptions
+from retrieve.corpora.extract import html_text, markdown, plain_text
+from retrieve.corpora.open import open_corpus
+from retrieve.errors import InputError, MissingExtra
+from retrieve.types import Document
+
+
+def pdf(*pages: str) -> bytes:
+    """The smallest PDF file with these lines of text, one a page."""
+    kids = " ".join(f"{4 + 2 * place} 0 R" for place in range(len(pages)))
+    objects = [
+        "<< /Type /Catalog /Pages 2 0 R >>",
+        f"<< /Type /Pages /Kids [{kids}] /Count {len(pages)} >>",
+        "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+    ]
+    for place, text in enumerate(pages):
+        content = f"BT /F1 12 Tf 72 700 Td ({text}) Tj ET"
+        objects.append(
+            f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents {5 + 2 * place} 0 R "
+            f"/Resources << /Font << /F1 3 0 R >> >> >>"
+        )
+        objects.append(f"<< /Length {len(content)} >>\nstream\n{content}\nendstream")
+    data = b"%PDF-1.4\n"
+    offsets = []
+    for number, body in enumerate(objects, start=1):
+        offsets.append(len(data))
+        data += f"{number} 0 obj\n{body}\nendobj\n".encode()
+    table = "".join(f"{offset:010} 00000 n \n" for offset in offsets)
+    size = len(objects) + 1
+    trailer = f"trailer\n<< /Size {size} /Root 1 0 R >>\nstartxref\n{len(data)}\n%%EOF\n"
+    return data + f"xref\n0 {size}\n0000000000 65535 f \n{table}{trailer}".encode()
+
+
+def encrypted(data: bytes, path: Path, password: str) -> None:
+    from pypdf import PdfWriter
+
+    plain = path.with_name("plain.tmp")
+    plain.write_bytes(data)
+    writer = PdfWriter(clone_from=plain)
+    writer.encrypt(user_password=password, owner_password="owner", algorithm="RC4-128")
+    writer.write(path)
+    plain.unlink()
+
+
+def test_every_readable_file_becomes_a_document(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "b" / "deep").mkdir(parents=True)
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "config.txt").write_text("hidden")
+    (tmp_path / "b" / "deep" / "note.md").write_bytes("\ufeffIntro\r\n\r\n# The note\r\nBody".encode())
+    (tmp_path / "b" / "page.HTML").write_text("<title>Page</title><p>One<p>Two")
+    (tmp_path / "a.txt").write_text("Plain täxt\n", encoding="utf-8")
+    (tmp_path / "c.pdf").write_bytes(pdf("Page one", "", "Page three"))
+    (tmp_path / "d.htm").write_text("")
+    (tmp_path / "x.docx").write_bytes(b"PK\x03\x04")
+    (tmp_path / "y.docx").write_bytes(b"PK\x03\x04")
+    (tmp_path / "Makefile").write_text("all:")
+    (tmp_path / "loop").symlink_to(tmp_path)
+    with caplog.at_level(logging.WARNING, "retrieve"):
+        corpus = open_corpus(tmp_path)
+    assert list(corpus) == [
+        Document("a.txt", "Plain täxt\n"),
+        Document("b/deep/note.md", "Intro\n\n# The note\nBody", "The note"),
+        Document("b/page.HTML", "One\nTwo", "Page"),
+        Document("c.pdf", "Page one\n\nPage three"),
+        Document("d.htm", ""),
+    ]
+    assert "5 entries are not read: 2 .docx, 1 hidden, 1 links to folders, 1 without a suffix" in caplog.text
+    read = [
+        path for path in tmp_path.rglob("[!.]*.*") if path.suffix in {".txt", ".md", ".HTML", ".pdf", ".htm"}
+    ]
+    wanted = sum(path.stat().st_size for path in read if ".git" not in path.parts)
+    assert corpus.bytes_read == corpus.bytes_total == wanted
+
+
+def test_html() -> None:
+    page = """<!DOCTYPE html><html><head><title> A
+      title </title><style>p {}</style></head><body><nav>Menu</nav><!-- comment -->
+      <h1>Head</h1>after<p>One <b>bold</b>word &amp; more<br>line<script>alert(1)</script>
+      <ul><li>a<li>b</ul><table><tr><td>1</td><td>2</td></tr></table><div>x</div>tail</body></html>"""
+    title, text = html_text(page.encode(), "page")
+    assert title == "A title"
+    assert text.split("\n") == [
+        "Head",
+        "after",
+        "One boldword & more",
+        "line",
+        "a",
+        "b",
+        "1",
+        "2",
+        "x",
+        "tail",
+    ]
+
+
+def test_html_is_decoded_as_declared() -> None:
+    page = '<meta charset="windows-1252"><p>Gesetz über „Häfen“'
+    assert html_text(page.encode("windows-1252"), "page")[1] == "Gesetz über „Häfen“"
+    with pytest.raises(InputError, match="page: is not readable as utf-8"):
+        html_text("<p>ü".encode("latin-1"), "page")
+    with pytest.raises(InputError, match="page: is not readable as klingon"):
+        html_text(b'<meta charset="klingon"><p>x', "page")
+
+
+def test_deeply_nested_html_is_no_problem() -> None:
+    assert html_text(b"<div>" * 20_000 + b"x", "page")[1] == "x"
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        ("# One #\n# Two", "One"),
+        ("text\n\n   ### Three ##\n", "Three"),
+        ("```\n# code\n~~~\n```\n# Real", "Real"),
+        ("Under\n=====\n", "Under"),
+        ("#hashtag\n    # code", ""),
+        ("\n===\n", ""),
+        ("", ""),
+    ],
+)
+def test_the_title_of_markdown_is_its_first_heading(text: str, title: str) -> None:
+    assert markdown(text.encode(), "note") == (title, text)
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=st.binary(max_size=60) | st.text("<>!-[]/?&#;ap= \"'", max_size=60).map(str.encode))
+@pytest.mark.parametrize("read", [plain_text, markdown, html_text])
+def test_random_bytes_never_raise_anything_else(
+    read: Callable[[bytes, str], tuple[str, str]], data: bytes
+) -> None:
+    try:
+        title, text = read(data, "place")
+    except InputError as error:
+        assert error.where == "place"
+    else:
+        assert isinstance(title, str)
+        assert isinstance(text, str)
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_damaged_pdf_files_never_raise_anything_else(
+    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    whole = bytearray(pdf("Some text", "More"))
+    for at in data.draw(st.lists(st.integers(0, len(whole) - 1), max_size=8)):
+        whole[at] = data.draw(st.integers(0, 255))
+    path = tmp_path_factory.mktemp("pdf") / "a.pdf"
+    path.write_bytes(whole[: data.draw(st.integers(0, len(whole)))])
+    try:
+        list(open_corpus(path.parent))
+    except InputError as error:
+        assert error.where == str(path)
+
+
+def test_bad_files_are_named_and_skipped_on_request(tmp_path: Path) -> None:
+    (tmp_path / "good.txt").write_text("good")
+    (tmp_path / "latin.txt").write_bytes(b"caf\xe9")
+    (tmp_path / "broken.pdf").write_bytes(b"%PDF-1.4\nnothing")
+    (tmp_path / "nul.md").write_bytes(b"a\0b")
+    (tmp_path / "large.html").write_text("x" * 2_001)
+    encrypted(pdf("Secret"), tmp_path / "secret.pdf", "password")
+    encrypted(pdf("Open to all"), tmp_path / "open.pdf", "")
+    messages = {
+        "latin.txt": r"byte 4 \(0xe9\) is not UTF-8",
+        "broken.pdf": "is not readable as PDF",
+        "nul.md": "text has a NUL at character 2",
+        "large.html": "longer than 2,000 bytes.*--max-line",
+        "secret.pdf": "is encrypted with a password",
+    }
+    corpus = open_corpus(tmp_path, options=ReadOptions(skip_bad=True, max_line=2_000))
+    assert {document.id: document.text for document in corpus} == {
+        "good.txt": "good",
+        "open.pdf": "Open to all",
+    }
+    assert corpus.skipped == len(messages)
+    for name, message in messages.items():
+        alone = tmp_path / "alone"
+        alone.mkdir(exist_ok=True)
+        (alone / name).write_bytes((tmp_path / name).read_bytes())
+        with pytest.raises(InputError, match=message) as raised:
+            list(open_corpus(alone, options=ReadOptions(max_line=2_000)))
+        assert raised.value.where == str(alone / name)
+        (alone / name).unlink()
+
+
+@pytest.mark.parametrize(("name", "module"), [("a.html", "bs4"), ("a.pdf", "pypdf")])
+def test_a_missing_extra_is_named(
+    name: str, module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / name).write_bytes(b"x")
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(MissingExtra, match=r"retrieve-engine\[files\]"):
+        list(open_corpus(tmp_path, options=ReadOptions(skip_bad=True)))
+
+
+def test_a_file_name_that_is_not_utf8_is_an_error_that_can_be_printed(tmp_path: Path) -> None:
+    try:
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.txt")).write_text("x")
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names only")
+    with pytest.raises(InputError, match="lone surrogate") as raised:
+        list(open_corpus(tmp_path))
+    assert str(raised.value).encode("utf-8")

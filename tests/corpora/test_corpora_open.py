@@ -1,0 +1,144 @@
+"""What a name is taken for, and what is refused because it could be two things."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from retrieve.corpora.open import open_corpus
+from retrieve.errors import InputError, UsageError
+
+JSONL = '{"id": "j", "text": "t"}\n'
+TSV = "t\ttext\n"
+TREC = "<DOC><DOCNO>d</DOCNO>text</DOC>\n"
+
+
+def ids(source: Path | str, format: str | None = None) -> list[str]:
+    return [document.id for document in open_corpus(source, format=format)]
+
+
+def fill(folder: Path, **files: str) -> Path:
+    """Files named by keyword, `__` for a dot and `___` for a slash."""
+    for name, content in files.items():
+        path = folder / name.replace("___", "/").replace("__", ".")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "wanted"),
+    [
+        ("a.jsonl", JSONL, "j"),
+        ("a.NDJSON", JSONL, "j"),
+        ("a.tsv", TSV, "t"),
+        ("a.xml", TREC, "d"),
+        ("a.json", "\n \n" + JSONL, "j"),
+        ("a", "\ufeff" + JSONL, "j"),
+        ("a.dat", "\n" + TREC, "d"),
+    ],
+)
+def test_files_by_name_then_by_content(name: str, content: str, wanted: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    assert ids(tmp_path / name) == ids(str(tmp_path / name)) == [wanted]
+
+
+def test_what_is_not_recognised_says_what_is_readable(tmp_path: Path) -> None:
+    fill(tmp_path, a__txt=TSV)
+    with pytest.raises(
+        InputError, match=r"a\.txt: is not recognised.*readable are.*--format \(beir, jsonl, tsv"
+    ):
+        open_corpus(tmp_path / "a.txt")
+    assert ids(tmp_path / "a.txt", "tsv") == ["t"]
+    with pytest.raises(InputError, match="there is no such file or folder"):
+        open_corpus(tmp_path / "none")
+    with pytest.raises(UsageError, match="format 'csv' does not exist"):
+        open_corpus(tmp_path, format="csv")
+    with pytest.raises(UsageError, match=r"'files' is a folder and .*a\.txt is not"):
+        open_corpus(tmp_path / "a.txt", format="files")
+    with pytest.raises(UsageError, match="does not apply to python:"):
+        open_corpus("python:", format="jsonl")
+    with pytest.raises(InputError, match="takes no name"):
+        open_corpus("python:os")
+
+
+def test_a_beir_folder_is_its_corpus_file(tmp_path: Path) -> None:
+    fill(
+        tmp_path,
+        corpus__jsonl=JSONL,
+        queries__jsonl='{"id": "q", "text": "t"}',
+        qrels___test__tsv="x",
+        a__md="x",
+    )
+    assert ids(tmp_path) == ids(tmp_path, "beir") == ["j"]
+    fill(tmp_path, corpus__jsonl__gz="x")
+    with pytest.raises(InputError, match=r"holds corpus\.jsonl and corpus\.jsonl\.gz"):
+        open_corpus(tmp_path)
+
+
+def test_folders_of_records_are_read_in_order(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    fill(
+        tmp_path,
+        b__jsonl='{"id": "2", "text": ""}',
+        a___z__jsonl='{"id": "1", "text": ""}',
+        README__md="#",
+        l__json="{}",
+    )
+    with caplog.at_level(logging.WARNING, "retrieve"):
+        assert ids(tmp_path) == ["1", "2"]
+    assert "2 entries are not read: 1 .json, 1 .md" in caplog.text
+    assert ids(tmp_path, "files") == ["README.md"]
+
+
+def test_a_read_me_alone_is_a_text(tmp_path: Path) -> None:
+    assert ids(fill(tmp_path, README__md="# Read me")) == ["README.md"]
+
+
+def test_trec_files_in_folders_need_no_suffix(tmp_path: Path) -> None:
+    fill(tmp_path, ft___ft911_1=TREC, ft___ft911_2=TREC.replace("d", "e"), readme__txt="x")
+    assert ids(tmp_path) == ["d", "e"]
+
+
+def test_two_kinds_in_one_folder_are_not_guessed(tmp_path: Path) -> None:
+    fill(tmp_path, a__jsonl=JSONL, b__tsv=TSV, c__png="x", d__txt="x")
+    with pytest.raises(InputError, match=r"holds 1 files, 1 jsonl, 1 tsv and 1 other files; .*--format"):
+        open_corpus(tmp_path)
+    assert ids(tmp_path, "tsv") == ["t"]
+    with pytest.raises(InputError, match="holds no trec files among 4"):
+        open_corpus(tmp_path, format="trec")
+    with pytest.raises(InputError, match=r"has no corpus\.jsonl"):
+        open_corpus(tmp_path, format="beir")
+
+
+def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="holds nothing readable and 0 other files"):
+        open_corpus(tmp_path)
+    fill(tmp_path, a__png="x")
+    with pytest.raises(InputError, match="holds nothing readable and 1 other files"):
+        open_corpus(tmp_path)
+
+
+def test_a_named_pipe_is_read_with_a_format(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=(JSONL,))
+    corpus = open_corpus(pipe, format="jsonl")
+    writer.start()
+    assert [document.id for document in corpus] == ["j"]
+    writer.join()
+    assert corpus.bytes_total is None
+
+
+def test_opening_jsonl_loads_nothing_heavy() -> None:
+    code = (
+        "import sys; import retrieve.corpora.open, retrieve.corpora.queries, retrieve.corpora.dataset; "
+        "print(sorted({'torch', 'faiss', 'bs4', 'pypdf', 'ir_datasets', 'numpy', 'pydantic'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,138 @@
+"""Inputs as bytes: gzip, standard input, long lines, many bad lines, memory."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import logging
+import tracemalloc
+from pathlib import Path
+
+import pytest
+
+from retrieve.corpora.corpus import ReadOptions
+from retrieve.corpora.open import open_corpus
+from retrieve.corpora.seen import SeenIds
+from retrieve.errors import InputError, UsageError
+
+LINES = b"".join(b'{"_id": "%d", "text": "text %d"}\n' % (number, number) for number in range(50))
+
+
+def feed(monkeypatch: pytest.MonkeyPatch, data: bytes) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
+
+
+@pytest.mark.parametrize("data", [LINES, gzip.compress(LINES)], ids=["plain", "gzip"])
+def test_standard_input_is_read_once(data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    feed(monkeypatch, data)
+    corpus = open_corpus("-")
+    assert [document.id for document in corpus] == [str(number) for number in range(50)]
+    assert corpus.bytes_total is None
+    assert corpus.bytes_read == len(data)
+    with pytest.raises(UsageError, match="only once"):
+        list(corpus)
+
+
+def test_standard_input_takes_a_format(monkeypatch: pytest.MonkeyPatch) -> None:
+    feed(monkeypatch, b"a\tsome text\n")
+    assert [document.text for document in open_corpus("-", format="tsv")] == ["some text"]
+    feed(monkeypatch, b"{}")
+    with pytest.raises(InputError, match="standard input:1: there is no id"):
+        list(open_corpus("-"))
+    with pytest.raises(UsageError, match="is a folder and standard input is not"):
+        open_corpus("-", format="files")
+
+
+@pytest.mark.parametrize("kept", [1, 5, 30, -9, -1])
+def test_a_cut_gzip_file_is_an_error_even_when_bad_lines_are_skipped(kept: int, tmp_path: Path) -> None:
+    path = tmp_path / "docs.jsonl.gz"
+    path.write_bytes(gzip.compress(LINES)[:kept])
+    with pytest.raises(InputError, match=r"docs\.jsonl\.gz: (the gzip data is cut short|is called \.gz)"):
+        list(open_corpus(path, options=ReadOptions(skip_bad=True)))
+
+
+def test_a_gzip_file_with_another_name_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "docs.jsonl"
+    path.write_bytes(
+        gzip.compress(LINES[:200]) + gzip.compress(LINES[200:])
+    )  # two members, as pigz and cat make them
+    assert len(list(open_corpus(path))) == 50
+
+
+@pytest.mark.parametrize("compress", [False, True], ids=["plain", "gzip"])
+def test_a_line_of_50_megabytes_is_refused_without_holding_it(compress: bool, tmp_path: Path) -> None:
+    data = (
+        LINES
+        + b'{"_id": "long", "text": "'
+        + b"a" * 50_000_000
+        + b'"}\n'
+        + LINES.replace(b'id": "', b'id": "x')
+    )
+    path = tmp_path / "docs.jsonl"
+    path.write_bytes(gzip.compress(data, 1) if compress else data)
+    del data
+    skipping = open_corpus(path, options=ReadOptions(skip_bad=True, max_line=1 << 20))
+    tracemalloc.start()
+    try:
+        assert sum(1 for _ in skipping) == 100
+        assert tracemalloc.get_traced_memory()[1] < 4 << 20  # the limit, the line's first bytes, and buffers
+    finally:
+        tracemalloc.stop()
+    assert skipping.skipped == 1
+    with pytest.raises(InputError, match=r"docs\.jsonl:51: longer than 33,554,432 bytes.*--max-line"):
+        list(open_corpus(path))
+
+
+@pytest.mark.parametrize(("length", "fits"), [(100, True), (101, False)])
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r\n"])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["", "bom"])
+def test_the_limit_counts_the_line_alone(
+    length: int, fits: bool, end: bytes, mark: bytes, tmp_path: Path
+) -> None:
+    path = tmp_path / "docs.jsonl"
+    line = b'{"id": "a", "text": ""}'
+    path.write_bytes(mark + line[:-2] + b"b" * (length - len(line)) + line[-2:] + end)
+    corpus = open_corpus(path, options=ReadOptions(max_line=100))
+    if fits:
+        assert len(list(corpus)) == 1
+    else:
+        with pytest.raises(InputError, match="longer than 100 bytes"):
+            list(corpus)
+
+
+def test_ten_bad_lines_are_named_and_the_rest_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "docs.jsonl"
+    path.write_bytes(b"bad\n" * 25 + LINES)
+    corpus = open_corpus(path, options=ReadOptions(skip_bad=True))
+    for _ in range(2):  # counted afresh in each pass
+        caplog.clear()
+        with caplog.at_level(logging.WARNING, "retrieve"):
+            assert len(list(corpus)) == 50
+        assert corpus.skipped == 25
+        assert len(caplog.records) == 11
+        assert "skipped 25 bad records in all" in caplog.records[-1].getMessage()
+
+
+def test_a_pass_that_is_left_early_closes_its_file(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    path = tmp_path / "docs.jsonl"
+    path.write_bytes(LINES)
+    corpus = open_corpus(path)
+    for _ in zip(range(3), corpus, strict=False):
+        pass
+    assert len(list(corpus)) == 50
+    assert not recwarn.list
+
+
+def test_duplicates_are_found_far_apart_and_only_inside_a_file(tmp_path: Path) -> None:
+    seen = SeenIds()
+    with seen:
+        assert all(seen.add(str(number), number) is None for number in range(20_000))
+        assert seen.add("17", 20_000) == 17
+        assert seen.add("17 ", 20_001) is None
+        assert seen.add("a", 20_002) is None
+        assert seen.add("A", 20_003) is None
+    (tmp_path / "one.jsonl").write_bytes(LINES)
+    (tmp_path / "two.jsonl").write_bytes(LINES)
+    assert len(list(open_corpus(tmp_path))) == 100
