@@ -1,0 +1,266 @@
+"""What a model folder says about itself, read and judged before anything in it is loaded.
+
+A folder is data from a stranger: it may hold weights as safetensors, a tokenizer and JSON, and name modules out of
+a short list; anything that would run code (`.py`, `auto_map`, pickled weights) is refused here, without torch.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+from retrieve.errors import EncoderError
+
+Pooling = Literal["cls", "mean", "max", "last"]
+
+POOLINGS: Mapping[str, str] = {"cls": "cls", "mean": "mean", "max": "max", "last": "lasttoken"}
+"""Our names of the pooling modes → those of sentence-transformers."""
+
+WEIGHED_MODULES = ("Dense", "LayerNorm")
+PLAIN_MODULES = ("Pooling", "Normalize", "Dropout")
+
+# Old releases of sentence-transformers named the file after the architecture.
+TRANSFORMER_SETTINGS = tuple(
+    f"sentence_{name}_config.json"
+    for name in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
+)
+
+# Settings of the transformer module that we apply, or that do not matter to a text encoder. Any other one that is
+# set would be ignored by us and change the vectors, so it is refused.
+KNOWN_SETTINGS = (
+    "max_seq_length",
+    "do_lower_case",
+    "transformer_task",
+    "modality_config",
+    "module_output_name",
+    "method_output_name",
+    "unpad_inputs",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """One step after the transformer: its class name in sentence-transformers, folder and settings."""
+
+    kind: str
+    folder: Path
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFolder:
+    """A checked model: `transformer` holds config.json, the weights and the tokenizer; `modules` follow it.
+
+    `max_tokens` is the limit the folder names itself; `lower_case` a lower-casing on top of the tokenizer's own;
+    `normalizes` says that a Normalize came last, which is then no longer among `modules`.
+    """
+
+    root: Path
+    transformer: Path
+    config: Mapping[str, Any]
+    modules: tuple[Module, ...] = ()
+    max_tokens: int | None = None
+    lower_case: bool = False
+    normalizes: bool = False
+    prompts: Mapping[str, str] = field(default_factory=dict)
+
+
+def read_encoder_folder(root: Path, pooling: Pooling | None) -> ModelFolder:
+    """Check and read a sentence-transformers folder, or a bare transformers folder, which needs `pooling`.
+
+    Raises `EncoderError` for code, pickled weights, missing parts, unknown modules, or a `pooling` that
+    contradicts the folder's own.
+    """
+    refuse_code(root)
+    if pooling is not None and pooling not in POOLINGS:
+        raise EncoderError(f"pooling is {pooling!r}, wanted one of {', '.join(POOLINGS)}")
+    if not (root / "modules.json").is_file():
+        return _read_bare(root, pooling)
+    transformer, *modules = _read_modules(root)
+    if transformer.kind != "Transformer":
+        raise EncoderError(f"{root}: the first module is {transformer.kind}, wanted a Transformer")
+    _check_pooling(root, modules, pooling)
+    normalizes = modules[-1].kind == "Normalize"
+    return ModelFolder(
+        root=root,
+        transformer=transformer.folder,
+        config=read_transformer(transformer.folder),
+        modules=tuple(modules[:-1] if normalizes else modules),
+        max_tokens=transformer.settings.get("max_seq_length"),
+        lower_case=bool(transformer.settings.get("do_lower_case")),
+        normalizes=normalizes,
+        prompts=_optional(root / "config_sentence_transformers.json").get("prompts", {}),
+    )
+
+
+def read_cross_encoder_folder(root: Path) -> ModelFolder:
+    """Check and read the folder of a cross-encoder: one transformer with a classifier, and nothing after it."""
+    refuse_code(root)
+    modules = _read_modules(root) if (root / "modules.json").is_file() else [Module("Transformer", root, {})]
+    if [module.kind for module in modules] != ["Transformer"]:
+        raise EncoderError(
+            f"{root} is no cross-encoder: its modules are {[module.kind for module in modules]}"
+        )
+    transformer, settings = modules[0].folder, modules[0].settings
+    config = read_transformer(transformer)
+    return ModelFolder(
+        root=root,
+        transformer=transformer,
+        config=config,
+        max_tokens=settings.get("max_seq_length"),
+        lower_case=bool(settings.get("do_lower_case")),
+    )
+
+
+def read_transformer(folder: Path) -> Mapping[str, Any]:
+    """The config.json of a folder that also has safetensors weights; `EncoderError` where it has not."""
+    if not (folder / "config.json").is_file():
+        raise EncoderError(f"{folder}: no config.json, so this is no transformers model")
+    if (folder / "adapter_config.json").is_file():
+        raise EncoderError(f"{folder} is an adapter: merge it into its base model and save that")
+    weight_files(folder)
+    return read_object(folder / "config.json")
+
+
+def weight_files(folder: Path) -> tuple[Path, ...]:
+    """The safetensors files that hold a module's weights, in a fixed order."""
+    index = folder / "model.safetensors.index.json"
+    if (folder / "model.safetensors").is_file():
+        return (folder / "model.safetensors",)
+    if index.is_file():
+        names = set(read_object(index).get("weight_map", {}).values())
+        files = tuple(folder / name for name in sorted(names))
+        missing = [path.name for path in files if path.parent != folder or not path.is_file()]
+        if missing or not files:
+            raise EncoderError(f"{index} names weights that are not there: {', '.join(missing) or 'none'}")
+        return files
+    pickled = [path for path in sorted(folder.iterdir()) if path.suffix in (".bin", ".pt", ".pth", ".ckpt")]
+    if pickled:
+        raise EncoderError(
+            f"{folder} has its weights only as {pickled[0].name}, a pickle, which can run code: load it where "
+            "you trust it and save it again with save_pretrained(..., safe_serialization=True)"
+        )
+    raise EncoderError(f"{folder}: no model.safetensors")
+
+
+def refuse_code(root: Path) -> None:
+    """Raise `EncoderError` if `root` is no folder, holds a `.py` file, or a setting that asks for code."""
+    if not root.is_dir():
+        raise EncoderError(f"{root} is not a folder")
+    code = sorted(root.rglob("*.py"))
+    if code:
+        raise EncoderError(
+            f"{root} holds code ({code[0].name}): only weights, tokenizer and settings are read"
+        )
+    for path in sorted(root.rglob("*config.json")):
+        for key in ("auto_map", "trust_remote_code"):
+            if _asks_for(json_of(path), key):
+                raise EncoderError(f"{path} asks for code of its own ({key}), which is never run")
+
+
+def json_of(path: Path) -> Any:
+    """The JSON of a file, or `EncoderError`."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise EncoderError(f"{path} cannot be read as JSON: {error}") from error
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """The JSON object of a file, or `EncoderError`."""
+    value = json_of(path)
+    if not isinstance(value, dict):
+        raise EncoderError(f"{path}: wanted a JSON object, found {type(value).__name__}")
+    return value
+
+
+def pooling_modes(module: Module) -> tuple[str, ...]:
+    """The modes of a Pooling module, in sentence-transformers' words and order; several are concatenated."""
+    named = module.settings.get("pooling_mode")
+    if named is not None:
+        return (named,) if isinstance(named, str) else tuple(named)
+    flags = {  # how releases before 5.4 wrote it
+        "cls": "pooling_mode_cls_token",
+        "max": "pooling_mode_max_tokens",
+        "mean": "pooling_mode_mean_tokens",
+        "mean_sqrt_len_tokens": "pooling_mode_mean_sqrt_len_tokens",
+        "weightedmean": "pooling_mode_weightedmean_tokens",
+        "lasttoken": "pooling_mode_lasttoken",
+    }
+    # A mean is what the library takes where nothing is said.
+    return tuple(mode for mode, flag in flags.items() if module.settings.get(flag)) or ("mean",)
+
+
+def _read_bare(root: Path, pooling: Pooling | None) -> ModelFolder:
+    config = read_transformer(root)
+    if pooling is None:
+        raise EncoderError(
+            f"{root} is a plain transformers model, which does not say how token vectors become one: "
+            f"set pooling to {', '.join(POOLINGS)}"
+        )
+    return ModelFolder(root, root, config, (Module("Pooling", root, {"pooling_mode": POOLINGS[pooling]}),))
+
+
+def _read_modules(root: Path) -> list[Module]:
+    entries = json_of(root / "modules.json")
+    if not isinstance(entries, list) or not entries:
+        raise EncoderError(f"{root / 'modules.json'}: wanted a list of modules")
+    # Dropout does nothing outside training.
+    return [module for module in (_read_module(root, entry) for entry in entries) if module.kind != "Dropout"]
+
+
+def _read_module(root: Path, entry: Any) -> Module:
+    if not isinstance(entry, dict) or not all(isinstance(entry.get(key), str) for key in ("type", "path")):
+        raise EncoderError(f"{root / 'modules.json'}: wanted modules with a type and a path, found {entry!r}")
+    package, _, kind = entry["type"].rpartition(".")
+    allowed = ("Transformer", *PLAIN_MODULES, *WEIGHED_MODULES)
+    if package.partition(".")[0] != "sentence_transformers" or kind not in allowed:
+        raise EncoderError(
+            f"{root}: module {entry['type']} is not loaded; wanted of sentence_transformers: {', '.join(allowed)}"
+        )
+    path = PurePosixPath(entry["path"])
+    if path.is_absolute() or ".." in path.parts:
+        raise EncoderError(f"{root}: module path {entry['path']!r} leaves the folder")
+    folder = root / path
+    if kind == "Transformer":
+        return Module(kind, folder, _transformer_settings(folder))
+    settings = _optional(folder / "config.json")
+    if kind in WEIGHED_MODULES:
+        weight_files(folder)
+    # The library would fall back to another activation with no more than a log line.
+    activation = settings.get("activation_function", "torch.")
+    if not str(activation).startswith("torch."):
+        raise EncoderError(f"{folder}: activation {activation} is not one of torch's")
+    return Module(kind, folder, settings)
+
+
+def _transformer_settings(folder: Path) -> Mapping[str, Any]:
+    files = (path for name in TRANSFORMER_SETTINGS if (path := folder / name).is_file())
+    settings = next((read_object(path) for path in files), {})
+    strange = sorted(key for key, value in settings.items() if value and key not in KNOWN_SETTINGS)
+    if strange:
+        raise EncoderError(f"{folder} has settings that this engine does not apply: {', '.join(strange)}")
+    if "text" not in settings.get("modality_config", {"text": {}}):
+        raise EncoderError(f"{folder} does not take plain text")
+    return settings
+
+
+def _check_pooling(root: Path, modules: list[Module], pooling: Pooling | None) -> None:
+    found = [pooling_modes(module) for module in modules if module.kind == "Pooling"]
+    if len(found) != 1:
+        raise EncoderError(f"{root} has {len(found)} Pooling modules, wanted one: it is no encoder of texts")
+    if pooling is not None and found[0] != (POOLINGS[pooling],):
+        raise EncoderError(f"{root} pools by {'+'.join(found[0])}, asked for {pooling}: leave pooling out")
+
+
+def _optional(path: Path) -> dict[str, Any]:
+    return read_object(path) if path.is_file() else {}
+
+
+def _asks_for(value: Any, key: str) -> bool:
+    if isinstance(value, dict):
+        return bool(value.get(key)) or any(_asks_for(inner, key) for inner in value.values())
+    return isinstance(value, list) and any(_asks_for(inner, key) for inner in value)
