@@ -1,0 +1,179 @@
+"""A run against judgments: one value for each measure and query, and their means.
+
+Providers break ties differently (trec_eval by id descending, MS MARCO's script ascending), so every ranking
+is put in trec_eval's order and given the scores n, n-1 … 1 before any of them sees it. Means are over all
+judged queries, as `trec_eval -c` has them: a system must not gain by finding nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from retrieve.errors import MeasureError
+from retrieve.measures.iprec import interpolated_precision
+from retrieve.measures.names import HIGHEST_GRADE, parse_measures, provider
+from retrieve.trec import trec_eval_order
+
+if TYPE_CHECKING:
+    from ir_measures import Measure
+
+logger = logging.getLogger("retrieve")
+
+
+class Evaluation(NamedTuple):
+    """Measures are keyed by their canonical names (`nDCG@10`, `R@100`, `AP`, `RR@10`, `AP(rel=2)`), as they
+    were asked for.
+
+    `means`: measure → mean over `queries` queries (`NumQ`, `NumRel`, `NumRet`: sum). `per_query`: measure →
+    query id → value. `missing`: judged queries without a hit (zero, or left out with `retrieved_only`).
+    `ignored`: queries without judgments.
+    """
+
+    means: dict[str, float]
+    per_query: dict[str, dict[str, float]]
+    queries: int
+    missing: list[str]
+    ignored: list[str]
+
+
+def evaluate(
+    run: Mapping[str, Mapping[str, float]],
+    qrels: Mapping[str, Mapping[str, int]],
+    measures: Sequence[str | Measure],
+    *,
+    relevance_level: int = 1,
+    retrieved_only: bool = False,
+) -> Evaluation:
+    """Measure a run (query id → document id → score) by judgments (query id → document id → grade).
+
+    Every query of the judgments counts (`trec_eval -c`), also one without a relevant document; with
+    `retrieved_only` those that have hits (trec_eval without `-c`). `relevance_level` as in `parse_measures`
+    (`trec_eval -l`). What is missing or ignored is also logged. `MeasureError`: an unknown measure, or a
+    run and judgments that share no query.
+    """
+    evaluation = measured(
+        run, qrels, parse_measures(measures, relevance_level), retrieved_only=retrieved_only
+    )
+    if evaluation.missing:
+        fate = "are left out of the means" if retrieved_only else "count as zero"
+        logger.warning(
+            "%d judged queries have no hits and %s: %s",
+            len(evaluation.missing),
+            fate,
+            _some(evaluation.missing),
+        )
+    if evaluation.ignored:
+        logger.warning(
+            "%d queries of the run have no judgments and are ignored: %s",
+            len(evaluation.ignored),
+            _some(evaluation.ignored),
+        )
+    return evaluation
+
+
+def measured(
+    run: Mapping[str, Mapping[str, float]],
+    qrels: Mapping[str, Mapping[str, int]],
+    measures: Sequence[Measure],
+    *,
+    retrieved_only: bool = False,
+) -> Evaluation:
+    """`evaluate` for measures that are parsed already, without a word in the log (tuning calls it many times)."""
+    judged = {query_id: _safe(query_id, grades) for query_id, grades in qrels.items() if grades}
+    if not judged.keys() & run.keys():
+        raise MeasureError(
+            f"the run ({_some(list(run))}) and the judgments ({_some(list(judged))}) share no query id: "
+            "are they of the same collection and split?"
+        )
+    found = {query_id: _surrogates(run[query_id]) for query_id in judged if run.get(query_id)}
+    missing = [query_id for query_id in judged if query_id not in found]
+    counted = list(found) if retrieved_only else list(judged)
+    if not counted:
+        raise MeasureError(
+            "the run has no hit for any judged query, and only queries with hits were to be counted"
+        )
+    per_query = _values(found, judged, measures)
+    for measure in measures if not retrieved_only else ():
+        per_query[str(measure)].update(
+            (query_id, _without_hits(measure, judged[query_id])) for query_id in missing
+        )
+    return Evaluation(
+        means={str(measure): _mean(measure, per_query[str(measure)], counted) for measure in measures},
+        per_query={
+            name: {query_id: values[query_id] for query_id in counted} for name, values in per_query.items()
+        },
+        queries=len(counted),
+        missing=missing,
+        ignored=[query_id for query_id in run if query_id not in judged],
+    )
+
+
+def _safe(query_id: str, grades: Mapping[str, int]) -> dict[str, int]:
+    """The grades, so that pytrec_eval survives them: it takes time and space that grow with the highest
+    one, and writes outside its memory where all are negative (zeros give the same values: nothing is
+    relevant)."""
+    lowest, highest = min(grades.values()), max(grades.values())
+    if not -HIGHEST_GRADE <= lowest <= highest <= HIGHEST_GRADE:
+        raise MeasureError(
+            f"query {query_id!r} has grades from {lowest} to {highest}, wanted at most {HIGHEST_GRADE}: rescale them"
+        )
+    return dict(grades) if highest >= 0 else dict.fromkeys(grades, 0)
+
+
+def _surrogates(scores: Mapping[str, float]) -> dict[str, float]:
+    """The ranking, best first, with scores that no provider can order otherwise."""
+    order = trec_eval_order(scores)
+    return {document_id: float(len(order) - place) for place, document_id in enumerate(order)}
+
+
+def _values(
+    found: Mapping[str, Mapping[str, float]],
+    judged: Mapping[str, Mapping[str, int]],
+    measures: Sequence[Measure],
+) -> dict[str, dict[str, float]]:
+    """Measure → query id → value, for the queries that have hits."""
+    values: dict[str, dict[str, float]] = {str(measure): {} for measure in measures}
+    # Judgments of these queries only: ir-measures fills in zeros for others, which is for us to decide.
+    judgments = {query_id: judged[query_id] for query_id in found}
+    elsewhere = [measure for measure in measures if measure.NAME != "IPrec"]
+    if found and elsewhere:
+        for metric in provider().iter_calc(elsewhere, judgments, found):
+            values[str(metric.measure)][metric.query_id] = float(metric.value)
+    for measure in measures:
+        if measure.NAME == "IPrec":
+            values[str(measure)] = {
+                query_id: _interpolated(measure, scores, judgments[query_id])
+                for query_id, scores in found.items()
+            }
+    return values
+
+
+def _interpolated(measure: Measure, scores: Mapping[str, float], grades: Mapping[str, int]) -> float:
+    relevant = {document for document, grade in grades.items() if grade >= measure["rel"]}
+    ranking = [document for document in scores if document in grades or not measure["judged_only"]]
+    return interpolated_precision(
+        (document in relevant for document in ranking), len(relevant), measure["recall"]
+    )
+
+
+def _without_hits(measure: Measure, grades: Mapping[str, int]) -> float:
+    """What trec_eval gives for an empty ranking: zero, except where it counts queries or judgments."""
+    if measure.NAME == "NumQ":
+        return 1.0
+    if measure.NAME == "NumRel":
+        return float(sum(grade >= measure["rel"] for grade in grades.values()))
+    return 0.0
+
+
+def _mean(measure: Measure, values: Mapping[str, float], counted: Sequence[str]) -> float:
+    aggregator = measure.aggregator()
+    for query_id in counted:
+        aggregator.add(values[query_id])
+    return float(aggregator.result())
+
+
+def _some(query_ids: Sequence[str]) -> str:
+    shown = ", ".join(query_ids[:5])
+    return f"{shown}, …" if len(query_ids) > 5 else shown

@@ -1,0 +1,113 @@
+"""Several rankings made one: pure functions on score maps, for runs (keys are document ids) and for
+retrievers (rows).
+
+Scores of different views have different units, and raw sums of them lose to either parent; so a view is
+brought to 0 … 1 within its own pool (`convex`), or only its ranks are used (`rrf`). Every document of every
+pool is in the result.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from retrieve.errors import InputError, UsageError
+from retrieve.trec import Key, ordered
+
+METHODS = ("convex", "rrf")
+
+
+def convex(pools: Sequence[Mapping[Key, float]], weights: Sequence[float] | None = None) -> dict[Key, float]:
+    """Weighted mean of min-max normalised scores, in 0 … 1 (Bruch et al. 2023, "An Analysis of Fusion
+    Functions").
+
+    `weights` (one for each pool, not negative, default equal) are scaled to sum 1. A document missing from
+    a view gets that view's minimum, hence 0; where all of a view's scores are equal they become 1; a view
+    without hits contributes 0 and keeps its weight. `InputError`: a NaN or infinite score. `UsageError`:
+    weights that fit neither rule.
+    """
+    weights = _checked(weights, len(pools))
+    total = sum(weights)
+    fused: dict[Key, float] = {}
+    for pool, weight in zip(pools, weights, strict=True):
+        if not pool:
+            continue
+        low, span = _range(pool)
+        share = weight / total
+        for key, score in pool.items():
+            fused[key] = fused.get(key, 0.0) + share * ((score - low) / span if span else 1.0)
+    return fused
+
+
+def rrf(
+    pools: Sequence[Mapping[Key, float]], weights: Sequence[float] | None = None, constant: float = 60
+) -> dict[Key, float]:
+    """Reciprocal rank fusion: the sum of weight / (constant + rank) (Cormack et al. 2009).
+
+    Ranks count from 1 in our order; a view that misses a document adds 0. `weights` default to 1 each and
+    are used as they are. `InputError`: a NaN or infinite score. `UsageError`: weights as in `convex`, a
+    negative constant.
+    """
+    weights = _checked(weights, len(pools))
+    if not 0 <= constant < math.inf:
+        raise UsageError(f"constant is {constant}, wanted a number of at least 0 (60 is usual)")
+    fused: dict[Key, float] = {}
+    for pool, weight in zip(pools, weights, strict=True):
+        _check_finite(pool)
+        for rank, (key, _) in enumerate(ordered(pool), start=1):
+            fused[key] = fused.get(key, 0.0) + weight / (constant + rank)
+    return fused
+
+
+def fuse_runs(
+    runs: Sequence[Mapping[str, Mapping[str, float]]],
+    method: str = "convex",
+    weights: Sequence[float] | None = None,
+    depth: int = 1000,
+) -> list[tuple[str, list[tuple[str, float]]]]:
+    """Fuse runs query by query: every query of any run, in order of first appearance, each ranking in our
+    order.
+
+    Of each run only its best `depth` documents go in, ties by our order; all of them come out (at most runs
+    × depth).
+    """
+    if not runs:
+        raise UsageError("no runs to fuse: name two or more")
+    if method not in METHODS:
+        raise UsageError(f"fusion {method!r} does not exist: choose one of {', '.join(METHODS)}")
+    if depth < 1:
+        raise UsageError(f"depth is {depth}, wanted at least 1")
+    fuse = convex if method == "convex" else rrf
+    queries = dict.fromkeys(query_id for run in runs for query_id in run)
+    return [
+        (query_id, ordered(fuse([_pool(run.get(query_id, {}), depth) for run in runs], weights)))
+        for query_id in queries
+    ]
+
+
+def _pool(scores: Mapping[str, float], depth: int) -> Mapping[str, float]:
+    return scores if len(scores) <= depth else dict(ordered(scores)[:depth])
+
+
+def _checked(weights: Sequence[float] | None, pools: int) -> Sequence[float]:
+    if weights is None:
+        return [1.0] * pools
+    if len(weights) != pools:
+        raise UsageError(f"{len(weights)} weights for {pools} views: give one for each")
+    if not all(0 <= weight < math.inf for weight in weights) or not 0 < sum(weights) < math.inf:
+        raise UsageError(f"weights are {list(weights)}: wanted finite, not negative, and not all zero")
+    return weights
+
+
+def _range(pool: Mapping[Key, float]) -> tuple[float, float]:
+    _check_finite(pool)
+    low, high = min(pool.values()), max(pool.values())
+    if math.isinf(high - low):
+        raise InputError("", f"scores from {low} to {high} are too far apart to be normalised")
+    return low, high - low
+
+
+def _check_finite(pool: Mapping[Key, float]) -> None:
+    if not all(map(math.isfinite, pool.values())):
+        key = next(key for key, score in pool.items() if not math.isfinite(score))
+        raise InputError("", f"document {key!r} has score {pool[key]}; only finite scores can be fused")

@@ -1,0 +1,59 @@
+"""The lines of a TREC file, with their numbers, and the error that names one of them.
+
+They are read as bytes and split on ASCII white space, as trec_eval does it: an id may hold other characters
+that Python takes for space, or for the end of a line.
+"""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import sys
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, cast
+
+from retrieve.errors import InputError
+
+
+def read_lines(path: str | Path) -> Iterator[tuple[int, bytes]]:
+    """The lines that say something (no comment, not blank), with their numbers from 1.
+
+    `-` is standard input; a name that ends in `.gz` is unpacked. `InputError`: the file cannot be read.
+    """
+    try:
+        with _open(path) as file:
+            for number, line in enumerate(file, start=1):
+                content = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
+                if content.strip() and not content.startswith(b"#"):
+                    yield number, content
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(str(path), f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
+
+
+@contextmanager
+def _open(path: str | Path) -> Iterator[IO[bytes]]:
+    if str(path) == "-":
+        yield sys.stdin.buffer
+        return
+    with Path(path).open("rb") as raw:
+        if str(path).endswith(".gz"):
+            with gzip.GzipFile(fileobj=raw) as unpacked:
+                yield cast(IO[bytes], unpacked)
+        else:
+            yield raw
+
+
+def decoded(path: str | Path, number: int, query_id: bytes, document_id: bytes) -> tuple[str, str]:
+    """Both ids as text."""
+    try:
+        return query_id.decode(), document_id.decode()
+    except UnicodeDecodeError as error:
+        raise bad_line(path, number, f"an id is not UTF-8 ({error}): convert the file") from None
+
+
+def bad_line(path: str | Path, number: int, message: str) -> InputError:
+    """An error at `path:number`."""
+    return InputError(f"{path}:{number}", message)
