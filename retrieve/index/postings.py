@@ -1,0 +1,251 @@
+"""The inverted index shared by every view with terms: blocks of 65,536 rows, and in each block its terms' postings.
+
+A posting is three bytes: a row within the block and a term frequency, which from 255 up moves to an overflow list.
+The arrays follow from the rows alone, not from how they came together: merging parts gives what building afresh gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from retrieve.errors import IndexCorrupt
+from retrieve.index.arrays import (
+    Array,
+    Bools,
+    Float64s,
+    Int64s,
+    UInt32s,
+    check_offsets,
+    frozen,
+    take_array,
+)
+from retrieve.index.blocks import (
+    BLOCK,
+    ESCAPE,
+    Blocks,
+    add_bm25,
+    count_kept,
+    count_marked,
+    count_rows,
+    count_terms,
+    pack_pairs,
+    row_blocks,
+    unpack_block,
+)
+from retrieve.index.strings import SortedStrings
+
+
+class Postings:
+    """The postings of `rows` rows (passages) over V terms; made by `build`, `merge_postings` or `from_arrays`."""
+
+    def __init__(self, terms: SortedStrings, frequencies: UInt32s, lengths: UInt32s, blocks: Blocks) -> None:
+        self.terms = terms
+        self.frequencies = frozen(frequencies)
+        """Document frequency of each term in these rows, uint32 (V,)."""
+        self.lengths = frozen(lengths)
+        """Terms in each row, repetitions counted, uint32 (rows,)."""
+        self._blocks = Blocks(**{name: frozen(array) for name, array in blocks._asdict().items()})
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are, empty ones included."""
+        return len(self.lengths)
+
+    @property
+    def nbytes(self) -> int:
+        """Size of all arrays in bytes."""
+        return sum(array.nbytes for array in self.arrays().values())
+
+    @classmethod
+    def build(cls, vocabulary: SortedStrings, term_ids: UInt32s, starts: Int64s) -> Postings:
+        """Index rows of terms: row i holds the occurrences term_ids[starts[i]:starts[i+1]], in any order.
+
+        `term_ids` (T,) uint32 are rows of `vocabulary`, `starts` (rows+1,) int64; terms that never occur are left
+        out. Linear in T; beside the arguments it holds about six bytes per posting and eight per pair of a block.
+        Raises ValueError if a term id is not in the vocabulary or the starts do not cover the occurrences.
+        """
+        ids, bounds = frozen(np.asarray(term_ids, np.uint32)), frozen(np.asarray(starts, np.int64))
+        if len(bounds) == 0 or bounds[0] != 0 or bounds[-1] != len(ids) or (np.diff(bounds) < 0).any():
+            raise ValueError(
+                f"starts must rise from 0 to the {len(ids)} occurrences, one more than there are rows"
+            )
+        if len(ids) and int(ids.max()) >= len(vocabulary):
+            raise ValueError(f"term id {ids.max()} in a vocabulary of {len(vocabulary)}")
+        assembly = _Assembly(vocabulary)
+        slots = np.empty(len(vocabulary), np.int64)
+        for first, end in row_blocks(len(bounds) - 1):
+            rows = bounds[first : end + 1]
+            pair_starts = np.empty(len(rows), np.int64)
+            terms, frequencies = np.empty((2, int(rows[-1] - rows[0])), np.uint32)
+            slots.fill(-1)
+            size = count_rows(ids, rows, slots, pair_starts, terms, frequencies)
+            assembly.add_block(pair_starts, terms[:size], frequencies[:size])
+        return assembly.finish(np.diff(bounds).astype(np.uint32))
+
+    def arrays(self) -> dict[str, Array]:
+        """Every array under its stored name."""
+        own = {"frequencies": self.frequencies, "lengths": self.lengths}
+        return {**self.terms.arrays("terms_"), **own, **self._blocks._asdict()}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Array]) -> Postings:
+        """The postings whose `arrays()` these are; raises IndexCorrupt naming the array that does not fit."""
+        terms = SortedStrings.from_arrays(arrays, "terms_")
+        frequencies = take_array(arrays, "frequencies", np.uint32, len(terms))
+        lengths = take_array(arrays, "lengths", np.uint32)
+        block_terms = take_array(arrays, "block_terms", np.uint32)
+        local_rows = take_array(arrays, "local_rows", np.uint16)
+        positions = take_array(arrays, "overflow_positions", np.int64)
+        blocks = Blocks(
+            block_starts=take_array(arrays, "block_starts", np.int64, len(range(0, len(lengths), BLOCK)) + 1),
+            block_terms=block_terms,
+            entry_starts=take_array(arrays, "entry_starts", np.int64, len(block_terms) + 1),
+            local_rows=local_rows,
+            tfs=take_array(arrays, "tfs", np.uint8, len(local_rows)),
+            overflow_positions=positions,
+            overflow_values=take_array(arrays, "overflow_values", np.uint32, len(positions)),
+        )
+        check_offsets(blocks.block_starts, len(block_terms), "block_starts")
+        check_offsets(blocks.entry_starts, len(local_rows), "entry_starts")
+        if len(block_terms) and int(block_terms.max()) >= len(terms):
+            raise IndexCorrupt(f"array 'block_terms' names a term beyond the {len(terms)}: build again")
+        return cls(terms, frequencies, lengths, blocks)
+
+    def lookup(self, terms: Sequence[str]) -> Int64s:
+        """Terms (Q,) → term ids (Q,) int64, -1 where no row has the term."""
+        return self.terms.find_many(terms)
+
+    def bm25_scores(
+        self, term_ids: Int64s, weights: Float64s, *, k1: float, b: float, average_length: float
+    ) -> Float64s:
+        """Scores (rows,) float64: Σ weight · tf / (tf + k1 · (1 − b + b · length / average_length)).
+
+        `term_ids` (Q,) from `lookup` (-1 is passed over), `weights` (Q,) idf × query frequency; contributions are
+        added in the order given. `average_length` is the mean over the live rows of the whole index; where it is 0
+        no live row has a term and all scores are 0. Releases the GIL. Source: Lucene's BM25Similarity, 8 and later.
+        Raises ValueError for a negative or non-finite parameter, and for a term id out of range.
+        """
+        if not (0 <= k1 < np.inf and 0 <= b <= 1 and 0 <= average_length < np.inf):
+            raise ValueError(
+                f"k1 {k1}, b {b}, average length {average_length}: wanted k1 ≥ 0, 0 ≤ b ≤ 1, length ≥ 0"
+            )
+        ids, factors = np.asarray(term_ids, np.int64), np.asarray(weights, np.float64)
+        if len(ids) != len(factors) or (len(ids) and int(ids.max()) >= len(self.terms)):
+            raise ValueError(
+                f"{len(ids)} term ids up to {max(ids, default=-1)}, {len(factors)} weights, {len(self.terms)} terms"
+            )
+        scores = np.zeros(self.rows, np.float64)
+        if average_length > 0:
+            known, base, slope = ids >= 0, k1 * (1.0 - b), k1 * b / average_length
+            add_bm25(
+                self._blocks, self.lengths, ids[known], factors[known], float(base), float(slope), scores
+            )
+        return scores
+
+    def deleted_frequencies(self, deleted: Bools) -> tuple[Int64s, Int64s]:
+        """Which terms the deleted rows hold, and in how many of them: term ids rising, counts ≥ 1, both int64.
+
+        `deleted` (rows,) bool; what a live document frequency is, is `frequencies` minus these.
+        """
+        if len(deleted) != self.rows:
+            raise ValueError(f"{len(deleted)} deletion marks for {self.rows} rows")
+        counts = np.zeros(len(self.terms), np.int64)
+        count_marked(self._blocks, frozen(np.asarray(deleted, np.bool_)), counts)
+        terms = np.flatnonzero(counts)
+        return terms, counts[terms]
+
+
+def merge_postings(parts: Sequence[Postings], maps: Sequence[Int64s], rows: int) -> Postings:
+    """The postings of `rows` rows taken from the parts: maps[i][old row] is the new row, or -1 to drop it.
+
+    Gives, array for array, what `Postings.build` gives for the surviving rows; a term that none of them has
+    vanishes. One new block is unpacked at a time, so memory beyond the result is that of one block and the maps.
+    Raises ValueError unless the maps fill every new row exactly once.
+    """
+    row_maps = [frozen(np.asarray(new_rows, np.int64)) for new_rows in maps]
+    filled = np.zeros(rows, np.int64)
+    for part, new_rows in zip(parts, row_maps, strict=True):
+        if len(new_rows) != part.rows or (part.rows and not -1 <= new_rows.min() <= new_rows.max() < rows):
+            raise ValueError(f"a map of {len(new_rows)} rows into {rows} for a part of {part.rows} rows")
+        np.add.at(filled, new_rows[new_rows >= 0], 1)
+    if (filled != 1).any():
+        raise ValueError(f"new row {int(np.flatnonzero(filled != 1)[0])} is not filled exactly once")
+    lengths = np.empty(rows, np.uint32)
+    pairs = np.zeros(rows, np.int64)
+    for part, new_rows in zip(parts, row_maps, strict=True):
+        lengths[new_rows[new_rows >= 0]] = part.lengths[new_rows >= 0]
+        count_kept(part._blocks, new_rows, pairs)
+    vocabulary, term_maps = SortedStrings.merge([part.terms for part in parts])
+    assembly = _Assembly(vocabulary)
+    for first, end in row_blocks(rows):
+        pair_starts = np.zeros(end - first + 1, np.int64)
+        np.cumsum(pairs[first:end], out=pair_starts[1:])
+        terms, frequencies = np.empty((2, int(pair_starts[-1])), np.uint32)
+        cursors = pair_starts[:-1].copy()
+        for part, new_rows, new_terms in zip(parts, row_maps, term_maps, strict=True):
+            for block, (old_first, old_end) in enumerate(row_blocks(part.rows)):
+                moved = new_rows[old_first:old_end]
+                if ((moved >= first) & (moved < end)).any():
+                    unpack_block(part._blocks, block, new_terms, new_rows, first, cursors, terms, frequencies)
+        assembly.add_block(pair_starts, terms, frequencies)
+    return assembly.finish(lengths)
+
+
+class _Assembly:
+    """Postings in the making: blocks are added in order, the vocabulary is trimmed at the end."""
+
+    def __init__(self, vocabulary: SortedStrings) -> None:
+        self._vocabulary = vocabulary
+        self._frequencies = np.zeros(len(vocabulary), np.int64)
+        self._postings = 0
+        self._block_starts = [0]
+        self._chunks: dict[str, list[Array]] = {
+            "block_terms": [np.empty(0, np.uint32)],
+            "entry_starts": [np.zeros(1, np.int64)],
+            "local_rows": [np.empty(0, np.uint16)],
+            "tfs": [np.empty(0, np.uint8)],
+            "overflow_positions": [np.empty(0, np.int64)],
+            "overflow_values": [np.empty(0, np.uint32)],
+        }
+
+    def add_block(self, pair_starts: Int64s, terms: UInt32s, frequencies: UInt32s) -> None:
+        """Add the next block from distinct (term, frequency) pairs, row by row: `pair_starts` (rows+1,)."""
+        counts = np.zeros(len(self._vocabulary), np.int64)
+        count_terms(terms, counts)
+        present = np.flatnonzero(counts)
+        ends = np.cumsum(counts[present])
+        self._frequencies += counts
+        cursors = counts
+        cursors[present] = ends - counts[present]
+        local_rows, tfs = np.empty(len(terms), np.uint16), np.empty(len(terms), np.uint8)
+        escaped = int(np.count_nonzero(frequencies >= ESCAPE))
+        positions, values = np.empty(escaped, np.int64), np.empty(escaped, np.uint32)
+        pack_pairs(pair_starts, terms, frequencies, cursors, local_rows, tfs, positions, values)
+        order = np.argsort(positions)
+        block: dict[str, Array] = {
+            "block_terms": present.astype(np.uint32),
+            "entry_starts": self._postings + ends,
+            "local_rows": local_rows,
+            "tfs": tfs,
+            "overflow_positions": self._postings + positions[order],
+            "overflow_values": values[order],
+        }
+        for name, chunk in block.items():
+            self._chunks[name].append(chunk)
+        self._postings += len(terms)
+        self._block_starts.append(self._block_starts[-1] + len(present))
+
+    def finish(self, lengths: UInt32s) -> Postings:
+        """Join the blocks; terms of no row leave the vocabulary, which keeps the others' order."""
+        joined: dict[str, Array] = {}
+        while self._chunks:  # one at a time, so that only one array exists twice
+            name, chunks = self._chunks.popitem()
+            joined[name] = np.concatenate(chunks)
+        vocabulary, used = self._vocabulary, self._frequencies > 0
+        if not used.all():
+            vocabulary = vocabulary.select(used)
+            joined["block_terms"] = (np.cumsum(used) - 1).astype(np.uint32)[joined["block_terms"]]
+        blocks = Blocks(block_starts=np.array(self._block_starts, np.int64), **joined)
+        return Postings(vocabulary, self._frequencies[used].astype(np.uint32), lengths, blocks)

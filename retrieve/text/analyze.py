@@ -1,0 +1,139 @@
+"""The analyzer: one text to the terms BM25 counts, and to the words that measure and cut a passage.
+
+A word is a run of letters, marks and numbers, because `\\w` shreds Hindi and Thai. Scripts that are written without
+spaces give overlapping bigrams of grapheme clusters, which need no dictionary and find any substring of two.
+"""
+
+from __future__ import annotations
+
+import threading
+import unicodedata
+from collections.abc import Iterator
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+import regex
+import Stemmer
+
+from retrieve.errors import RecipeError
+
+RULES = 1  # raise it when a change here gives any text other terms: indexes record it in `Analyzer.identity`
+
+# Lucene's EnglishAnalyzer: 33 words.
+_LUCENE_ENGLISH = (
+    "a an and are as at be but by for if in into is it no not of on or such that the their then there these they "
+    "this to was will with"
+)
+ENGLISH_STOPWORDS = frozenset(_LUCENE_ENGLISH.split())
+
+# Scripts without spaces, and the iteration, closing, length and voicing marks that Unicode shares between them.
+_UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\u3006\u3031-\u3035\u303C\u30FC\uFF70\uFF9E\uFF9F"
+_WORD = regex.compile(r"[\p{L}\p{M}\p{N}_]+")
+_ANY_UNSPACED = regex.compile(rf"[{_UNSPACED}]")
+# Group 1 is a run of an unspaced script, marks of any script included; everything else is an ordinary word.
+_RUN = regex.compile(
+    rf"(?V1)([[\p{{L}}\p{{M}}\p{{N}}]&&[{_UNSPACED}]][[\p{{L}}\p{{M}}\p{{N}}]&&[{_UNSPACED}\p{{M}}]]*)"
+    rf"|[[\p{{L}}\p{{M}}\p{{N}}_]--[{_UNSPACED}]]+"
+)
+_CLUSTER = regex.compile(r"\X")
+
+_CACHED_STEMS = 200_000  # surface forms per thread, some 30 MB; English text of any size repeats far fewer
+
+
+class Analyzer:
+    """NFKC, lower case, words and bigrams, stop words, Snowball stemmer. Safe in many threads.
+
+    Stop words are compared before stemming. `english` has Lucene's 33; other languages have a stemmer and no stop
+    list; `none` has neither. A word that its stemmer would reduce to nothing stays as it is.
+    """
+
+    def __init__(self, language: str = "english", *, stopwords: bool = True) -> None:
+        """`language` is a Snowball algorithm or `none`; anything else raises `RecipeError` with the known ones."""
+        known = ["none", *Stemmer.algorithms()]
+        if language not in known:
+            raise RecipeError(f"no analyzer for language {language!r}: choose one of {', '.join(known)}")
+        self.language = language
+        self._stopped = ENGLISH_STOPWORDS if language == "english" and stopwords else frozenset[str]()
+        self._local = threading.local()
+
+    @property
+    def identity(self) -> str:
+        """What an index records: texts analysed under equal identities give equal terms."""
+        stopped = f"lucene-{len(self._stopped)}" if self._stopped else "none"
+        return f"rules={RULES} language={self.language} stopwords={stopped}"
+
+    def terms(self, text: str) -> list[str]:
+        """The terms of `text` in order, without stop words, stemmed; none is empty or holds whitespace or NUL."""
+        normal = unicodedata.normalize("NFKC", text).lower()
+        stems = self._stems()
+        if _ANY_UNSPACED.search(normal) is None:
+            return [stem for word in _WORD.findall(normal) if (stem := stems[word])]
+        terms: list[str] = []
+        for match in _RUN.finditer(normal):
+            if match[1]:
+                terms.extend(_bigrams(match[1]))
+            elif stem := stems[match[0]]:
+                terms.append(stem)
+        return terms
+
+    def word_offsets(self, text: str) -> npt.NDArray[np.int64]:
+        """Character offsets (T,2) int64 of all words of `text`, stop words included, sorted, none overlapping.
+
+        In unspaced scripts each grapheme cluster is a word. The words are found in the text as it stands, not in
+        its normal form, so that no map between the two is needed. They are the words that `terms` sees except
+        where NFKC splits or makes one (`½` becomes `1` and `2`, the symbol `℡` becomes `tel`): enough to count and
+        cut by.
+        """
+        spans = list(_word_spans(text))
+        return np.array(spans, dtype=np.int64).reshape(len(spans), 2)
+
+    def _stems(self) -> _Stems:
+        """This thread's stems: a Snowball stemmer keeps state and may not be called from two threads at once."""
+        stems: _Stems | None = getattr(self._local, "stems", None)
+        if stems is None:
+            stems = self._local.stems = _Stems(self.language, self._stopped)
+        return stems
+
+
+class _Stems(dict[str, str]):
+    """Word → stem, filled on demand; a stop word has the empty stem. Looking up is what makes `terms` fast."""
+
+    def __init__(self, language: str, stopped: frozenset[str]) -> None:
+        super().__init__()
+        self._stopped = stopped
+        # Its own cache is slower than this one.
+        self._stemmer = None if language == "none" else Stemmer.Stemmer(language, 0)
+
+    def __missing__(self, word: str) -> str:
+        if len(self) >= _CACHED_STEMS:
+            self.clear()
+        if word in self._stopped:
+            stem = ""
+        elif self._stemmer is None:
+            stem = word
+        else:
+            stem = self._stemmer.stemWord(word) or word  # `porter` gives nothing for "s"
+        self[word] = stem
+        return stem
+
+
+def _bigrams(run: str) -> list[str]:
+    """Overlapping pairs of grapheme clusters; a single cluster stays."""
+    clusters = _CLUSTER.findall(run)
+    if len(clusters) == 1:
+        return [run]
+    return [first + second for first, second in pairwise(clusters)]
+
+
+def _word_spans(text: str) -> Iterator[tuple[int, int]]:
+    if _ANY_UNSPACED.search(text) is None:
+        for match in _WORD.finditer(text):
+            yield match.span()
+        return
+    for match in _RUN.finditer(text):
+        if match[1]:
+            for cluster in _CLUSTER.finditer(text, *match.span()):
+                yield cluster.span()
+        else:
+            yield match.span()

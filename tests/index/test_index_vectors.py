@@ -1,0 +1,115 @@
+"""Flat scores against numpy in float64, and against their own order of additions to the bit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from retrieve.errors import BadVectors, DimensionMismatch
+from retrieve.index.vectors import check_vectors, flat_scores, flat_scores_many, score_rows
+
+TYPES = [np.float16, np.float32]
+
+
+def drawn(rows: int, dimensions: int, dtype: type, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal((rows, dimensions)).astype(dtype)
+
+
+def in_documented_order(vector: np.ndarray, query: np.ndarray) -> np.float32:
+    """The additions one by one as the module promises them: 32 lanes, folded in halves, then what is left over."""
+    products = vector.astype(np.float32) * query
+    lanes = np.zeros(32, np.float32)
+    for start in range(0, len(products) // 32 * 32, 32):
+        lanes = lanes + products[start : start + 32]
+    while len(lanes) > 1:
+        lanes = lanes[: len(lanes) // 2] + lanes[len(lanes) // 2 :]
+    total = lanes[0]
+    for product in products[len(products) // 32 * 32 :]:
+        total = np.float32(total + product)
+    return total
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("dimensions", [*range(1, 71), 384])
+def test_scores_are_the_inner_products(dtype: type, dimensions: int) -> None:
+    vectors, query = drawn(23, dimensions, dtype), drawn(1, dimensions, np.float32, 1)[0]
+    scores = flat_scores(vectors, query)
+    assert scores.dtype == np.float32
+    exact = vectors.astype(np.float64) @ query.astype(np.float64)
+    np.testing.assert_allclose(scores, exact, rtol=0, atol=1e-6 * dimensions)
+    assert scores.tolist() == [in_documented_order(vector, query) for vector in vectors]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(TYPES), st.integers(1, 70), st.integers(0, 40), st.integers(0, 5), st.data())
+def test_a_score_depends_on_the_two_vectors_alone(dtype, dimensions, rows, batch, data) -> None:
+    vectors, queries = drawn(rows, dimensions, dtype), drawn(batch, dimensions, np.float32, 1)
+    many = flat_scores_many(vectors, queries)
+    assert many.shape == (batch, rows)
+    chosen = np.array(
+        data.draw(st.lists(st.integers(0, rows - 1), max_size=9) if rows else st.just([])), np.int64
+    )
+    start = data.draw(st.integers(0, rows))
+    for query, scores in zip(queries, many, strict=True):
+        assert flat_scores(vectors, query).tobytes() == scores.tobytes()
+        assert score_rows(vectors, query, chosen).tobytes() == scores[chosen].tobytes()
+        assert flat_scores(vectors[start:], query).tobytes() == scores[start:].tobytes()
+
+
+def test_duplicates_tie_across_tiles() -> None:
+    one = drawn(1, 100, np.float16)
+    scores = flat_scores_many(np.repeat(one, 9_000, axis=0), drawn(3, 100, np.float32, 1))
+    assert (scores == scores[:, :1]).all()
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+def test_layouts(tmp_path: Path, dtype: type) -> None:
+    vectors, query = drawn(50, 33, dtype), drawn(1, 33, np.float32, 1)[0]
+    expected = flat_scores(vectors, query).tobytes()
+    np.save(tmp_path / "vectors.npy", vectors, allow_pickle=False)
+    mapped = np.load(tmp_path / "vectors.npy", mmap_mode="r", allow_pickle=False)
+    odd = np.frombuffer(b"x" + vectors.tobytes(), np.uint8)[1:].view(dtype).reshape(50, 33)
+    wide = np.concatenate([vectors, vectors], axis=1)[:, :33]
+    for layout in (mapped, odd, wide, np.asfortranarray(vectors)):
+        assert flat_scores(layout, query).tobytes() == expected
+        assert score_rows(layout, query, np.arange(50)).tobytes() == expected
+
+
+def test_every_half_precision_number_is_widened_exactly() -> None:
+    numbers = np.arange(65_536, dtype=np.uint16).view(np.float16)[:, None]
+    for dimensions in (1, 32):
+        padded = np.pad(numbers, ((0, 0), (0, dimensions - 1)))
+        scores = flat_scores(padded, np.ones(dimensions, np.float32))
+        np.testing.assert_array_equal(scores, numbers[:, 0].astype(np.float32))
+
+
+def test_refusals() -> None:
+    vectors = drawn(4, 3, np.float32)
+    with pytest.raises(DimensionMismatch, match=r"queries are \(1, 2\), vectors \(4, 3\)"):
+        flat_scores(vectors, np.ones(2, np.float32))
+    with pytest.raises(BadVectors, match="vectors are float64"):
+        flat_scores(vectors.astype(np.float64), np.ones(3, np.float32))
+    for rows in ([4], [-1]):
+        with pytest.raises(IndexError, match="of 4 vectors"):
+            score_rows(vectors, np.ones(3, np.float32), np.array(rows))
+
+
+def test_check_vectors() -> None:
+    for dtype in (np.float16, np.float32, np.float64):
+        check_vectors(drawn(4, 3, dtype), 3)
+        check_vectors(drawn(0, 3, dtype), 3)
+    with pytest.raises(DimensionMismatch, match=r"\(4, 3\), wanted \(n, 5\)"):
+        check_vectors(drawn(4, 3, np.float32), 5)
+    with pytest.raises(DimensionMismatch, match=r"\(3,\)"):
+        check_vectors(np.ones(3, np.float32), 3)
+    with pytest.raises(BadVectors, match="int64"):
+        check_vectors(np.ones((2, 3), np.int64), 3)
+    for bad in (np.nan, np.inf, -np.inf):
+        vectors = drawn(20_000, 3, np.float32)
+        vectors[[17_001, 19_000], 1] = bad
+        with pytest.raises(BadVectors, match="vector 17001 "):
+            check_vectors(vectors, 3)
