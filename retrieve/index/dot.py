@@ -36,13 +36,15 @@ def dot(_typing: Any, vectors: Any, row: Any, queries: Any, query: Any) -> Any:
         left, dimensions = _row_pointer(context, builder, signature.args[0], args[0], args[1])
         right, _ = _row_pointer(context, builder, signature.args[2], args[2], args[3])
         lanes = ir.Constant(dimensions.type, LANES)
-        sums = cgutils.alloca_once_value(builder, ir.Constant(_LANES_OF_FLOAT, [0.0] * LANES))
+        zeros = ir.Constant(_LANES_OF_FLOAT, [0.0] * LANES)
+        sums = cgutils.alloca_once_value(builder, zeros)  # type: ignore[no-untyped-call]
         blocks = builder.udiv(dimensions, lanes)
         with cgutils.for_range(builder, blocks) as loop:
             start = builder.mul(loop.index, lanes)
             products = builder.fmul(_load(builder, left, start, LANES), _load(builder, right, start, LANES))
             builder.store(builder.fadd(builder.load(sums), products), sums)
-        total = cgutils.alloca_once_value(builder, _fold(builder, builder.load(sums)))
+        folded = _fold(builder, builder.load(sums))
+        total = cgutils.alloca_once_value(builder, folded)  # type: ignore[no-untyped-call]
         with cgutils.for_range(builder, dimensions, start=builder.mul(blocks, lanes)) as loop:
             product = builder.fmul(_load(builder, left, loop.index), _load(builder, right, loop.index))
             builder.store(builder.fadd(builder.load(total), product), total)
@@ -54,7 +56,7 @@ def dot(_typing: Any, vectors: Any, row: Any, queries: Any, query: Any) -> Any:
 def _row_pointer(context: Any, builder: Any, array_type: Any, array: Any, row: Any) -> tuple[Any, Any]:
     """Where a row of a C-contiguous matrix begins, and how long it is."""
     matrix = context.make_array(array_type)(context, builder, array)
-    dimensions = cgutils.unpack_tuple(builder, matrix.shape)[1]
+    dimensions = cgutils.unpack_tuple(builder, matrix.shape)[1]  # type: ignore[no-untyped-call]
     return builder.gep(matrix.data, [builder.mul(row, dimensions)]), dimensions
 
 
