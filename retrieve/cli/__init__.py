@@ -1,0 +1,44 @@
+"""The command `retrieve`: one module per verb, each of which parses, calls the library and prints.
+
+A verb's module is imported when the verb is used, so that `retrieve --help` costs no more than click itself.
+"""
+
+from __future__ import annotations
+
+import click
+
+from retrieve.cli.lazy import LazyGroup, Verb
+from retrieve.cli.session import Session, fail_by_exit_status, log_to_stderr
+
+VERBS = (
+    Verb("index", "retrieve.cli.index", "Make, fill, inspect and repair index folders."),
+    Verb("search", "retrieve.cli.search", "Ask one question."),
+    Verb("run", "retrieve.cli.run", "Answer many queries: a TREC run."),
+    Verb("evaluate", "retrieve.cli.evaluate", "Measure a run by judgments."),
+    Verb("fuse", "retrieve.cli.fuse", "Make one run of several."),
+    Verb("bench", "retrieve.cli.bench", "Build, run and measure a benchmark in one go."),
+    Verb("demo", "retrieve.cli.demo", "Index Python's own documentation and ask it five questions."),
+)
+
+
+class _Root(LazyGroup):
+    def invoke(self, ctx: click.Context) -> None:
+        with fail_by_exit_status(ctx):
+            super().invoke(ctx)
+
+
+@click.command(cls=_Root, verbs=VERBS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="retrieve-engine", prog_name="retrieve")
+@click.option("-q", "--quiet", is_flag=True, help="No progress and no remarks, only warnings and errors.")
+@click.pass_context
+def main(ctx: click.Context, *, quiet: bool) -> None:
+    """Search text by BM25, by vectors and by both, and measure how well it went.
+
+    INDEX is a folder, or a name under $RETRIEVE_HOME. Answers go to standard output, everything else to standard
+    error. Exit status: 0 done, 1 failed, 2 wrong usage.
+    """
+    ctx.obj = Session(quiet=quiet)
+    ctx.call_on_close(log_to_stderr(quiet=quiet))
+
+
+__all__ = ["main"]

@@ -1,0 +1,102 @@
+"""`retrieve demo`: the main job, end to end, on text that is on every machine: Python's own documentation strings."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from retrieve.cli.hits import hit_json, show_hits
+from retrieve.cli.output import as_json, print_json
+from retrieve.cli.progress import progress_shown
+from retrieve.cli.session import writes_index
+from retrieve.types import Document
+
+if TYPE_CHECKING:
+    from retrieve.api import Index
+
+QUESTIONS = (
+    "merge several sorted iterables into one",
+    "run a command in a child process and capture what it prints",
+    "undo changes when leaving a with block even after an exception",
+    "compare two files and show which lines differ",
+    "keep only the most recent results of an expensive function",
+)
+HITS = 3
+
+_log = logging.getLogger("retrieve")
+
+
+@click.command("demo")
+@click.option(
+    "--recipe", default="hybrid", show_default=True, help="A shipped recipe's name, or a .toml file."
+)
+@as_json
+def command(recipe: str, *, as_json: bool) -> None:
+    """Index the standard library's documentation and ask it five questions by each view.
+
+    The index stays as `demo` for questions of your own: retrieve search demo "…"
+    """
+    from retrieve.bench import open_or_create
+    from retrieve.recipe import load_recipe
+    from retrieve.store.place import home
+
+    resolved = load_recipe(recipe)
+    name = "demo" if resolved.name == "hybrid" else f"demo-{resolved.name}"
+    start = time.perf_counter()
+    writes_index()
+    with open_or_create(home() / name, resolved) as index:
+        with progress_shown() as progress, index.writer(progress) as writer:
+            counts = writer.add(public_documentation())
+        seconds = time.perf_counter() - start
+        _log.info(
+            "%s: %d documents added, %d as they were, %.1f s",
+            index.path,
+            counts.added + counts.updated,
+            counts.unchanged,
+            seconds,
+        )
+        ways = [*index.recipe.views, *(["hybrid"] if len(index.recipe.views) > 1 else [])]
+        answers = [_ask(index, question, ways, show=not as_json) for question in QUESTIONS]
+        if as_json:
+            info = index.info()
+            print_json(
+                {
+                    "index": str(index.path),
+                    "recipe": resolved.name,
+                    "documents": info["documents"],
+                    "passages": info["passages"],
+                    "seconds": round(seconds, 3),
+                    "questions": answers,
+                }
+            )
+
+
+def public_documentation() -> Iterator[Document]:
+    """What the library documents for its users: no part of the dotted name begins with an underscore."""
+    from retrieve.corpora.pydocs import PythonDocs
+
+    for document in PythonDocs():
+        module, qualname, _ = document.id.split(":")
+        parts = [*module.split("."), *qualname.split(".")]
+        if not any(part.startswith("_") or part == "<locals>" for part in parts):
+            yield document
+
+
+def _ask(index: Index, question: str, ways: list[str], *, show: bool) -> dict[str, Any]:
+    answer: dict[str, Any] = {"question": question, "hits": {}, "seconds": {}}
+    if show:
+        click.echo(click.style(f"\n{question}?", bold=True))
+    for way in ways:
+        start = time.perf_counter()
+        hits = index.search(question, HITS, using=way)
+        answer["seconds"][way] = round(time.perf_counter() - start, 4)
+        answer["hits"][way] = [hit_json(hit) for hit in hits]
+        if show:
+            click.echo(click.style(f"  by {way}", underline=True))
+            show_hits(hits, {})
+            _log.info("%s: %.0f ms", way, answer["seconds"][way] * 1000)
+    return answer

@@ -1,0 +1,34 @@
+"""`retrieve index add`: documents from any source, added or updated in one commit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from retrieve.cli.index.sources import fill, source_options
+from retrieve.cli.options import model_option
+from retrieve.cli.output import as_json
+
+
+@click.command("add")
+@click.argument("index")
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE…")
+@source_options
+@click.option(
+    "--vectors",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="An .npy file with one row for each document, in place of encoding.",
+)
+@model_option
+@as_json
+def command(index: str, sources: tuple[str, ...], model: str | None, **how: Any) -> None:
+    """Add the documents of each SOURCE to INDEX, in order and in one commit.
+
+    A document whose id is there already is left alone if it is equal, and replaced if it is not.
+    """
+    from retrieve.api import Index
+
+    with Index.open(index, model=model) as opened:
+        fill(opened, sources, **how)

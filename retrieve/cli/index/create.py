@@ -1,0 +1,32 @@
+"""`retrieve index create`: an index by a recipe, filled in one commit; after a kill the same command goes on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from retrieve.cli.index.sources import fill, source_options
+from retrieve.cli.options import recipe_options, with_options
+from retrieve.cli.output import as_json
+
+
+@click.command("create")
+@click.argument("index")
+@click.argument("sources", nargs=-1, metavar="[SOURCE]…")
+@with_options(*recipe_options)
+@source_options
+@click.option("--force", is_flag=True, help="Delete the index that is there.")
+@as_json
+def command(
+    index: str, sources: tuple[str, ...], recipe: str, overrides: tuple[str, ...], *, force: bool, **how: Any
+) -> None:
+    """Make INDEX by a recipe, and fill it from each SOURCE in one commit.
+
+    A SOURCE is a BEIR folder, JSON lines, MS MARCO TSV, TREC SGML (each plain or gzip), a folder of text, Markdown,
+    HTML or PDF files, ir_datasets:NAME, python: (the standard library's documentation), or - for standard input.
+    """
+    from retrieve.api import Index
+
+    with Index.create(index, recipe, overrides, force=force) as made:
+        fill(made, sources, **how)

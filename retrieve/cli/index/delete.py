@@ -1,0 +1,49 @@
+"""`retrieve index delete`: documents out of an index, by id or by filter, in one commit."""
+
+from __future__ import annotations
+
+from typing import TextIO
+
+import click
+
+from retrieve.cli.output import as_json, print_json
+from retrieve.errors import UsageError
+
+
+@click.command("delete")
+@click.argument("index")
+@click.argument("ids", nargs=-1, metavar="[ID]…")
+@click.option(
+    "--where", metavar="JSON", help='Delete what the filter selects, as in \'{"year": {"lt": 1990}}\'.'
+)
+@click.option(
+    "--ids-from",
+    type=click.File(encoding="utf-8"),
+    metavar="FILE",
+    help="One id a line; - is standard input.",
+)
+@as_json
+def command(
+    index: str, ids: tuple[str, ...], where: str | None, ids_from: TextIO | None, *, as_json: bool
+) -> None:
+    """Delete documents of INDEX by ID, by --where, or by both."""
+    from retrieve.api import Index
+
+    lines = [line.rstrip("\r\n") for line in ids_from] if ids_from is not None else []
+    doomed = [*ids, *(line for line in lines if line)]
+    if not doomed and where is None and ids_from is None:
+        raise UsageError("nothing to delete: give ids, --ids-from or --where")
+    with Index.open(index) as opened:
+        with opened.writer() as writer:
+            deleted = writer.delete(doomed, where)
+        if as_json:
+            print_json(
+                {
+                    "index": str(opened.path),
+                    "deleted": deleted,
+                    "documents": len(opened),
+                    "generation": opened.generation,
+                }
+            )
+        else:
+            click.echo(f"{opened.path}: {deleted:,} deleted, {len(opened):,} documents left")

@@ -1,0 +1,39 @@
+"""`retrieve index merge`: segments rewritten as fewer, without their deleted rows."""
+
+from __future__ import annotations
+
+import click
+
+from retrieve.cli.output import as_json, print_json
+from retrieve.cli.progress import progress_shown
+
+
+@click.command("merge")
+@click.argument("index")
+@click.option("--retrain", is_flag=True, help="Learn the FAISS index again, from all that is there now.")
+@as_json
+def command(index: str, *, retrain: bool, as_json: bool) -> None:
+    """Rewrite the segments of INDEX, packed and without deleted rows. What a search answers stays the same."""
+    from retrieve.api import Index
+
+    with Index.open(index) as opened:
+        before = opened.info()
+        with progress_shown() as progress:
+            opened.merge(retrain=retrain, progress=progress)
+        after = opened.info()
+        if as_json:
+            print_json(
+                {
+                    "index": str(opened.path),
+                    "segments_before": before["segments"],
+                    "segments": after["segments"],
+                    "bytes_before": before["bytes"]["total"],
+                    "bytes": after["bytes"]["total"],
+                    "generation": after["generation"],
+                }
+            )
+        else:
+            click.echo(
+                f"{opened.path}: {before['segments']} segments, {before['bytes']['total']:,} bytes → "
+                f"{after['segments']} segments, {after['bytes']['total']:,} bytes"
+            )

@@ -1,0 +1,114 @@
+"""Documents from the command line's sources into an index, in one commit: what `create` and `add` share."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import numpy as np
+import numpy.typing as npt
+
+from retrieve.cli.options import with_options
+from retrieve.cli.output import print_json
+from retrieve.cli.progress import progress_shown
+from retrieve.cli.session import writes_index
+from retrieve.corpora.corpus import DEFAULT_OPTIONS, Corpus, ReadOptions
+from retrieve.corpora.open import FORMATS, open_corpus
+from retrieve.errors import BadVectors, UsageError
+from retrieve.types import Progress
+
+if TYPE_CHECKING:
+    from retrieve.api import Added, Index
+
+source_options = with_options(
+    click.option("--format", type=click.Choice(FORMATS), help="What the sources are, if it cannot be told."),
+    click.option("--skip-bad", is_flag=True, help="Go on after a bad record, and say how many there were."),
+    click.option(
+        "--max-line",
+        type=int,
+        metavar="BYTES",
+        default=DEFAULT_OPTIONS.max_line,
+        show_default=True,
+        help="Longest record accepted.",
+    ),
+)
+
+
+def fill(
+    index: Index,
+    sources: Sequence[str],
+    *,
+    format: str | None,
+    skip_bad: bool,
+    max_line: int,
+    as_json: bool,
+    vectors: Path | None = None,
+) -> None:
+    """Add all sources in one commit and print what became of them."""
+    if max_line < 1:
+        raise UsageError(f"--max-line is {max_line}: wanted at least 1 byte")
+    if vectors is not None and skip_bad:
+        raise UsageError(
+            "--vectors goes by the order of the documents, and --skip-bad may leave some out: repair the source"
+        )
+    options = ReadOptions(skip_bad=skip_bad, max_line=max_line)
+    corpora = [open_corpus(source, format=format, options=options) for source in sources]
+    given = None if vectors is None else _vectors(vectors)
+    start = time.perf_counter()
+    writes_index()
+    with progress_shown() as progress, index.writer(_with_total(progress, corpora)) as writer:
+        counts = writer.add(chain.from_iterable(corpora), given)
+    _print(index, counts, sum(corpus.skipped for corpus in corpora), time.perf_counter() - start, as_json)
+
+
+def _vectors(path: Path) -> Iterator[npt.NDArray[Any]]:
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except ValueError as error:
+        raise BadVectors(f"{path} is no .npy file of numbers: {error}") from error
+    if array.ndim != 2:
+        raise BadVectors(f"{path} has shape {array.shape}: wanted one row of numbers for each document")
+    return iter(array)
+
+
+def _with_total(progress: Progress | None, corpora: Sequence[Corpus]) -> Progress | None:
+    """Adds to the count of documents how many there will be, guessed from the share of bytes read."""
+    sizes = [corpus.bytes_total for corpus in corpora]
+    known = sum(size for size in sizes if size is not None)
+    if progress is None or None in sizes or not known:
+        return progress
+
+    def tell(stage: str, done: int, total: int | None) -> None:
+        read = sum(corpus.bytes_read for corpus in corpora)
+        if stage == "documents" and total is None and read:
+            total = max(done, round(done * known / read))
+        progress(stage, done, total)
+
+    return tell
+
+
+def _print(index: Index, counts: Added, skipped: int, seconds: float, as_json: bool) -> None:
+    added, updated, unchanged = counts
+    info = index.info()
+    if as_json:
+        print_json(
+            {
+                "index": str(index.path),
+                "added": added,
+                "updated": updated,
+                "unchanged": unchanged,
+                "skipped": skipped,
+                **{name: info[name] for name in ("documents", "empty_documents", "passages", "generation")},
+                "seconds": round(seconds, 3),
+            }
+        )
+        return
+    left_out = f", {skipped} bad records skipped" if skipped else ""
+    click.echo(
+        f"{index.path}: {added:,} added, {updated:,} updated, {unchanged:,} unchanged{left_out}; "
+        f"{info['documents']:,} documents in {info['passages']:,} passages ({seconds:.1f} s)"
+    )

@@ -1,0 +1,110 @@
+"""Options that several verbs share. A search option that is not given is not passed on: the recipe has its default,
+and what cannot work is refused by the library, in one place for every caller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def _names(ctx: click.Context, param: click.Parameter, value: str | None) -> str | list[str] | None:
+    if value is None or "," not in value:
+        return value
+    return [name.strip() for name in value.split(",")]
+
+
+def _weights(ctx: click.Context, param: click.Parameter, value: str | None) -> dict[str, float] | None:
+    if value is None:
+        return None
+    weights: dict[str, float] = {}
+    for item in value.split(","):
+        name, separator, number = item.partition("=")
+        try:
+            weights[name.strip()] = float(number)
+        except ValueError:
+            separator = ""
+        if not separator:
+            raise click.BadParameter(f"{item!r}: wanted view=number, as in bm25=1,dense=2")
+    return weights
+
+
+_SEARCH = (
+    click.option(
+        "--using", callback=_names, metavar="VIEWS", help="bm25, dense, bm25,dense or hybrid (all)."
+    ),
+    click.option("--where", metavar="JSON", help='Filter on metadata, as in \'{"year": {"gte": 2015}}\'.'),
+    click.option("--aggregate", metavar="HOW", help="Passages to documents: max, first, sum, mean or top3."),
+    click.option("--fusion", metavar="HOW", help="convex (min-max) or rrf."),
+    click.option("--weights", callback=_weights, metavar="WEIGHTS", help="As in bm25=1,dense=2."),
+    click.option("--depth", type=int, help="Documents that each view supplies to the fusion."),
+    click.option("--k1", type=float, help="BM25's k1."),
+    click.option("--b", type=float, help="BM25's b."),
+    click.option("--ef-search", type=int, help="Effort of an HNSW search."),
+    click.option("--nprobe", type=int, help="Lists that an IVF search visits."),
+)
+
+model_option = click.option("--model", metavar="FOLDER", help="Where the index's encoder is, if it moved.")
+
+recipe_options = (
+    click.option(
+        "--recipe", default="hybrid", show_default=True, help="A shipped recipe's name, or a .toml file."
+    ),
+    click.option(
+        "--set",
+        "overrides",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Override a key of the recipe, as in passages.size=128.",
+    ),
+)
+
+measure_option = click.option(
+    "-m",
+    "--measure",
+    "measures",
+    multiple=True,
+    metavar="MEASURE",
+    default=("nDCG@10", "R@100", "AP", "RR@10"),
+    show_default=True,
+    help="A measure by its ir-measures name; as often as wanted.",
+)
+
+relevance_option = click.option(
+    "--relevance-level",
+    type=int,
+    default=1,
+    show_default=True,
+    help="Least grade that is relevant to a binary measure.",
+)
+
+split_option = click.option(
+    "--split", default="test", show_default=True, help="Which judgments of a dataset."
+)
+
+drop_self_option = click.option(
+    "--drop-self", is_flag=True, help="Leave out the document whose id is the query's own."
+)
+
+
+def with_options(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Several options as one decorator; the help lists them in this order."""
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+search_options = with_options(*_SEARCH)
+
+
+def given(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that were given."""
+    return {name: value for name, value in options.items() if value is not None}

@@ -1,0 +1,52 @@
+"""The product on standard output: a table for a terminal, tab-separated lines for a pipe, one JSON object if asked.
+
+Texts of strangers are shown on a terminal, so what could steer one (control characters) is taken out there.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+
+
+def print_json(value: Mapping[str, Any]) -> None:
+    """One JSON object, indented for a terminal and on one line for a pipe."""
+    indent = 2 if sys.stdout.isatty() else None
+    click.echo(json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent))
+
+
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Aligned columns under a header on a terminal; tab-separated rows, the header first, elsewhere."""
+    if not sys.stdout.isatty():
+        for row in (header, *rows):
+            click.echo("\t".join(one_line(cell) for cell in row))
+        return
+    shown = [[one_line(cell) for cell in row] for row in (header, *rows)]
+    widths = [max(len(cell) for cell in column) for column in zip(*shown, strict=True)]
+    for number, row in enumerate(shown):
+        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        click.echo(click.style(line, bold=number == 0))
+
+
+def one_line(text: str) -> str:
+    """Text without line breaks, tabs and control characters."""
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
+
+
+def snippet(text: str, width: int = 240) -> str:
+    """The beginning of a text on one line, cut at a word."""
+    line = one_line(text[: 4 * width])
+    if len(line) <= width:
+        return line
+    return line[:width].rsplit(" ", 1)[0] + " …"
+
+
+def figure(value: float) -> str:
+    """A measure as it is usually printed."""
+    return f"{value:.4f}"

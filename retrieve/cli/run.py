@@ -1,0 +1,70 @@
+"""`retrieve run`: many queries, answered as a TREC run."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+import click
+
+from retrieve.cli.options import drop_self_option, given, model_option, search_options
+from retrieve.cli.output import as_json, print_json
+from retrieve.cli.progress import progress_shown
+from retrieve.errors import UsageError
+
+_log = logging.getLogger("retrieve")
+
+
+@click.command("run")
+@click.argument("index")
+@click.argument("queries")
+@click.option("--out", required=True, metavar="RUN", help="The run's file (.gz compresses it), or - .")
+@click.option("-k", type=int, default=1000, show_default=True, help="How many documents a query.")
+@search_options
+@drop_self_option
+@model_option
+@click.option("--tag", default="retrieve", show_default=True, help="The run's last column.")
+@as_json
+def command(
+    index: str, queries: str, *, out: str, k: int, model: str | None, tag: str, as_json: bool, **options: Any
+) -> None:
+    """Answer all QUERIES from INDEX.
+
+    QUERIES are a BEIR folder, JSON lines, tab-separated id and text, TREC topics, ir_datasets:NAME, or - .
+    """
+    from retrieve.api import Index
+    from retrieve.corpora.queries import read_queries
+    from retrieve.trec import write_run
+
+    if as_json and out == "-":
+        raise UsageError("--json and --out - would both be standard output: name a file for the run")
+    asked = read_queries(queries)
+    with Index.open(index, model=model) as opened, progress_shown() as progress:
+        start = time.perf_counter()
+        result = opened.run(asked, k, progress=progress, **given(options))
+        seconds = time.perf_counter() - start
+    write_run(out, result.rankings, tag)
+    for view, silent in result.silent.items():
+        if silent:
+            _log.warning("%s found nothing for %d queries: %s", view, len(silent), _some(silent))
+    rate = len(asked) / seconds
+    if as_json:
+        print_json(
+            {
+                "run": out,
+                "index": str(opened.path),
+                "queries": len(asked),
+                "k": k,
+                "hits": sum(len(ranking) for _, ranking in result.rankings),
+                "silent": {view: len(silent) for view, silent in result.silent.items()},
+                "seconds": round(seconds, 3),
+                "queries_per_second": round(rate, 1),
+            }
+        )
+    else:
+        _log.info("%d queries in %.1f s (%.1f a second)", len(asked), seconds, rate)
+
+
+def _some(ids: list[str]) -> str:
+    return ", ".join(ids[:5]) + (", …" if len(ids) > 5 else "")

@@ -1,0 +1,91 @@
+"""`retrieve search`: one question, answered for a person on a terminal and as JSON lines for a pipe."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from retrieve.cli.hits import hit_json, show_hits
+from retrieve.cli.options import given, model_option, search_options
+from retrieve.cli.output import as_json, print_json
+from retrieve.errors import UsageError
+
+if TYPE_CHECKING:
+    from retrieve.types import Hit
+
+_log = logging.getLogger("retrieve")
+
+_FORMATS = ("table", "jsonl", "trec", "tsv")
+
+
+@click.command("search")
+@click.argument("index")
+@click.argument("text")
+@click.option("-k", type=int, default=10, show_default=True, help="How many hits.")
+@search_options
+@click.option("--unit", metavar="UNIT", help="What a hit is: document or passage.")
+@click.option(
+    "--rerank", "reranker", metavar="MODEL", help="A cross-encoder that orders the first hits anew."
+)
+@model_option
+@click.option("--explain", is_flag=True, help="Say of each hit why it scores what it scores.")
+@click.option("--format", type=click.Choice(_FORMATS), help="Default: table on a terminal, else jsonl.")
+@as_json
+def command(
+    index: str,
+    text: str,
+    *,
+    k: int,
+    model: str | None,
+    explain: bool,
+    format: str | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Search INDEX for TEXT; - reads the text from standard input."""
+    from retrieve.api import Index
+
+    if as_json and format is not None:
+        raise UsageError(f"--json and --format {format}: choose one")
+    asked = given(options)
+    if format == "trec" and asked.get("unit") == "passage":
+        raise UsageError("a TREC run ranks documents: --unit passage does not go with --format trec")
+    query = sys.stdin.read().strip() if text == "-" else text
+    with Index.open(index, model=model) as opened:
+        start = time.perf_counter()
+        hits = opened.search(query, k, **asked)
+        seconds = time.perf_counter() - start
+        reasons: dict[str, Mapping[str, Any]] = {}
+        if explain:
+            asked.pop("reranker", None)
+            reasons = {hit.doc_id: opened.explain(query, hit.doc_id, k=k, **asked) for hit in hits}
+    if as_json:
+        records = [hit_json(hit, reasons.get(hit.doc_id)) for hit in hits]
+        print_json(
+            {"query": query, "index": str(opened.path), "k": k, "seconds": round(seconds, 4), "hits": records}
+        )
+    else:
+        _print(hits, reasons, format or ("table" if sys.stdout.isatty() else "jsonl"))
+        _log.info("%d hits in %.0f ms", len(hits), seconds * 1000)
+
+
+def _print(hits: Sequence[Hit], reasons: Mapping[str, Mapping[str, Any]], format: str) -> None:
+    if format == "jsonl":
+        import json
+
+        for hit in hits:
+            click.echo(json.dumps(hit_json(hit, reasons.get(hit.doc_id)), ensure_ascii=False))
+    elif format == "trec":
+        from retrieve.trec import write_run
+
+        write_run("-", [("1", [(hit.doc_id, hit.score) for hit in hits])], "retrieve")
+    elif format == "tsv":
+        for hit in hits:
+            click.echo(f"{hit.rank}\t{hit.score:.6g}\t{hit.doc_id}\t{hit.title}")
+    else:
+        show_hits(hits, reasons)
