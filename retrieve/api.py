@@ -6,7 +6,6 @@ between threads is immutable or locked.
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,20 +16,22 @@ import numpy as np
 import numpy.typing as npt
 
 from retrieve.corpora.check import check_document, document_from
-from retrieve.errors import IndexExists, UsageError
+from retrieve.errors import BadVectors, DimensionMismatch, UsageError
 from retrieve.recipe import Recipe, load_recipe
 from retrieve.retrievers.explain import explain as explain_document
 from retrieve.retrievers.hits import build_hits, load_documents
 from retrieve.retrievers.options import SearchOptions, resolve_options
 from retrieve.retrievers.rerank import PairScorer, rerank
 from retrieve.retrievers.search import Ranking, Searcher, check_query
+from retrieve.store.create import create_index
 from retrieve.store.filters import Filter, parse_filter
 from retrieve.store.info import describe
-from retrieve.store.manifest import MANIFEST, Manifest, read_manifest, replace_manifest
+from retrieve.store.manifest import read_manifest
 from retrieve.store.merge import merge
 from retrieve.store.pipeline import Pipeline
 from retrieve.store.place import index_path
 from retrieve.store.snapshot import Place, Snapshot
+from retrieve.store.sweep import tidy
 from retrieve.store.vectors import prepare
 from retrieve.store.verify import verify
 from retrieve.store.writer import Added
@@ -103,35 +104,7 @@ class Index:
         in the way is `IndexExists`; `force` deletes an index, never another kind of folder.
         """
         folder = index_path(path)
-        resolved = load_recipe(recipe, overrides)
-        pipeline = Pipeline(resolved)
-        if (folder / MANIFEST).exists() and not force:
-            manifest = read_manifest(folder)
-            record = pipeline.encoder_record()
-            same = manifest.recipe_digest == resolved.digest and (
-                record is None
-                or manifest.encoder is None
-                or record.fingerprint == manifest.encoder.fingerprint
-            )
-            if manifest.generation == 0 and same:
-                return cls.open(folder)
-            raise IndexExists(
-                f"{folder} is an index already: add to it, choose another place, or use --force"
-            )
-        if folder.exists() and any(folder.iterdir()):
-            if not (folder / MANIFEST).exists():
-                raise IndexExists(f"{folder} exists and is no index: choose another place")
-            shutil.rmtree(folder)
-        record = pipeline.encoder_record()
-        folder.mkdir(parents=True, exist_ok=True)
-        replace_manifest(
-            folder,
-            Manifest(
-                recipe=resolved.model_dump(mode="json", exclude_none=True),
-                recipe_digest=resolved.digest,
-                encoder=record,
-            ),
-        )
+        create_index(folder, Pipeline(load_recipe(recipe, overrides)), force=force)
         return cls.open(folder)
 
     @classmethod
@@ -180,6 +153,7 @@ class Index:
         """Rewrite segments without deleted rows, packed to the recipe's segment size; `retrain` learns FAISS anew."""
         merge(self.path, self._pipeline, retrain=retrain, progress=progress)
         self.refresh()
+        tidy(self.path)  # until now this index held the generation that was merged
 
     def verify(self, progress: Progress | None = None) -> list[str]:
         """Check every byte; returns the problems found."""
@@ -205,7 +179,7 @@ class Index:
         """
         if query is None and vector is None:
             raise UsageError("search wants a query text, a vector, or both")
-        vectors = None if vector is None else np.atleast_2d(np.asarray(vector, dtype=np.float32))
+        vectors = None if vector is None else _query_vector(vector)
         if query is None and "using" not in options:
             options["using"] = "dense"
         return self._search_texts([query], k, vectors, where, reranker, options)[0]
@@ -239,7 +213,7 @@ class Index:
         """
         for query in queries:
             check_query(query.text)
-        asked = k + 1 if drop_self else k
+        asked = k + 1 if drop_self and k > 0 else k
         snapshot, searcher = self._searcher(asked, where, options)
         if searcher.options.unit != "document":
             raise UsageError("a run ranks documents: unit='passage' does not go with it")
@@ -260,14 +234,23 @@ class Index:
                 progress("queries", min(start + 32, len(queries)), len(queries))
         return result
 
-    def explain(self, query: str, doc_id: str, **options: Any) -> dict[str, Any]:
-        """Why a document scores what it scores: terms, cosines, ranges. Raises `UsageError` for an unknown id."""
+    def explain(
+        self, query: str, doc_id: str, *, k: int = 1000, where: Where = None, **options: Any
+    ) -> dict[str, Any]:
+        """Why a document scores what it scores in such a search: terms, cosines, ranges.
+
+        Raises `UsageError` for an unknown id, or if the search is one for passages.
+        """
         check_query(query)
-        snapshot, searcher = self._searcher(options.pop("k", 1000), None, options)
+        snapshot, searcher = self._searcher(k, where, options)
+        if searcher.options.unit != "document":
+            raise UsageError(
+                "documents are explained, with all their passages: unit='passage' does not go with it"
+            )
         place = snapshot.locate([doc_id])[0]
         if place is None:
             raise UsageError(f"no document {doc_id!r} in {self.path}")
-        ranking = searcher.rank([query])[0]
+        ranking = next(searcher.rank([query]))
         return {"query": query, "doc_id": doc_id} | explain_document(searcher, query, ranking, place)
 
     def _searcher(self, k: int, where: Where, options: Mapping[str, Any]) -> tuple[Snapshot, Searcher]:
@@ -293,6 +276,8 @@ class Index:
             raise UsageError("reranking reads the query: give its text beside the vector")
         deep = max(k, stage.depth) if model and k > 0 else k
         snapshot, searcher = self._searcher(deep, where, options)
+        if model and searcher.options.passages == 0:
+            raise UsageError("reranking reads the best passage of each hit: leave out passages=0")
         dense = "dense" in searcher.options.views
         if len(texts) != len(queries) and searcher.options.views != ("dense",):
             raise UsageError(
@@ -361,6 +346,17 @@ class Index:
 def _load(snapshot: Snapshot, place: Place) -> Document:
     number = np.array([snapshot.bases[place.segment] + place.row])
     return load_documents(snapshot, number)[0].document
+
+
+def _query_vector(vector: npt.ArrayLike) -> npt.NDArray[np.float32]:
+    """One vector (D,) as a matrix of one row."""
+    try:
+        matrix = np.atleast_2d(np.asarray(vector, dtype=np.float32))
+    except (TypeError, ValueError) as error:
+        raise BadVectors(f"the query vector is no array of numbers ({error})") from error
+    if matrix.ndim != 2 or len(matrix) != 1:
+        raise DimensionMismatch(f"the query vector has shape {matrix.shape}, wanted one vector (D,)")
+    return matrix
 
 
 def _resolved(recipe: Recipe, k: int, options: Mapping[str, Any]) -> SearchOptions:

@@ -93,27 +93,29 @@ def seal_folder(building: Path, sealed: Path) -> dict[str, tuple[int, str]]:
 
 
 def remove_folder(path: Path) -> None:
-    """Take a folder out of sight first, then delete it: a crash leaves a dot-folder, never half a segment."""
-    if not path.exists():
-        return
+    """Take a folder out of sight first, then delete it: a crash leaves a dot-folder, never half a segment.
+
+    No folder is fine; what an interrupted removal of the same folder left goes too.
+    """
     hidden = path.with_name(f".gone-{path.name}")
     if hidden.exists():
         shutil.rmtree(hidden)
-    path.rename(hidden)
-    shutil.rmtree(hidden)
+    if path.exists():
+        path.rename(hidden)
+        shutil.rmtree(hidden)
 
 
 @contextmanager
 def writer_lock(path: Path) -> Iterator[None]:
-    """Hold the one writer's lock, or raise `IndexLocked` at once."""
+    """Hold the one writer's lock, or raise `IndexLocked` at once. Any thread may let it go."""
     from filelock import FileLock, Timeout
 
-    lock = FileLock(str(path))
+    lock = FileLock(str(path), thread_local=False)
     try:
         lock.acquire(timeout=0)
     except Timeout as error:
         raise IndexLocked(
-            f"{path.parent} is being written by another process: wait for it to finish and try again"
+            f"{path.parent} is being written by another writer: wait for it to finish and try again"
         ) from error
     try:
         yield
@@ -130,20 +132,30 @@ class ReaderLock:
     @classmethod
     def take(cls, path: Path) -> ReaderLock:
         """Lock `readers/<generation>`. On storage that cannot be written nobody can remove files: no lock then."""
-        try:
-            path.parent.mkdir(exist_ok=True)
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        except OSError:
-            if os.access(path.parent.parent, os.W_OK):
-                raise
-            return cls(None)
-        fcntl.flock(descriptor, fcntl.LOCK_SH)
-        return cls(descriptor)
+        while True:
+            try:
+                path.parent.mkdir(exist_ok=True)
+                descriptor = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            except OSError:
+                if os.access(path.parent.parent, os.W_OK):
+                    raise
+                return cls(None)
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+            if _is_named(descriptor, path):
+                return cls(descriptor)
+            os.close(descriptor)  # a writer removed the file before it was locked
 
     def release(self) -> None:
         """Let the generation go; calling it twice is harmless."""
         if self._finalizer is not None:
             self._finalizer()
+
+
+def _is_named(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def has_readers(path: Path) -> bool:

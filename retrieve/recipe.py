@@ -13,7 +13,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -22,6 +22,7 @@ from retrieve.errors import RecipeError
 Aggregate = Literal["max", "first", "sum", "mean", "top3"]
 Unit = Literal["document", "passage"]
 FusionMethod = Literal["convex", "rrf"]
+Weight = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=False)]
 
 
 class _Section(BaseModel):
@@ -116,7 +117,7 @@ class Search(_Section):
     """Defaults of a search. `weights` names views; a view left out weighs 1."""
 
     fusion: FusionMethod = "convex"
-    weights: dict[str, float] = Field(default_factory=dict, strict=False)
+    weights: dict[str, Weight] = Field(default_factory=dict, strict=False)
     depth: int = Field(default=1000, ge=1)
     aggregate: Aggregate = "max"
     unit: Unit = "document"
@@ -187,7 +188,7 @@ def load_recipe(source: str | Path | Mapping[str, Any] | Recipe, overrides: Sequ
         values = source.model_dump(mode="json", exclude_none=True)
         origin = f"recipe {source.name}"
     elif isinstance(source, Mapping):
-        values, origin = json.loads(json.dumps(dict(source))), "recipe given as a mapping"
+        values, origin = _plain(source), "recipe given as a mapping"
     else:
         path = _recipe_file(source)
         values, origin = _read_toml(path), f"recipe {path}"
@@ -195,6 +196,14 @@ def load_recipe(source: str | Path | Mapping[str, Any] | Recipe, overrides: Sequ
     for override in overrides:
         _apply_override(values, override)
     return _validate(values, origin)
+
+
+def _plain(source: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        values: dict[str, Any] = json.loads(json.dumps(dict(source)))
+    except (TypeError, ValueError) as error:
+        raise RecipeError(f"a recipe is made of strings, numbers, lists and sections: {error}") from error
+    return values
 
 
 def _recipe_file(source: str | Path) -> Path:

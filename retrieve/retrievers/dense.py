@@ -6,12 +6,9 @@ index would leave a search short (few rows selected, empty slots), the rows are 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 
-from retrieve.errors import DimensionMismatch
 from retrieve.index.select import select_top
 from retrieve.index.vectors import flat_scores, flat_scores_many, score_rows
 from retrieve.retrievers.pool import FloatArray, Pool, Scope, merge
@@ -35,12 +32,6 @@ class DenseView:
 
     def scores(self, vectors: Vector) -> list[ViewScores]:
         """Scores of queries (B,D) float32, one object each."""
-        record = self._snapshot.manifest.encoder
-        if record is not None and vectors.shape[1] != record.dimensions:
-            raise DimensionMismatch(
-                f"the query has {vectors.shape[1]} dimensions, the index holds {record.dimensions}: "
-                f"encode it with {record.name}"
-            )
         if not self._exact:
             return [CandidateScores(self._snapshot, vector, self._parameters) for vector in vectors]
         result: list[ViewScores] = []
@@ -134,8 +125,3 @@ def _score(segment: Segment, vector: Vector, rows: IntArray) -> FloatArray:
     from retrieve.index.faiss_index import reconstruct
 
     return (reconstruct(segment.faiss, rows) @ vector).astype(np.float64)
-
-
-def query_matrix(vectors: Sequence[npt.ArrayLike]) -> Vector:
-    """Query vectors as one (B,D) float32 matrix."""
-    return np.ascontiguousarray(np.atleast_2d(np.asarray(vectors, dtype=np.float32)))

@@ -8,7 +8,7 @@ import numpy as np
 
 from retrieve.retrievers.options import SearchOptions
 from retrieve.retrievers.pool import documents_of, passages_of
-from retrieve.retrievers.search import Ranking, passage_fusion
+from retrieve.retrievers.search import Ranking, fuse_passages
 from retrieve.store.documents import StoredDocument
 from retrieve.store.segment import IntArray
 from retrieve.store.snapshot import Snapshot
@@ -67,7 +67,7 @@ def _passages(
     scores = [
         np.concatenate([view.at(number, rows) for number, rows in places]) for view in ranking.scores.values()
     ]
-    fused = passage_fusion(ranking, options)(scores)
+    fused = fuse_passages(ranking, scores, options)
     result = []
     start = 0
     for (number, rows), document in zip(places, stored, strict=True):

@@ -22,7 +22,9 @@ class PairScorer(Protocol):
 
 def rerank(scorer: PairScorer, query: str, hits: Sequence[Hit], k: int) -> list[Hit]:
     """Hits in the scorer's order (−score, document id), at most k; each keeps its old scores and gains `rerank`."""
-    texts = [f"{hit.title} {hit.passages[0].text}".strip() if hit.passages else hit.title for hit in hits]
+    if not hits:
+        return []
+    texts = [f"{hit.title} {hit.passages[0].text}".strip() for hit in hits]
     scores = scorer.score(query, texts)
     ranked = sorted(zip(hits, scores.tolist(), strict=True), key=lambda item: (-item[1], item[0].doc_id))
     return [

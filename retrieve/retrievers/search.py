@@ -6,7 +6,7 @@ beginning of the answer for a larger one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -25,14 +25,19 @@ from retrieve.store.snapshot import Snapshot
 
 Vectors = npt.NDArray[np.float32]
 
-_GROUP = 32
+_GROUP = 16
+_RRF_CONSTANT = 60
 
 
 class Ranking(NamedTuple):
-    """One query's answer in numbers: the final pool, each view's own pool, and its scores for reading off passages."""
+    """One query's answer in numbers. By view: its pool, the pool by best passages, its scores for reading off passages.
+
+    `pools` and `tops` differ where documents are not scored by their best passage (`sum`, `mean`, `top3`).
+    """
 
     final: Pool
     pools: dict[str, Pool]
+    tops: dict[str, Pool]
     scores: dict[str, ViewScores]
 
     @property
@@ -52,27 +57,28 @@ class Searcher:
         self._pipeline = pipeline
         self._scope = in_scope(snapshot, snapshot.select(where), options.unit, options.aggregate)
 
-    def rank(self, texts: Sequence[str], vectors: Vectors | None = None) -> list[Ranking]:
-        """Rankings of several queries. `vectors` (B,D) stand for encoding the texts."""
-        rankings: list[Ranking] = []
+    def rank(self, texts: Sequence[str], vectors: Vectors | None = None) -> Iterator[Ranking]:
+        """Rankings of several queries, one after the other. `vectors` (B,D) stand for encoding the texts.
+
+        Exact views hold a score for every passage, so only a few queries are in memory at a time.
+        """
         for start in range(0, len(texts), _GROUP):
             part = texts[start : start + _GROUP]
             own = None if vectors is None else vectors[start : start + _GROUP]
             by_view = [self._view_scores(name, part, own) for name in self.options.views]
             for scores in zip(*by_view, strict=True):
-                rankings.append(self._rank_one(dict(zip(self.options.views, scores, strict=True))))
-        return rankings
+                yield self._rank_one(dict(zip(self.options.views, scores, strict=True)))
 
     def bm25(self) -> BM25View:
         """The BM25 view under these options."""
         return BM25View(self.snapshot, self._pipeline.analyzer, k1=self.options.k1, b=self.options.b)
 
-    def _view_scores(self, name: str, texts: Sequence[str], vectors: Vectors | None) -> list[ViewScores]:
+    def _view_scores(self, name: str, texts: Sequence[str], vectors: Vectors | None) -> Iterable[ViewScores]:
         if not self.snapshot.segments:
             return [NoScores() for _ in texts]
         if name == "bm25":
             view = self.bm25()
-            return [view.scores(text) for text in texts]
+            return (view.scores(text) for text in texts)
         from retrieve.retrievers.dense import DenseView
 
         if vectors is None:
@@ -82,12 +88,13 @@ class Searcher:
 
     def _rank_one(self, scores: dict[str, ViewScores]) -> Ranking:
         options = self.options
+        tops = {name: view.top(options.depth, self._scope) for name, view in scores.items()}
         pools = {
-            name: aggregate_pool(self.snapshot, view, view.top(options.depth, self._scope), options.aggregate)
-            for name, view in scores.items()
+            name: aggregate_pool(self.snapshot, scores[name], top, options.aggregate)
+            for name, top in tops.items()
         }
         final = self._fuse(list(pools.values())) if len(pools) > 1 else next(iter(pools.values()))
-        return Ranking(Pool(final.keys[: options.k], final.scores[: options.k]), pools, scores)
+        return Ranking(Pool(final.keys[: options.k], final.scores[: options.k]), pools, tops, scores)
 
     def _fuse(self, pools: Sequence[Pool]) -> Pool:
         fused = fuse_pools(pools, self.options)
@@ -102,40 +109,37 @@ def fuse_pools(pools: Sequence[Pool], options: SearchOptions) -> dict[int, float
     if options.fusion == "convex":
         return convex([pool.mapping() for pool in pools], options.weights)
     ranks = [dict(zip(pool.keys.tolist(), range(0, -len(pool.keys), -1), strict=True)) for pool in pools]
-    return rrf(ranks, options.weights)
+    return rrf(ranks, options.weights, _RRF_CONSTANT)
 
 
-def passage_fusion(ranking: Ranking, options: SearchOptions) -> Callable[[Sequence[FloatArray]], FloatArray]:
-    """A function from the views' passage scores (one array a view, aligned) to one score a passage.
+def fuse_passages(ranking: Ranking, scores: Sequence[FloatArray], options: SearchOptions) -> FloatArray:
+    """The views' scores of passages (one array a view, aligned) → one score a passage, whatever k is.
 
-    One view: its score. `convex`: the pools' own ranges, clipped to 0 … 1, so that a passage that carries its document
-    has the document's score. `rrf`: ranks among the passages given.
+    One view: its score. Otherwise a passage stands where a document with that score would stand in the view's pool,
+    so that one which carries its document in every view has the document's score; below the pool it gets nothing.
     """
-    if len(ranking.pools) == 1:
-        return lambda scores: scores[0]
-    weights = np.array(options.weights) / (sum(options.weights) if options.fusion == "convex" else 1.0)
-    if options.fusion == "rrf":
+    if len(scores) == 1:
+        return scores[0]
+    convex = options.fusion == "convex"
+    share = sum(options.weights) if convex else 1.0
+    place = _place_in_range if convex else _reciprocal_rank
+    total = np.zeros(len(scores[0]))
+    for weight, top, values in zip(options.weights, ranking.tops.values(), scores, strict=True):
+        if len(top.scores):
+            total += weight / share * place(top.scores, values)
+    return total
 
-        def by_rank(scores: Sequence[FloatArray]) -> FloatArray:
-            ranks = [np.argsort(np.argsort(-values, kind="stable"), kind="stable") for values in scores]
-            parts = [weight / (61.0 + rank) for weight, rank in zip(weights, ranks, strict=True)]
-            return np.asarray(np.sum(parts, axis=0), dtype=np.float64)
 
-        return by_rank
-    ranges = [
-        (float(pool.scores.min()), float(pool.scores.max())) if len(pool.keys) else None
-        for pool in ranking.pools.values()
-    ]
+def _place_in_range(top: FloatArray, values: FloatArray) -> FloatArray:
+    high, low = top[0], top[-1]
+    if high == low:
+        return np.asarray(values >= high, dtype=np.float64)
+    return np.asarray(((values - low) / (high - low)).clip(min=0), dtype=np.float64)
 
-    def by_range(scores: Sequence[FloatArray]) -> FloatArray:
-        total = np.zeros(len(scores[0]))
-        for weight, bounds, values in zip(weights, ranges, scores, strict=True):
-            if bounds is not None:
-                low, high = bounds
-                total += weight * ((values - low) / (high - low) if high > low else values >= high).clip(0, 1)
-        return total
 
-    return by_range
+def _reciprocal_rank(top: FloatArray, values: FloatArray) -> FloatArray:
+    better = np.searchsorted(-top, -values)
+    return np.where(better < len(top), 1.0 / (_RRF_CONSTANT + 1 + better), 0.0)
 
 
 def check_query(text: str) -> None:

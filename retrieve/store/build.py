@@ -30,10 +30,7 @@ FloatArray = npt.NDArray[np.floating[Any]]
 
 
 class Row(NamedTuple):
-    """A document on its way into a segment. `spans` (S,2) int64; `vectors` (S,D) if they are known already.
-
-    `own`: the vectors are the caller's, not copied from an older version of the document.
-    """
+    """A document on its way into a segment. `spans` (S,2) int64; `vectors` (S,D) if they are known already."""
 
     document: Document
     hashes: Fingerprints
@@ -41,7 +38,6 @@ class Row(NamedTuple):
     units: int
     indexed: int
     vectors: FloatArray | None = None
-    own: bool = False
 
 
 class Views(NamedTuple):
@@ -66,11 +62,11 @@ def segment_id(
     return digest.hexdigest()
 
 
-def row_key(doc_id: str, hashes: Fingerprints, own: FloatArray | None) -> tuple[str, bytes]:
-    """What a document contributes to its segment's id: vectors of the caller's own are content too."""
-    if own is None:
+def row_key(doc_id: str, hashes: Fingerprints, vectors: FloatArray | None) -> tuple[str, bytes]:
+    """What a document contributes to its segment's id: vectors that do not come from the encoder are content too."""
+    if vectors is None:
         return doc_id, hashes.content
-    return doc_id, hashes.content + xxhash.xxh3_128_digest(np.ascontiguousarray(own).tobytes())
+    return doc_id, hashes.content + xxhash.xxh3_128_digest(np.ascontiguousarray(vectors).tobytes())
 
 
 def build_postings(texts: Iterable[str], analyzer: Analyzer) -> Postings:

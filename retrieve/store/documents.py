@@ -56,7 +56,7 @@ def write_documents(path: Path, documents: Iterable[tuple[Document, Fingerprints
         connection.execute("PRAGMA page_size = 4096")
         connection.execute("PRAGMA journal_mode = OFF")
         connection.execute("PRAGMA synchronous = OFF")
-        connection.execute("PRAGMA cache_size = -16384")
+        connection.execute("PRAGMA cache_size = -2048")
         connection.execute(_SCHEMA)
         connection.execute("BEGIN")
         connection.executemany(
@@ -97,23 +97,16 @@ class DocumentTable:
 
     def get(self, rows: Sequence[int], ids: Sequence[str]) -> list[StoredDocument]:
         """Documents of these rows, in this order; `ids` are their ids."""
-        found = {
-            values[0]: values for values in self._select("row, title, text, metadata, body, content", rows)
-        }
+        stored = self._select("title, text, metadata, body, content", rows)
         result = []
-        for row, doc_id in zip(rows, ids, strict=True):
-            _, title, text, metadata, body, content = found[int(row)]
-            document = Document(doc_id, text, title, json.loads(metadata))
+        for doc_id, (title, text, metadata, body, content) in zip(ids, stored, strict=True):
+            document = Document(doc_id, text, title, self._metadata(metadata))
             result.append(StoredDocument(document, Fingerprints(body, content)))
         return result
 
     def fingerprints(self, rows: Sequence[int]) -> list[Fingerprints]:
         """Hashes of these rows, in this order."""
-        found = {
-            row: Fingerprints(body, content)
-            for row, body, content in self._select("row, body, content", rows)
-        }
-        return [found[int(row)] for row in rows]
+        return [Fingerprints(*hashes) for hashes in self._select("body, content", rows)]
 
     def scan_metadata(self, accept: Callable[[dict[str, object]], bool]) -> Iterator[int]:
         """Rows whose metadata a predicate accepts: one pass, in row order, a batch in memory at a time."""
@@ -125,22 +118,34 @@ class DocumentTable:
             if not rows:
                 return
             last = rows[-1][0]
-            yield from (row for row, metadata in rows if accept(json.loads(metadata)))
+            yield from (row for row, metadata in rows if accept(self._metadata(metadata)))
 
     def _select(self, columns: str, rows: Sequence[int]) -> list[tuple[Any, ...]]:
-        result = []
+        """Columns of these rows, in this order."""
+        found: dict[int, tuple[Any, ...]] = {}
         for start in range(0, len(rows), _BATCH):
             batch = [int(row) for row in rows[start : start + _BATCH]]
             marks = ",".join("?" * len(batch))
             # Column names are this module's own; values are bound.
-            result += self._fetch(f"SELECT {columns} FROM documents WHERE row IN ({marks})", tuple(batch))
-        return result
+            statement = f"SELECT row, {columns} FROM documents WHERE row IN ({marks})"
+            found |= {row: tuple(values) for row, *values in self._fetch(statement, tuple(batch))}
+        if missing := [int(row) for row in rows if int(row) not in found]:
+            raise self._corrupt(f"row {missing[0]} is missing")
+        return [found[int(row)] for row in rows]
 
     def _fetch(self, statement: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
         try:
             with self._lock:
                 return self._connection.execute(statement, values).fetchall()
         except sqlite3.DatabaseError as error:
-            raise IndexCorrupt(
-                f"{self._path} cannot be read: {error}; run `retrieve index verify`"
-            ) from error
+            raise self._corrupt(error) from error
+
+    def _metadata(self, stored: str) -> dict[str, Any]:
+        try:
+            metadata: dict[str, Any] = json.loads(stored)
+        except ValueError as error:
+            raise self._corrupt(error) from error
+        return metadata
+
+    def _corrupt(self, what: object) -> IndexCorrupt:
+        return IndexCorrupt(f"{self._path} cannot be read: {what}; run `retrieve index verify`")

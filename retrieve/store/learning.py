@@ -51,7 +51,7 @@ def learn(index: Path, dense: Dense, sample: npt.NDArray[np.float32]) -> Trained
     digest = checksum_bytes(data)
     folder = index / "trained"
     folder.mkdir(exist_ok=True)
-    if not (folder / digest).exists():
+    if not (folder / digest).exists():  # learned again from the same passages
         building = folder / f".building-{digest}"
         remove_folder(building)
         building.mkdir()

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from retrieve.errors import FormatTooNew, IndexCorrupt, IndexNotFound
-from retrieve.files import checksum_bytes, sync_folder, write_file
+from retrieve.files import checksum_bytes, write_file
 from retrieve.recipe import Recipe, load_recipe
 
 FORMAT = 1
@@ -131,7 +131,7 @@ def read_manifest(folder: Path, name: str = MANIFEST) -> Manifest:
     path = folder / name
     try:
         text = path.read_bytes().decode()
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise IndexNotFound(
             f"no index at {folder}: {name} is missing; make one with `retrieve index create`"
         ) from error
@@ -166,11 +166,6 @@ def _refuse_newer(path: Path, text: str) -> None:
 
 def replace_manifest(folder: Path, manifest: Manifest) -> None:
     """The commit: keep the old manifest under its number, rename the new one into place."""
-    current = folder / MANIFEST
-    if current.exists():
-        old = read_manifest(folder)
-        kept = folder / f"manifest.{old.generation}.json"
-        if not kept.exists():
-            kept.hardlink_to(current)
-            sync_folder(folder)
-    write_file(current, manifest.encode())
+    old = read_manifest(folder)
+    write_file(folder / f"manifest.{old.generation}.json", old.encode())
+    write_file(folder / MANIFEST, manifest.encode())

@@ -7,6 +7,7 @@ made anew, and only `retrain` learns again. Segments are packed up to the recipe
 from __future__ import annotations
 
 import heapq
+import logging
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -20,7 +21,7 @@ from retrieve.files import writer_lock
 from retrieve.index.postings import merge_postings
 from retrieve.store.build import Row, Views, row_key, segment_id, write_segment
 from retrieve.store.commit import commit
-from retrieve.store.learning import choose_sample, learn
+from retrieve.store.learning import FIRST_SAMPLE, choose_sample, learn
 from retrieve.store.manifest import Trained
 from retrieve.store.pending import remove_pending
 from retrieve.store.pipeline import Pipeline
@@ -31,6 +32,8 @@ from retrieve.store.workshop import Workshop, stored_passages
 from retrieve.types import Progress
 
 _READ = 1_000
+
+_log = logging.getLogger("retrieve")
 
 
 class _Part(NamedTuple):
@@ -58,9 +61,10 @@ def merge(
         ]
         trained = list(base.manifest.trained)
         if retrain:
-            trained += _relearn(folder, pipeline, parts)
+            learned = _relearn(folder, pipeline, parts)
+            trained = [item for item in trained if item not in learned] + learned
         current = trained[-1] if trained else None
-        groups = [group for group in _plan(parts, pipeline) if _worth(group, current, retrain=retrain)]
+        groups = [group for group in _plan(parts, pipeline) if _worth(group, current)]
         workshop = Workshop(folder, pipeline, progress)
         replaced: dict[str, Segment | None] = {}
         for number, group in enumerate(groups):
@@ -96,14 +100,12 @@ def _plan(parts: Sequence[_Part], pipeline: Pipeline) -> list[list[_Part]]:
     return groups
 
 
-def _worth(group: Sequence[_Part], trained: Trained | None, *, retrain: bool) -> bool:
-    """Whether rewriting changes anything: several segments, deleted rows, or another trained index."""
-    outdated = retrain and any(
-        part.segment.entry.trained != (trained.digest if trained else None) for part in group
-    )
-    return any(part.alive.any() for part in group) and (
-        len(group) > 1 or not group[0].alive.all() or outdated
-    )
+def _worth(group: Sequence[_Part], trained: Trained | None) -> bool:
+    """Whether rewriting changes anything: several segments, deleted rows, or a trained index that is newer."""
+    if len(group) > 1 or not group[0].alive.all():
+        return any(part.alive.any() for part in group)
+    segment = group[0].segment
+    return trained is not None and segment.passage_rows > 0 and segment.entry.trained != trained.digest
 
 
 def _relearn(folder: Path, pipeline: Pipeline, parts: Sequence[_Part]) -> list[Trained]:
@@ -114,6 +116,10 @@ def _relearn(folder: Path, pipeline: Pipeline, parts: Sequence[_Part]) -> list[T
         raise RecipeError(
             "retraining needs the vectors, and dense.keep_vectors is false: build the index again"
         )
+    present = sum(int(part.alive[part.segment.document_of].sum()) for part in parts)
+    if present < FIRST_SAMPLE:
+        _log.warning("nothing was learned: that takes %d passages, there are %d", FIRST_SAMPLE, present)
+        return []
     segments = [part.segment for part in parts]
     learned = learn(folder, dense, choose_sample(stored_passages(segments, [part.alive for part in parts])))
     return [] if learned is None else [learned]
@@ -162,12 +168,14 @@ def _merge_group(
 
 def _id_order(group: Sequence[_Part]) -> IntArray:
     """(N,2) int64: part and row of each surviving document, in id order."""
-    streams = [
-        ((part.segment.ids[int(row)], number, int(row)) for row in np.flatnonzero(part.alive))
-        for number, part in enumerate(group)
-    ]
+    streams = [_survivors(part, number) for number, part in enumerate(group)]
     merged = [(number, row) for _, number, row in heapq.merge(*streams)]
     return np.array(merged, dtype=np.int64).reshape(-1, 2)
+
+
+def _survivors(part: _Part, number: int) -> Iterator[tuple[str, int, int]]:
+    for row in np.flatnonzero(part.alive).tolist():
+        yield part.segment.ids[row], number, row
 
 
 def _runs(order: IntArray) -> Iterator[tuple[int, list[int]]]:

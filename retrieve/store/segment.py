@@ -143,7 +143,7 @@ class Segment:
         """The FAISS index, read into memory, checked, and deserialised from those bytes."""
         with self._faiss_lock:
             if self._faiss is None:
-                from retrieve.index.faiss_index import load
+                from retrieve.index.faiss_index import load, to_device
 
                 name = "dense/index.faiss"
                 data = (self.folder / name).read_bytes()
@@ -151,7 +151,9 @@ class Segment:
                     raise IndexCorrupt(
                         f"{self.folder / name} fails its checksum: rebuild, or restore from a copy"
                     )
-                self._faiss = load(data)
+                index = load(data)
+                # Without kept vectors the index has to give its own back, which FAISS does on the CPU alone.
+                self._faiss = to_device(index) if self.has_vectors else index
             return self._faiss
 
     def nbytes(self, prefix: str = "") -> int:

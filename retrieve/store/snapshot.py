@@ -43,7 +43,7 @@ class Snapshot:
     """Open segments of one generation with their live rows. Immutable, so safe in many threads."""
 
     def __init__(
-        self, folder: Path, manifest: Manifest, segments: Sequence[Segment], lock: ReaderLock | None
+        self, folder: Path, manifest: Manifest, segments: Sequence[Segment], lock: ReaderLock
     ) -> None:
         self.folder = folder
         self.manifest = manifest
@@ -60,12 +60,7 @@ class Snapshot:
     @classmethod
     def open(cls, folder: Path, reuse: Snapshot | None = None) -> Snapshot:
         """Open the current generation; segments that `reuse` has open already are not opened again."""
-        while True:
-            manifest = read_manifest(folder)
-            lock = ReaderLock.take(folder / "readers" / str(manifest.generation))
-            if read_manifest(folder).generation == manifest.generation:
-                break
-            lock.release()
+        manifest, lock = hold_current(folder)
         known = {segment.id: segment for segment in reuse.segments} if reuse is not None else {}
         fields = manifest.resolved_recipe().filters.fields
         segments = []
@@ -80,8 +75,7 @@ class Snapshot:
 
     def close(self) -> None:
         """Let the generation go; a writer may then remove files that only it names."""
-        if self._lock is not None:
-            self._lock.release()
+        self._lock.release()
 
     @cached_property
     def deleted_terms(self) -> tuple[DeletedTerms | None, ...]:
@@ -134,6 +128,16 @@ class Snapshot:
             while len(self._filters) > _CACHED_FILTERS:
                 self._filters.popitem(last=False)
         return chosen
+
+
+def hold_current(folder: Path) -> tuple[Manifest, ReaderLock]:
+    """The current manifest, and the lock that keeps every file it names until it is released."""
+    while True:
+        manifest = read_manifest(folder)
+        lock = ReaderLock.take(folder / "readers" / str(manifest.generation))
+        if read_manifest(folder).generation == manifest.generation:
+            return manifest, lock
+        lock.release()  # a commit came between
 
 
 def select_rows(segment: Segment, where: Filter) -> BoolArray:

@@ -6,21 +6,24 @@ or an older generation with a live reader names it.
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
-from retrieve.files import has_readers, remove_folder
+from retrieve.errors import IndexLocked
+from retrieve.files import has_readers, remove_folder, writer_lock
 from retrieve.store.manifest import Manifest, read_manifest
-from retrieve.store.pending import Pending
+from retrieve.store.pending import Pending, read_pending
 
 _KEPT_MANIFESTS = 2
+
+_log = logging.getLogger("retrieve")
 
 
 def sweep(folder: Path, pending: Pending | None) -> None:
     """Delete segments, trained indexes and deletions that nothing names, and manifests beyond the last two."""
     current = read_manifest(folder)
     named = [current]
-    older = sorted((int(path.name.split(".")[1]) for path in folder.glob("manifest.*.json")), reverse=True)
-    for age, generation in enumerate(older):
+    for age, generation in enumerate(_older_generations(folder, current.generation)):
         if has_readers(folder / "readers" / str(generation)):
             named.append(read_manifest(folder, f"manifest.{generation}.json"))
         elif age >= _KEPT_MANIFESTS:
@@ -33,6 +36,28 @@ def sweep(folder: Path, pending: Pending | None) -> None:
     _keep_only(folder / "segments", segments)
     _keep_only(folder / "trained", trained)
     _keep_only(folder / "deletions", {str(number) for manifest in named for number in _deletions(manifest)})
+    for leftover in folder.glob(".*.new"):  # of a file that was being replaced when its writer was killed
+        leftover.unlink()
+
+
+def tidy(folder: Path) -> None:
+    """Sweep after a generation was let go. Where a writer is at work there is nothing to do: it sweeps at its end."""
+    try:
+        with writer_lock(folder / "lock"):
+            sweep(folder, read_pending(folder))
+    except IndexLocked:
+        _log.info("%s is being written: files that are not needed any more go when that is done", folder)
+
+
+def _older_generations(folder: Path, current: int) -> list[int]:
+    """Generations whose manifest is still there, newest first.
+
+    A commit that was killed may have kept a copy of the current manifest already.
+    """
+    numbers = (path.name.split(".")[1] for path in folder.glob("manifest.*.json"))
+    return sorted(
+        (int(number) for number in numbers if number.isdecimal() and int(number) != current), reverse=True
+    )
 
 
 def _deletions(manifest: Manifest) -> set[int]:
@@ -43,5 +68,5 @@ def _keep_only(folder: Path, names: set[str]) -> None:
     if not folder.is_dir():
         return
     for path in sorted(folder.iterdir()):
-        if path.name not in names:
+        if path.name not in names and path.is_dir():
             remove_folder(path)

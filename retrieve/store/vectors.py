@@ -1,18 +1,22 @@
-"""Checks and prepares vectors that the caller brings along instead of having passages encoded."""
+"""Checks and prepares vectors that come from elsewhere than the encoder: the caller's, or an older version's."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from retrieve.errors import BadVectors, DimensionMismatch, UsageError
 from retrieve.recipe import Recipe
+from retrieve.store.batch import Staged
+from retrieve.store.build import FloatArray, IntArray
+from retrieve.store.pipeline import Pipeline
 
 
-def own_vectors(source: Iterator[npt.ArrayLike], doc_id: str, recipe: Recipe) -> npt.NDArray[Any]:
+def own_vectors(
+    source: Iterator[npt.ArrayLike], doc_id: str, recipe: Recipe, dimensions: int | None
+) -> FloatArray:
     """The next document's vectors, as they will be stored: (S,D), unit norm where the recipe normalises.
 
     Raises `BadVectors` for a missing, non-finite or zero vector, `DimensionMismatch` for another dimension.
@@ -24,10 +28,16 @@ def own_vectors(source: Iterator[npt.ArrayLike], doc_id: str, recipe: Recipe) ->
         raw = next(source)
     except StopIteration:
         raise BadVectors(f"there are fewer vectors than documents: none is left for {doc_id!r}") from None
-    vectors = np.atleast_2d(np.asarray(raw, dtype=np.float32))
-    return prepare(vectors, f"document {doc_id!r}", dense.dimensions, normalize=dense.normalize).astype(
-        dense.storage
-    )
+    name = f"document {doc_id!r}"
+    with np.errstate(over="ignore"):  # reported below
+        try:
+            vectors = np.atleast_2d(np.asarray(raw, dtype=np.float32))
+        except (TypeError, ValueError) as error:
+            raise BadVectors(f"{name}: its vectors are no array of numbers ({error})") from error
+        stored = prepare(vectors, name, dimensions, normalize=dense.normalize).astype(dense.storage)
+    if not np.isfinite(stored).all():
+        raise BadVectors(f"{name}: a vector is too large for {dense.storage}: normalise it, or store float32")
+    return stored
 
 
 def prepare(
@@ -40,7 +50,30 @@ def prepare(
         raise BadVectors(f"{name}: a vector has NaN or infinite values")
     if not normalize:
         return vectors
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    norms = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)  # squares overflow float32
     if (norms == 0).any():
         raise BadVectors(f"{name}: a vector is zero and has no direction")
     return np.asarray(vectors / norms, dtype=np.float32)
+
+
+def fitting_vectors(staged: Staged, spans: IntArray, pipeline: Pipeline) -> FloatArray | None:
+    """The vectors (S,D) of a document's passages where they are known, else None: they are to be encoded.
+
+    Vectors of an older version count only if it was cut into the same passages. Raises `BadVectors` for a wrong
+    number of the caller's own, and where there are none and no encoder.
+    """
+    doc_id = staged.document.id
+    if staged.vectors is not None and staged.spans is None:
+        if len(staged.vectors) != len(spans):
+            raise BadVectors(
+                f"document {doc_id!r} has {len(spans)} passages under this recipe, "
+                f"{len(staged.vectors)} vectors were given: give one for each passage, as an array (S,D)"
+            )
+        return staged.vectors
+    if staged.spans is not None and np.array_equal(staged.spans, spans):
+        return staged.vectors
+    if pipeline.recipe.dense is not None and not pipeline.has_encoder and len(spans):
+        raise BadVectors(
+            f'document {doc_id!r} has no vectors: with dense.model = "none" give them, add(…, vectors=…)'
+        )
+    return None

@@ -5,31 +5,43 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import numpy as np
+
 from retrieve.errors import IndexCorrupt
 from retrieve.files import checksum_file
-from retrieve.store.manifest import FileEntry, read_manifest
-from retrieve.store.snapshot import Snapshot
+from retrieve.store.manifest import FileEntry, Manifest
+from retrieve.store.segment import Segment
+from retrieve.store.snapshot import Snapshot, hold_current
 from retrieve.types import Progress
+
+_CHUNK = 65_536
 
 
 def verify(folder: Path, progress: Progress | None = None) -> list[str]:
     """Problems found, one sentence each: manifest, sizes, checksums, and whether the tables agree with each other."""
     try:
-        manifest = read_manifest(folder)
+        manifest, lock = hold_current(folder)
     except IndexCorrupt as error:
         return [str(error)]
-    problems: list[str] = []
+    try:
+        problems: list[str] = []
+        folders = _named_folders(folder, manifest)
+        for number, (place, files) in enumerate(folders):
+            problems += _check_files(place, files)
+            if progress is not None:
+                progress("folders checked", number + 1, len(folders))
+        return problems or _check_tables(folder)
+    finally:
+        lock.release()
+
+
+def _named_folders(folder: Path, manifest: Manifest) -> list[tuple[Path, Mapping[str, FileEntry]]]:
     folders: list[tuple[Path, Mapping[str, FileEntry]]] = []
     for entry in manifest.segments:
         folders.append((folder / "segments" / entry.id, entry.files))
         if entry.deletions is not None:
             folders.append((folder / "deletions" / str(entry.deletions.generation), entry.deletions.files))
-    folders += [(folder / "trained" / item.digest, item.files) for item in manifest.trained]
-    for number, (place, files) in enumerate(folders):
-        problems += _check_files(place, files)
-        if progress is not None:
-            progress("folders checked", number + 1, len(folders))
-    return problems or _check_tables(folder)
+    return folders + [(folder / "trained" / item.digest, item.files) for item in manifest.trained]
 
 
 def _check_files(place: Path, files: Mapping[str, FileEntry]) -> Iterator[str]:
@@ -49,25 +61,31 @@ def _check_tables(folder: Path) -> list[str]:
         snapshot = Snapshot.open(folder)
     except IndexCorrupt as error:
         return [str(error)]
-    problems = []
-    live = 0
-    seen: set[str] = set()
-    for segment, alive in zip(snapshot.segments, snapshot.live, strict=True):
-        entry = segment.entry
-        if (len(segment.ids), len(segment.passages)) != (entry.totals.documents, entry.totals.passages):
-            problems.append(f"segment {entry.id}: tables and manifest disagree on the number of rows")
-        if segment.has_vectors and len(segment.vectors) != entry.totals.passages:
-            problems.append(
-                f"segment {entry.id}: {len(segment.vectors)} vectors, {entry.totals.passages} passages"
-            )
-        rows = segment.rows if alive is None else int(alive.sum())
-        live += rows
-        if rows != entry.live.documents:
-            problems.append(f"segment {entry.id}: deletions and manifest disagree")
-        names = [name for row, name in enumerate(segment.ids) if alive is None or alive[row]]
-        problems += [f"document {name!r} is live in two segments" for name in names if name in seen]
-        seen.update(names)
-    if live != snapshot.manifest.totals.documents:
-        problems.append("live documents and the manifest's total disagree")
+    problems: list[str] = []
+    for number, segment in enumerate(snapshot.segments):
+        problems += _check_segment(snapshot, number, segment)
+        problems += _check_ids(snapshot, number, segment)
     snapshot.close()
     return problems
+
+
+def _check_segment(snapshot: Snapshot, number: int, segment: Segment) -> Iterator[str]:
+    totals = segment.entry.totals
+    if (len(segment.ids), len(segment.passages)) != (totals.documents, totals.passages):
+        yield f"segment {segment.id}: tables and manifest disagree on the number of rows"
+    if segment.has_vectors and len(segment.vectors) != totals.passages:
+        yield f"segment {segment.id}: {len(segment.vectors)} vectors, {totals.passages} passages"
+    alive = snapshot.live[number]
+    if (segment.rows if alive is None else int(alive.sum())) != segment.entry.live.documents:
+        yield f"segment {segment.id}: deletions and manifest disagree"
+
+
+def _check_ids(snapshot: Snapshot, number: int, segment: Segment) -> Iterator[str]:
+    """Live documents that are live in a later segment too, where `locate` finds them: a chunk in memory at a time."""
+    alive = snapshot.live[number]
+    rows = np.arange(segment.rows) if alive is None else np.flatnonzero(alive)
+    for start in range(0, len(rows), _CHUNK):
+        names = segment.ids.get_many(rows[start : start + _CHUNK])
+        for name, place in zip(names, snapshot.locate(names), strict=True):
+            if place is None or place.segment != number:
+                yield f"document {name!r} is live in two segments"

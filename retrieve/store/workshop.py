@@ -14,13 +14,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from retrieve.errors import BadVectors
 from retrieve.store.build import Row, Views, build_postings, write_segment
 from retrieve.store.learning import FIRST_SAMPLE, choose_sample, learn, read_trained
 from retrieve.store.manifest import SegmentEntry, Trained
 from retrieve.store.pipeline import Pipeline
 from retrieve.store.segment import BoolArray, Segment
-from retrieve.store.snapshot import Place
 from retrieve.types import Progress
 
 _ENCODE_CHUNK = 8_192
@@ -35,33 +33,6 @@ class Workshop:
         self._folder = folder
         self._pipeline = pipeline
         self._progress = progress
-
-    def known_vectors(
-        self,
-        row: Row,
-        own: npt.NDArray[Any] | None,
-        same_text: Place | None,
-        segments: Sequence[Segment],
-    ) -> npt.NDArray[Any] | None:
-        """Vectors that need no encoding: the caller's own, or those of an older version with the same passages."""
-        dense = self._pipeline.recipe.dense
-        if own is not None:
-            if len(own) != len(row.spans):
-                raise BadVectors(
-                    f"document {row.document.id!r} has {len(row.spans)} passages under this recipe, "
-                    f"{len(own)} vectors were given: give one for each passage, as an array (S,D)"
-                )
-            return own
-        if same_text is not None and dense is not None and segments[same_text.segment].has_vectors:
-            segment = segments[same_text.segment]
-            first, last = segment.first_passage[same_text.row : same_text.row + 2]
-            if np.array_equal(segment.passages[first:last, 1:], row.spans):
-                return np.array(segment.vectors[first:last])
-        if dense is not None and not self._pipeline.has_encoder and len(row.spans):
-            raise BadVectors(
-                f'document {row.document.id!r} has no vectors: with dense.model = "none" give them, add(…, vectors=…)'
-            )
-        return None
 
     def build(
         self,

@@ -38,7 +38,7 @@ _RUN = regex.compile(
 )
 _CLUSTER = regex.compile(r"\X")
 
-_CACHED_STEMS = 200_000  # surface forms per thread, some 30 MB; English text of any size repeats far fewer
+_CACHED_STEMS = 50_000  # surface forms per thread, some 8 MB; the words of a language repeat soon
 
 
 class Analyzer:

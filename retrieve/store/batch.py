@@ -1,0 +1,66 @@
+"""Documents on their way into a segment: staged as they came, then cut into passages and collected until it is full."""
+
+from __future__ import annotations
+
+from collections.abc import ValuesView
+from typing import NamedTuple
+
+from retrieve.recipe import Segments
+from retrieve.store.build import FloatArray, IntArray, Row
+from retrieve.store.documents import Fingerprints
+from retrieve.types import Document
+
+
+class Staged(NamedTuple):
+    """A document that is not cut yet. `operation` counts what the writer was asked to do up to it.
+
+    `vectors` (S,D) are the caller's, or copied from an older version whose passages were `spans` (S,2).
+    """
+
+    document: Document
+    hashes: Fingerprints
+    operation: int
+    vectors: FloatArray | None = None
+    spans: IntArray | None = None
+
+
+class Batch:
+    """Rows that wait for their segment to fill, by document id in the order of their coming."""
+
+    def __init__(self, limits: Segments) -> None:
+        self._limits = limits
+        self._rows: dict[str, Row] = {}
+        self._passages = 0
+        self._text = 0
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def get(self, doc_id: str) -> Row | None:
+        """The row of a document, if it waits here."""
+        return self._rows.get(doc_id)
+
+    def rows(self) -> ValuesView[Row]:
+        """All rows."""
+        return self._rows.values()
+
+    def has_room(self, row: Row) -> bool:
+        """Whether a row fits beside the others; alone, a row of any size does."""
+        return not self._rows or (
+            self._passages + len(row.spans) <= self._limits.passages
+            and self._text + len(row.document.text) <= self._limits.text_bytes
+        )
+
+    def add(self, row: Row) -> None:
+        """Take in a row of a document that is not here."""
+        self._rows[row.document.id] = row
+        self._passages += len(row.spans)
+        self._text += len(row.document.text)
+
+    def remove(self, doc_id: str) -> Row | None:
+        """Take out a document's row, if it is here."""
+        row = self._rows.pop(doc_id, None)
+        if row is not None:
+            self._passages -= len(row.spans)
+            self._text -= len(row.document.text)
+        return row

@@ -1,0 +1,49 @@
+"""Makes the folder of an empty index: generation 0, which names no segments."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from retrieve.errors import IndexExists
+from retrieve.files import remove_folder, sync_folder, write_file, writer_lock
+from retrieve.store.manifest import MANIFEST, Manifest, read_manifest
+from retrieve.store.pipeline import Pipeline
+
+_LOCK = "lock"
+_INTERRUPTED = frozenset({_LOCK, f".{MANIFEST}.new"})  # what a creation that was killed may have left
+
+
+def create_index(folder: Path, pipeline: Pipeline, *, force: bool = False) -> None:
+    """Write the first manifest.
+
+    An index to which nothing was committed yet, built by the same recipe and encoder, is kept, so that its build can
+    go on; search defaults and the encoder's place are taken from the new recipe. Anything else in the way is
+    `IndexExists`. `force` deletes an index, never another kind of folder. `IndexLocked` while there is a writer.
+    """
+    record = pipeline.encoder_record()
+    recipe = pipeline.recipe
+    manifest = Manifest(
+        recipe=recipe.model_dump(mode="json", exclude_none=True), recipe_digest=recipe.digest, encoder=record
+    )
+    if (folder / MANIFEST).exists() and force:
+        with writer_lock(folder / _LOCK):
+            remove_folder(folder)
+    if folder.exists() and not folder.is_dir():
+        raise IndexExists(f"{folder} is a file: choose another place")
+    folder.mkdir(parents=True, exist_ok=True)
+    sync_folder(folder.parent)
+    if not (folder / MANIFEST).exists() and {path.name for path in folder.iterdir()} - _INTERRUPTED:
+        raise IndexExists(f"{folder} exists and is no index: choose another place")
+    with writer_lock(folder / _LOCK):
+        if (folder / MANIFEST).exists() and not _continues(read_manifest(folder), manifest):
+            raise IndexExists(
+                f"{folder} is an index already: add to it, choose another place, or use --force"
+            )
+        write_file(folder / MANIFEST, manifest.encode())
+
+
+def _continues(found: Manifest, wanted: Manifest) -> bool:
+    encoders = [None if item.encoder is None else item.encoder.fingerprint for item in (found, wanted)]
+    return (
+        found.generation == 0 and found.recipe_digest == wanted.recipe_digest and encoders[0] == encoders[1]
+    )

@@ -1,0 +1,160 @@
+"""The generation in the making: the segments it will have, which of their rows are live, and what was learned.
+
+A sealed segment is on disk and in the pending list before the next one begins. A build that is killed therefore finds
+its finished segments again, and takes one over where it would build the very same: same name, every checksum right.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from retrieve.files import remove_folder
+from retrieve.store.batch import Staged
+from retrieve.store.build import Row, row_key, segment_id
+from retrieve.store.commit import commit
+from retrieve.store.manifest import Trained
+from retrieve.store.pending import Pending, Sealed, intact, read_pending, remove_pending, write_pending
+from retrieve.store.pipeline import Pipeline
+from retrieve.store.segment import BoolArray, Segment
+from retrieve.store.snapshot import Place, Snapshot, locate
+from retrieve.store.sweep import sweep
+from retrieve.store.workshop import Workshop
+from retrieve.types import Progress
+
+_log = logging.getLogger("retrieve")
+
+
+class Draft:
+    """What a commit will make current. Only the holder of the writer's lock may have one."""
+
+    def __init__(self, folder: Path, pipeline: Pipeline, progress: Progress | None) -> None:
+        self._folder = folder
+        self._fields = pipeline.recipe.filters.fields
+        self._workshop = Workshop(folder, pipeline, progress)
+        self._begin(Snapshot.open(folder))
+        found = read_pending(folder)
+        self._adoptable = list(found.sealed) if found is not None and found.matches(self._pending) else []
+        if not self._adoptable:
+            remove_pending(folder)
+        sweep(folder, found if self._adoptable else None)
+
+    def _begin(self, base: Snapshot) -> None:
+        manifest = base.manifest
+        self._base = base
+        self.segments: list[Segment] = list(base.segments)
+        self.live: list[BoolArray] = [
+            np.ones(segment.rows, dtype=np.bool_) if live is None else live.copy()
+            for segment, live in zip(base.segments, base.live, strict=True)
+        ]
+        self._trained: list[Trained] = list(manifest.trained)
+        self._encoder = manifest.encoder.fingerprint if manifest.encoder is not None else "none"
+        self._pending = Pending(
+            base=manifest.generation, recipe_digest=manifest.recipe_digest, encoder=self._encoder
+        )
+
+    @property
+    def dimensions(self) -> int | None:
+        """D of the vectors of this index; None where it has none."""
+        record = self._base.manifest.encoder
+        return None if record is None else record.dimensions
+
+    @property
+    def awaited(self) -> int | None:
+        """Position in the source at which the next segment of an interrupted build is complete, if there is one."""
+        return self._adoptable[0].position if self._adoptable else None
+
+    def locate(self, ids: Sequence[str]) -> list[Place | None]:
+        """Where each id is live in a sealed segment, or None."""
+        return locate(self.segments, self.live, ids)
+
+    def adopt(self, staged: list[Staged]) -> list[Staged]:
+        """Take over segments of an interrupted build that hold exactly the next documents; returns the others."""
+        while self._adoptable and staged:
+            position = self._adoptable[0].position
+            head = [item for item in staged if item.operation <= position]
+            keys = sorted(row_key(item.document.id, item.hashes, item.vectors) for item in head)
+            if not head or self._name(keys) != self._adoptable[0].entry.id or not self._take_over(position):
+                break
+            staged = staged[len(head) :]
+        return staged
+
+    def seal(self, rows: Iterable[Row], position: int) -> None:
+        """Make a segment of these rows, or take over the one an interrupted build made of them."""
+        ordered = sorted(rows, key=lambda row: row.document.id)
+        name = self._name([row_key(row.document.id, row.hashes, row.vectors) for row in ordered])
+        if self._adoptable and self._adoptable[0].entry.id == name and self._take_over(position):
+            return
+        self._discard_adoptable()
+        entry, learned = self._workshop.build(name, ordered, self.segments, self.live, self._trained)
+        self._include(Sealed(position=position, entry=entry, trained=learned))
+
+    def commit(self) -> int:
+        """Make the draft the current generation and begin another on top of it; returns its number."""
+        generation = commit(self._folder, self._base, self.segments, self.live, self._trained)
+        remove_pending(self._folder)
+        old = self._base
+        self._begin(Snapshot.open(self._folder, reuse=old))
+        self._adoptable = []
+        old.close()
+        return generation
+
+    def close(self) -> None:
+        """Let the generation go. What was sealed and not committed stays for a writer that repeats the work."""
+        self._base.close()
+        sweep(self._folder, read_pending(self._folder))
+
+    def _name(self, keys: Sequence[tuple[str, bytes]]) -> str:
+        """The segment's id; another one where a segment with the same content is in use (deleted and added again)."""
+        learned = self._trained[-1].digest if self._trained else ""
+        used = {segment.id for segment in self.segments}
+        adoptable = {sealed.entry.id for sealed in self._adoptable}
+        for salt in itertools.count():
+            name = segment_id(
+                keys,
+                recipe_digest=self._pending.recipe_digest,
+                encoder=self._encoder,
+                trained=f"{learned}{'+' * salt}",
+            )
+            held = name not in adoptable and (self._folder / "segments" / name).exists()
+            if name not in used and not held:
+                break
+        return name
+
+    def _take_over(self, position: int) -> bool:
+        sealed = self._adoptable[0]
+        learned = sealed.trained
+        if not intact(self._folder / "segments" / sealed.entry.id, sealed.entry.files) or (
+            learned is not None and not intact(self._folder / "trained" / learned.digest, learned.files)
+        ):
+            _log.warning("segment %s of the interrupted build is damaged and is built again", sealed.entry.id)
+            self._discard_adoptable()
+            return False
+        _log.info("segment %s of the interrupted build is used as it is", sealed.entry.id)
+        del self._adoptable[0]
+        self._include(sealed.model_copy(update={"position": position}))
+        return True
+
+    def _discard_adoptable(self) -> None:
+        """The source went another way than the interrupted build: what is left of that is of no use."""
+        discarded, self._adoptable = self._adoptable, []
+        if discarded:
+            write_pending(self._folder, self._pending)
+        for sealed in discarded:
+            remove_folder(self._folder / "segments" / sealed.entry.id)
+            if sealed.trained is not None:
+                remove_folder(self._folder / "trained" / sealed.trained.digest)
+
+    def _include(self, sealed: Sealed) -> None:
+        segment = Segment.open(self._folder, sealed.entry, self._fields)
+        self.segments.append(segment)
+        self.live.append(np.ones(segment.rows, dtype=np.bool_))
+        if sealed.trained is not None:
+            self._trained.append(sealed.trained)
+        self._pending = self._pending.model_copy(update={"sealed": (*self._pending.sealed, sealed)})
+        listed = self._pending.model_copy(update={"sealed": (*self._pending.sealed, *self._adoptable)})
+        write_pending(self._folder, listed)

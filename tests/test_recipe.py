@@ -1,0 +1,172 @@
+"""Recipes: shipped ones, overrides, what counts for the digest, and what is refused, by key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from retrieve import Recipe, load_recipe
+from retrieve.errors import RecipeError
+from retrieve.recipe import shipped
+
+SMALL: dict[str, Any] = {"name": "small", "bm25": {}}
+DENSE: dict[str, Any] = {"name": "small", "dense": {"model": "none", "dimensions": 4}}
+
+
+def test_the_shipped_recipes() -> None:
+    assert sorted(shipped()) == ["bm25", "flat", "hnsw", "hybrid", "ivfpq"]
+    views = {name: load_recipe(name).views for name in shipped()}
+    assert views["bm25"] == ("bm25",)
+    assert views["flat"] == views["hnsw"] == views["ivfpq"] == ("dense",)
+    assert views["hybrid"] == ("bm25", "dense")
+    assert all(load_recipe(name).name == name and load_recipe(name).description for name in shipped())
+
+
+@pytest.mark.parametrize("name", sorted(shipped()))
+def test_a_recipe_survives_the_manifest(name: str) -> None:
+    recipe = load_recipe(name)
+    again = load_recipe(recipe.model_dump(mode="json", exclude_none=True))
+    assert again == recipe
+    assert again.digest == recipe.digest
+
+
+def test_a_file_is_named_after_itself(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('[bm25]\nlanguage = "german"\n[filters]\nfields = ["year", "a.b"]\n', encoding="utf-8")
+    recipe = load_recipe(path)
+    assert (recipe.name, recipe.bm25 and recipe.bm25.language) == ("mine", "german")
+    assert recipe.filters.fields == ("year", "a.b")
+    assert load_recipe(str(path), ["name=yours"]).name == "yours"
+
+
+@pytest.mark.parametrize(
+    ("override", "section", "key", "value"),
+    [
+        ("passages.size=64", "passages", "size", 64),
+        ("passages.mode=first", "passages", "mode", "first"),
+        ('passages.mode = "first"', "passages", "mode", "first"),
+        ("bm25.stopwords=false", "bm25", "stopwords", False),
+        ("search.depth=7", "search", "depth", 7),
+        ('filters.fields=["year"]', "filters", "fields", ("year",)),
+        ("search.weights.bm25=2", "search", "weights", {"bm25": 2.0}),
+    ],
+)
+def test_overrides(override: str, section: str, key: str, value: object) -> None:
+    given_recipe = {**SMALL, "passages": {"size": 9}}
+    assert getattr(getattr(load_recipe(given_recipe, [override]), section), key) == value
+    assert given_recipe == {**SMALL, "passages": {"size": 9}}
+
+
+def test_later_overrides_win_and_recipes_can_be_overridden() -> None:
+    recipe = load_recipe(load_recipe(SMALL), ["passages.size=8", "passages.size=9"])
+    assert recipe.passages.size == 9
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        ({"name": "other", "description": "said otherwise"}, True),
+        ({"search": {"depth": 5, "bm25": {"k1": 2}}}, True),
+        ({"dense": {"model": "somewhere/else"}}, True),
+        ({"dense": {"model": "m", "limit": 99}}, False),
+        ({"dense": {"model": "m", "query_prompt": "query: "}}, False),
+        ({"passages": {"size": 99}}, False),
+        ({"bm25": {"stopwords": False}}, False),
+        ({"segments": {"passages": 9}}, False),
+        ({"filters": {"fields": ["year"]}}, False),
+        ({"dense": {"model": "none", "dimensions": 4}}, False),
+    ],
+)
+def test_the_digest_covers_what_decides_the_bytes(change: dict[str, Any], same: bool) -> None:
+    base = {**SMALL, "dense": {"model": "m"}}
+    assert (load_recipe({**base, **change}).digest == load_recipe(base).digest) is same
+
+
+@pytest.mark.parametrize(
+    ("recipe", "message"),
+    [
+        ({"name": "x"}, "no view"),
+        ({"bm25": {}}, "name: Field required"),
+        ({**SMALL, "bm26": {}}, r"unknown key 'bm26'; known here: bm25, dense, description"),
+        ({**SMALL, "bm25": {"k1": 1}}, r"unknown key 'bm25\.k1'; known here: language, stopwords"),
+        (
+            {**SMALL, "search": {"dense": {"efsearch": 1}}},
+            r"'search\.dense\.efsearch'; known here: ef_search",
+        ),
+        ({**SMALL, "passages": {"size": "64"}}, r"passages\.size: .*got '64'"),
+        ({**SMALL, "passages": {"size": True}}, r"passages\.size"),
+        ({**SMALL, "passages": {"size": 0}}, r"passages\.size"),
+        ({**SMALL, "passages": {"size": 8, "overlap": 8}}, "overlap 8 must be smaller than size 8"),
+        ({**SMALL, "passages": {"mode": "all"}}, r"passages\.mode"),
+        ({**SMALL, "search": {"bm25": {"b": 1.5}}}, r"search\.bm25\.b"),
+        ({**SMALL, "search": {"bm25": {"k1": float("inf")}}}, r"search\.bm25\.k1"),
+        ({**SMALL, "search": {"weights": {"dense": 1}}}, r"names \['dense'\], the views are \['bm25'\]"),
+        ({**SMALL, "search": {"weights": {"bm25": -1}}}, r"search\.weights\.bm25"),
+        ({**SMALL, "search": {"weights": {"bm25": float("nan")}}}, r"search\.weights\.bm25"),
+        ({**SMALL, "filters": {"fields": "year"}}, r"filters\.fields"),
+        ({**SMALL, "filters": {"fields": [7]}}, r"filters\.fields\.0"),
+        ({**SMALL, "bm25": {1, 2}}, "a recipe is made of"),
+        ({"name": "x", "dense": {"model": "none"}}, "dimensions goes with"),
+        ({"name": "x", "dense": {"model": "m", "dimensions": 4}}, "dimensions goes with"),
+        ({"name": "x", "dense": []}, "dense"),
+    ],
+)
+def test_what_is_refused(recipe: dict[str, Any], message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        load_recipe(recipe)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("passages.size", "wanted key=value"),
+        ("=3", "wanted key=value"),
+        ("passages.size=many", r"passages\.size"),
+        ("name.first=1", "name is a value, not a section"),
+        ("passages.sise=3", "unknown key 'passages.sise'"),
+    ],
+)
+def test_overrides_that_are_refused(override: str, message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        load_recipe(SMALL, [override])
+
+
+@pytest.mark.parametrize("content", [b"[bm25", b"name = '\xff'", b"name = 1\nname = 2"])
+def test_files_that_are_no_recipe_are_named(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_bytes(content)
+    with pytest.raises(RecipeError, match=r"mine\.toml is not valid TOML"):
+        load_recipe(path)
+
+
+def test_recipes_that_are_not_there(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="the shipped ones are bm25, flat"):
+        load_recipe("bm52")
+    with pytest.raises(RecipeError, match="no recipe file"):
+        load_recipe(tmp_path / "nothing.toml")
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    size=st.integers(1, 1000),
+    language=st.sampled_from(["english", "german"]),
+    k1=st.floats(0, 5),
+    weights=st.dictionaries(st.sampled_from(["bm25", "dense"]), st.floats(0, 10)),
+)
+def test_the_same_recipe_has_the_same_digest_however_it_was_said(
+    size: int, language: str, k1: float, weights: dict[str, float]
+) -> None:
+    whole = {
+        **DENSE,
+        "bm25": {"language": language},
+        "passages": {"size": size},
+        "search": {"bm25": {"k1": k1}, "weights": weights},
+    }
+    said = [f"passages.size={size}", f'bm25.language="{language}"', "search.depth=3"]
+    assert load_recipe(whole).digest == load_recipe({**DENSE, "bm25": {}}, said).digest
+    assert load_recipe(load_recipe(whole)) == load_recipe(whole)
+    assert isinstance(load_recipe(whole), Recipe)
