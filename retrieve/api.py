@@ -21,6 +21,7 @@ from retrieve.recipe import Recipe, load_recipe
 from retrieve.retrievers.explain import explain as explain_document
 from retrieve.retrievers.hits import build_hits, load_documents
 from retrieve.retrievers.options import SearchOptions, resolve_options
+from retrieve.retrievers.pool import Pool
 from retrieve.retrievers.rerank import PairScorer, rerank
 from retrieve.retrievers.search import Ranking, Searcher, check_query
 from retrieve.store.create import create_index
@@ -104,8 +105,9 @@ class Index:
         in the way is `IndexExists`; `force` deletes an index, never another kind of folder.
         """
         folder = index_path(path)
-        create_index(folder, Pipeline(load_recipe(recipe, overrides)), force=force)
-        return cls.open(folder)
+        pipeline = Pipeline(load_recipe(recipe, overrides))
+        create_index(folder, pipeline, force=force)
+        return cls(folder, Snapshot.open(folder), pipeline)
 
     @classmethod
     def open(cls, path: str | Path, *, model: str | None = None) -> Index:
@@ -202,30 +204,35 @@ class Index:
         k: int = 1000,
         *,
         where: Where = None,
+        reranker: str | None = None,
         parents: bool = False,
         drop_self: bool = False,
         progress: Progress | None = None,
         **options: Any,
     ) -> RunResult:
-        """Rankings of many queries for evaluation: ids and scores, nothing read from the document table.
+        """Rankings of many queries for evaluation: ids and scores; texts are read only to be reranked.
 
         `parents` also returns each view's own ranking; `drop_self` leaves out the document whose id is the query's.
         """
         for query in queries:
             check_query(query.text)
         asked = k + 1 if drop_self and k > 0 else k
-        snapshot, searcher = self._searcher(asked, where, options)
+        model, deep = self._stage(reranker, asked)
+        snapshot, searcher = self._searcher(deep, where, options)
         if searcher.options.unit != "document":
             raise UsageError("a run ranks documents: unit='passage' does not go with it")
         result = RunResult([], {name: [] for name in searcher.options.views}, {})
         for start in range(0, len(queries), 32):
             part = queries[start : start + 32]
             for query, ranking in zip(part, searcher.rank([query.text for query in part]), strict=True):
-                pools = {"": ranking.final} | (ranking.pools if parents else {})
-                for name, pool in pools.items():
-                    names = snapshot.doc_ids(pool.keys[:asked])
-                    pairs = zip(names, pool.scores[:asked].tolist(), strict=True)
-                    kept = [pair for pair in pairs if not (drop_self and pair[0] == query.id)][:k]
+                found = {name: _pairs(snapshot, pool) for name, pool in ranking.pools.items() if parents}
+                if model:
+                    hits = self._hits(query.text, ranking, searcher, model, asked)
+                    found[""] = [(hit.doc_id, hit.score) for hit in hits]
+                else:
+                    found[""] = _pairs(snapshot, ranking.final)
+                for name, pairs in found.items():
+                    kept = [pair for pair in pairs[:asked] if not (drop_self and pair[0] == query.id)][:k]
                     target = result.views.setdefault(name, []) if name else result.rankings
                     target.append((query.id, kept))
                 for name in ranking.silent:
@@ -270,14 +277,10 @@ class Index:
         texts = [query for query in queries if query is not None]
         for text in texts:
             check_query(text)
-        stage = self._pipeline.recipe.search.rerank
-        model = stage.model if reranker is None else reranker
+        model, deep = self._stage(reranker, k)
         if model and len(texts) != len(queries):
             raise UsageError("reranking reads the query: give its text beside the vector")
-        deep = max(k, stage.depth) if model and k > 0 else k
-        snapshot, searcher = self._searcher(deep, where, options)
-        if model and searcher.options.passages == 0:
-            raise UsageError("reranking reads the best passage of each hit: leave out passages=0")
+        _, searcher = self._searcher(deep, where, options)
         dense = "dense" in searcher.options.views
         if len(texts) != len(queries) and searcher.options.views != ("dense",):
             raise UsageError(
@@ -288,12 +291,23 @@ class Index:
                 raise UsageError("a vector was given, and the dense view is not searched")
             section = self._pipeline.dense
             vectors = prepare(vectors, "the query", self._dimensions(), normalize=section.normalize)
-        rankings = searcher.rank([query or "" for query in queries], vectors)
-        found = [build_hits(snapshot, ranking, searcher.options) for ranking in rankings]
-        if not model:
-            return found
-        scorer = self._scorer(model)
-        return [rerank(scorer, text, hits, k) for text, hits in zip(texts, found, strict=True)]
+        asked = [query or "" for query in queries]
+        return [
+            self._hits(text, ranking, searcher, model, k)
+            for text, ranking in zip(asked, searcher.rank(asked, vectors), strict=True)
+        ]
+
+    def _stage(self, reranker: str | None, k: int) -> tuple[str, int]:
+        """The reranker, "" for none, and how deep to search for its sake."""
+        stage = self._pipeline.recipe.search.rerank
+        model = stage.model if reranker is None else reranker
+        return model, max(k, stage.depth) if model and k > 0 else k
+
+    def _hits(self, text: str, ranking: Ranking, searcher: Searcher, model: str, k: int) -> list[Hit]:
+        if model and searcher.options.passages == 0:
+            raise UsageError("reranking reads the best passage of each hit: leave out passages=0")
+        hits = build_hits(searcher.snapshot, ranking, searcher.options)
+        return rerank(self._scorer(model), text, hits, k) if model else hits
 
     def _dimensions(self) -> int | None:
         record = self._snapshot.manifest.encoder
@@ -346,6 +360,10 @@ class Index:
 def _load(snapshot: Snapshot, place: Place) -> Document:
     number = np.array([snapshot.bases[place.segment] + place.row])
     return load_documents(snapshot, number)[0].document
+
+
+def _pairs(snapshot: Snapshot, pool: Pool) -> list[tuple[str, float]]:
+    return list(zip(snapshot.doc_ids(pool.keys), pool.scores.tolist(), strict=True))
 
 
 def _query_vector(vector: npt.ArrayLike) -> npt.NDArray[np.float32]:

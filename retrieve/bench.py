@@ -141,9 +141,9 @@ def _judged(data: Dataset, split: str) -> list[Query]:
 
 def _name(dataset: str, recipe: Recipe) -> str:
     """A folder name, other for another dataset, for every other way to build, and for another encoder."""
-    record = Pipeline(recipe).encoder_record()
+    pipeline = Pipeline(recipe)
     parts = ["bench", dataset.replace("/", "-"), recipe.name.replace("/", "-"), recipe.digest[:8]]
-    return "-".join(parts + ([record.fingerprint[:8]] if record is not None else []))
+    return "-".join(parts + ([pipeline.encoder.fingerprint[:8]] if pipeline.has_encoder else []))
 
 
 def _settings(recipe: Recipe) -> dict[str, Any]:

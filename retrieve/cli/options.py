@@ -46,6 +46,7 @@ _SEARCH = (
     click.option("--b", type=float, help="BM25's b."),
     click.option("--ef-search", type=int, help="Effort of an HNSW search."),
     click.option("--nprobe", type=int, help="Lists that an IVF search visits."),
+    click.option("--rerank", "reranker", metavar="MODEL", help="A cross-encoder that orders the hits anew."),
 )
 
 model_option = click.option("--model", metavar="FOLDER", help="Where the index's encoder is, if it moved.")

@@ -29,9 +29,6 @@ _FORMATS = ("table", "jsonl", "trec", "tsv")
 @click.option("-k", type=int, default=10, show_default=True, help="How many hits.")
 @search_options
 @click.option("--unit", metavar="UNIT", help="What a hit is: document or passage.")
-@click.option(
-    "--rerank", "reranker", metavar="MODEL", help="A cross-encoder that orders the first hits anew."
-)
 @model_option
 @click.option("--explain", is_flag=True, help="Say of each hit why it scores what it scores.")
 @click.option("--format", type=click.Choice(_FORMATS), help="Default: table on a terminal, else jsonl.")

@@ -50,6 +50,8 @@ def main(kills: int, seed: int, documents: int, factory: str) -> None:
         }
         scenario = Scenario.make(folder / "source", recipe, documents=documents, seed=seed)
         undisturbed = Undisturbed.build(scenario, folder / "undisturbed" / "a.index")
+        if factory != "Flat" and not any(name.startswith("trained/") for name in undisturbed.files[0]):
+            raise click.UsageError(f"{documents} documents are too few to train {factory}: raise --documents")
         number = 0
         while sum(died.values()) < kills:
             phase = PHASES[number % len(PHASES)]

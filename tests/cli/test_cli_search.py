@@ -145,6 +145,17 @@ def test_reranking_by_a_cross_encoder(place: Path) -> None:
     assert all(hit["score"] == hit["scores"]["rerank"] for hit in hits)
 
 
+def test_a_run_is_reranked_like_a_search(place: Path) -> None:
+    (place / "one.tsv").write_text("q\tcourt law\n")
+    found = answer("search", "both", "court law", "-k", 3, "--rerank", place / "cross")["hits"]
+    answer(
+        "run", "both", place / "one.tsv", "--out", place / "cross.run", "-k", 3, "--rerank", place / "cross"
+    )
+    lines = [line.split() for line in (place / "cross.run").read_text().splitlines()]
+    assert [line[2] for line in lines] == [hit["doc_id"] for hit in found]
+    assert [float(line[4]) for line in lines] == pytest.approx([hit["score"] for hit in found])
+
+
 WRONG_USAGE = {
     "k of 0": (["search", "words", "law", "-k", "0"], "k is 0"),
     "empty text": (["search", "words", "  "], "query text"),

@@ -170,6 +170,33 @@ def test_as_many_hits_as_there_are_documents(approximate: tuple[Index, Vectors])
         assert len(index.search(vector=query, k=k, unit="passage", nprobe=1)) == min(k, len(ALIVE))
 
 
+def test_where_faiss_leaves_slots_empty_the_rows_are_scored_exactly(
+    tmp_path: Path, proposals: list[int]
+) -> None:
+    """One list of four holds far fewer rows than are asked for."""
+    vectors = unit_vectors(1200, seed=14)
+    documents = [Document(str(number), "wing") for number in range(1200)]
+    recipe = toy_recipe(views=("dense",), factory="IVF4,Flat")
+    with make_index(tmp_path / "i", documents, list(vectors), recipe) as index:
+        query = unit_vectors(1, seed=15)[0]
+        names = [hit.doc_id for hit in index.search(vector=query, k=1000, nprobe=1)]
+    assert proposals == [1000]
+    assert names == exact(vectors, query, list(range(1200)))[:1000]
+
+
+def test_faiss_is_asked_again_until_there_are_enough_documents(tmp_path: Path, proposals: list[int]) -> None:
+    """One document has 600 passages, all nearer than any other's."""
+    near = unit_vectors(1, seed=16)
+    far = unit_vectors(600, seed=17)
+    documents = [Document("many", "wing " * 6 * 600), *(Document(str(n), "wing") for n in range(600))]
+    vectors = [near.repeat(600, axis=0), *far]
+    recipe = toy_recipe(views=("dense",), factory="IVF4,Flat")
+    with make_index(tmp_path / "i", documents, vectors, recipe) as index:
+        names = [hit.doc_id for hit in index.search(vector=near[0], k=20, depth=20, nprobe=4)]
+    assert proposals == [20, 40, 80, 160, 320, 640]
+    assert names == ["many", *exact(far, near[0], list(range(600)))[:19]]
+
+
 def test_a_segment_sealed_before_training_is_searched_with_the_others(tmp_path: Path) -> None:
     vectors = unit_vectors(1400, seed=10)
     documents = [Document(str(number), "wing") for number in range(1400)]

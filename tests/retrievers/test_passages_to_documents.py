@@ -129,10 +129,25 @@ def test_a_hybrid_hit_shows_passages_that_are_better_in_both_views_first(
 @pytest.mark.parametrize("fusion", ["convex", "rrf"])
 def test_a_passage_that_carries_its_document_in_every_view_has_its_score(tmp_path: Path, fusion: str) -> None:
     documents = [Document(str(number), f"wing {'heat ' * number}".strip()) for number in range(1, 5)]
-    vectors = list(unit_vectors(4, seed=3))
+    documents.append(Document("unlike", "flow"))
+    vectors = list(unit_vectors(5, seed=3))
     with make_index(tmp_path / "i", documents, vectors, toy_recipe()) as index:
-        for hit in index.search("wing heat", vector=QUERY, fusion=fusion):
-            assert hit.passages[0].score == pytest.approx(hit.score)
+        hits = index.search("wing heat", vector=QUERY, fusion=fusion)
+    assert len(hits) == 5
+    for hit in hits:
+        assert hit.passages[0].score == pytest.approx(hit.score)
+
+
+@pytest.mark.parametrize("fusion", ["convex", "rrf"])
+@pytest.mark.parametrize("aggregate", ["sum", "mean", "top3"])
+def test_how_documents_are_scored_does_not_change_their_passages(
+    toy: tuple[Index, list[Document], list[Vectors]], fusion: str, aggregate: str
+) -> None:
+    index, *_ = toy
+    usual = {hit.doc_id: hit.passages for hit in ask(index, "hybrid", fusion=fusion)}
+    assert {
+        hit.doc_id: hit.passages for hit in ask(index, "hybrid", fusion=fusion, aggregate=aggregate)
+    } == usual
 
 
 def test_ties_across_segments_go_by_id_then_position(tmp_path: Path) -> None:
