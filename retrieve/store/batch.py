@@ -24,6 +24,11 @@ class Staged(NamedTuple):
     spans: IntArray | None = None
 
 
+def text_bytes(document: Document) -> int:
+    """Length of a document's text in UTF-8."""
+    return len(document.text) if document.text.isascii() else len(document.text.encode())
+
+
 class Batch:
     """Rows that wait for their segment to fill, by document id in the order of their coming."""
 
@@ -48,19 +53,19 @@ class Batch:
         """Whether a row fits beside the others; alone, a row of any size does."""
         return not self._rows or (
             self._passages + len(row.spans) <= self._limits.passages
-            and self._text + len(row.document.text) <= self._limits.text_bytes
+            and self._text + text_bytes(row.document) <= self._limits.text_bytes
         )
 
     def add(self, row: Row) -> None:
         """Take in a row of a document that is not here."""
         self._rows[row.document.id] = row
         self._passages += len(row.spans)
-        self._text += len(row.document.text)
+        self._text += text_bytes(row.document)
 
     def remove(self, doc_id: str) -> Row | None:
         """Take out a document's row, if it is here."""
         row = self._rows.pop(doc_id, None)
         if row is not None:
             self._passages -= len(row.spans)
-            self._text -= len(row.document.text)
+            self._text -= text_bytes(row.document)
         return row

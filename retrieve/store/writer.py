@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from retrieve.errors import BadVectors, UsageError
 from retrieve.files import writer_lock
-from retrieve.store.batch import Batch, Staged
+from retrieve.store.batch import Batch, Staged, text_bytes
 from retrieve.store.build import FloatArray, IntArray, Row
 from retrieve.store.documents import Fingerprints, fingerprints
 from retrieve.store.draft import Draft
@@ -121,7 +121,7 @@ class Writer:
                 counts += self._stage(chunk)
                 chunk, size = {}, 0
             chunk[document.id] = _Incoming(document, own)
-            size += len(document.text)
+            size += text_bytes(document)
         if source is not None and any(True for _ in source):
             raise BadVectors("there are more vectors than documents: give one entry for each document")
         counts += self._stage(chunk)
@@ -232,7 +232,7 @@ class Writer:
         else:
             staged = Staged(document, hashes, self._operations, own)
         self._unsplit[document.id] = staged
-        self._unsplit_text += len(document.text)
+        self._unsplit_text += text_bytes(document)
         return _ADDED if older is None else _UPDATED
 
     def _kept(self, doc_id: str, place: Place | None) -> tuple[IntArray | None, FloatArray | None]:
