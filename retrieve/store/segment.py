@@ -173,8 +173,3 @@ def check_sizes(folder: Path, files: dict[str, FileEntry]) -> None:
             raise IndexCorrupt(
                 f"{path} has {size} bytes, the manifest says {entry.size}: restore it, or rebuild"
             )
-
-
-def passages_alive(segment: Segment, documents: BoolArray | None) -> BoolArray | None:
-    """Per-document flags → per-passage flags; None stays None (everything)."""
-    return None if documents is None else documents[segment.document_of]
