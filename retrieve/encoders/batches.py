@@ -22,7 +22,7 @@ BATCH_TOKENS = 4096
 def batches(lengths: Sequence[int], budget: int = BATCH_TOKENS) -> Iterator[IntArray]:
     """Positions of `lengths`, longest first, ties by position, in batches of at most `budget` padded tokens.
 
-    A text longer than the budget is a batch of its own.
+    A text longer than the budget is a batch of its own; one without tokens counts as one token.
     """
     order = np.argsort(-np.asarray(lengths, dtype=np.int64), kind="stable")
     start = 0

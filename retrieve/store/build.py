@@ -82,9 +82,10 @@ def build_postings(texts: Iterable[str], analyzer: Analyzer) -> Postings:
     for new, term in enumerate(vocabulary):
         renumber[numbers[term]] = new
     occurrences = np.frombuffer(stream, dtype=np.uint32) if stream else np.empty(0, dtype=np.uint32)
-    return Postings.build(
-        SortedStrings.build(vocabulary), renumber[occurrences], np.frombuffer(starts, dtype=np.int64)
-    )
+    occurrences[:] = renumber[occurrences]
+    terms = SortedStrings.build(vocabulary)
+    del numbers, vocabulary  # inverting is the peak of a build's memory
+    return Postings.build(terms, occurrences, np.frombuffer(starts, dtype=np.int64))
 
 
 def write_segment(

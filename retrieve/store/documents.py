@@ -59,10 +59,11 @@ def write_documents(path: Path, documents: Iterable[tuple[Document, Fingerprints
         connection.execute("PRAGMA cache_size = -2048")
         connection.execute(_SCHEMA)
         connection.execute("BEGIN")
+        # Bytes, cast: a string that is bound keeps a copy of itself in UTF-8 for as long as it lives.
         connection.executemany(
-            "INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO documents VALUES (?, ?, CAST(? AS TEXT), CAST(? AS TEXT), ?, ?)",
             (
-                (row, document.title, document.text, canonical(dict(document.metadata)).decode(), *hashes)
+                (row, document.title, document.text.encode(), canonical(dict(document.metadata)), *hashes)
                 for row, (document, hashes) in enumerate(documents)
             ),
         )

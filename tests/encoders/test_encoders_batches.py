@@ -17,8 +17,8 @@ def test_batches_part_the_texts_within_the_budget(lengths: list[int], budget: in
     flat = [number for part in parts for number in part]
     assert flat == sorted(range(len(lengths)), key=lambda number: (-lengths[number], number))
     assert all(len(part) == 1 or lengths[part[0]] * len(part) <= budget for part in parts)
-    # None is smaller than it need be: one more text would have been too much.
-    assert all(lengths[part[0]] * (len(part) + 1) > budget for part in parts[:-1])
+    # None is smaller than it need be: one more text would have been too much. A text without tokens counts as one.
+    assert all(max(1, lengths[part[0]]) * (len(part) + 1) > budget for part in parts[:-1])
 
 
 def test_padding_is_at_the_end_and_masked() -> None:
