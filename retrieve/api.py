@@ -6,9 +6,12 @@ between threads is immutable or locked.
 
 from __future__ import annotations
 
+import inspect
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -46,11 +49,13 @@ class RunResult(NamedTuple):
     """Many queries' rankings: (query id, [(document id, score)…]) in query order, ties already in order.
 
     `silent`: per view, the ids of queries for which it had no hit. `views`: each view's own rankings, if asked for.
+    `truncated`: queries that the encoder cut at its limit.
     """
 
     rankings: list[tuple[str, list[tuple[str, float]]]]
     silent: dict[str, list[str]]
     views: dict[str, list[tuple[str, list[tuple[str, float]]]]]
+    truncated: int = 0
 
 
 class Writer:
@@ -111,16 +116,19 @@ class Index:
 
     @classmethod
     def open(cls, path: str | Path, *, model: str | None = None) -> Index:
-        """Open an index by path or name. `model`: the encoder's folder, if it moved."""
+        """Open an index by path or name. `model`: the encoder's folder, if it moved; another is `EncoderMismatch`."""
         folder = index_path(path)
         snapshot = Snapshot.open(folder)
         recipe = snapshot.manifest.resolved_recipe()
-        return cls(folder, snapshot, Pipeline(recipe, expected=snapshot.manifest.encoder, model=model))
+        pipeline = Pipeline(recipe, expected=snapshot.manifest.encoder, model=model)
+        if model is not None and pipeline.has_encoder:
+            _ = pipeline.encoder  # loads no weights, and refuses another encoder
+        return cls(folder, snapshot, pipeline)
 
     def refresh(self) -> bool:
         """Move to the newest generation; returns whether there was one."""
         with self._refreshing:
-            if read_manifest(self.path).generation == self._snapshot.manifest.generation:
+            if read_manifest(self.path) == self._snapshot.manifest:
                 return False
             self._snapshot = Snapshot.open(self.path, reuse=self._snapshot)
             return True
@@ -170,13 +178,12 @@ class Index:
         *,
         vector: npt.ArrayLike | None = None,
         where: Where = None,
-        reranker: str | None = None,
         **options: Any,
     ) -> list[Hit]:
         """The k best documents (or passages) for a query.
 
         `using`: a view, several, or "hybrid"; `where`: a filter; `vector`: a query vector (D,) for the dense view in
-        place of encoding; `reranker`: a cross-encoder's folder or name. Other options and their defaults are those of
+        place of encoding; `reranker`: a cross-encoder's folder or name. All options and their defaults are those of
         `resolve_options`. Raises `UsageError` for k ≤ 0, an empty query or an unknown option.
         """
         if query is None and vector is None:
@@ -184,7 +191,7 @@ class Index:
         vectors = None if vector is None else _query_vector(vector)
         if query is None and "using" not in options:
             options["using"] = "dense"
-        return self._search_texts([query], k, vectors, where, reranker, options)[0]
+        return self._search_texts([query], k, vectors, where, options)[0]
 
     def search_many(
         self,
@@ -192,11 +199,19 @@ class Index:
         k: int = 10,
         *,
         where: Where = None,
-        reranker: str | None = None,
         **options: Any,
     ) -> list[list[Hit]]:
-        """Hits for several queries, in their order; the same as searching one by one, with batched encoding."""
-        return self._search_texts(queries, k, None, where, reranker, options)
+        """Hits for several queries, in their order: as by searching one by one, but encoded in batches.
+
+        Padding in a batch may change the last bits of an encoded query, and so of dense scores.
+        """
+        if isinstance(queries, str):
+            raise UsageError(
+                f"search_many wants a list of queries, got the string {queries!r}: write [{queries!r}]"
+            )
+        for query in queries:
+            check_query(query)
+        return self._search_texts(queries, k, None, where, options)
 
     def run(
         self,
@@ -204,7 +219,6 @@ class Index:
         k: int = 1000,
         *,
         where: Where = None,
-        reranker: str | None = None,
         parents: bool = False,
         drop_self: bool = False,
         progress: Progress | None = None,
@@ -217,8 +231,7 @@ class Index:
         for query in queries:
             check_query(query.text)
         asked = k + 1 if drop_self and k > 0 else k
-        model, deep = self._stage(reranker, asked)
-        snapshot, searcher = self._searcher(deep, where, options)
+        snapshot, searcher = self._searcher(asked, where, options)
         if searcher.options.unit != "document":
             raise UsageError("a run ranks documents: unit='passage' does not go with it")
         result = RunResult([], {name: [] for name in searcher.options.views}, {})
@@ -226,8 +239,8 @@ class Index:
             part = queries[start : start + 32]
             for query, ranking in zip(part, searcher.rank([query.text for query in part]), strict=True):
                 found = {name: _pairs(snapshot, pool) for name, pool in ranking.pools.items() if parents}
-                if model:
-                    hits = self._hits(query.text, ranking, searcher, model, asked)
+                if searcher.options.reranker:
+                    hits = self._hits(query.text, ranking, searcher)
                     found[""] = [(hit.doc_id, hit.score) for hit in hits]
                 else:
                     found[""] = _pairs(snapshot, ranking.final)
@@ -239,7 +252,7 @@ class Index:
                     result.silent[name].append(query.id)
             if progress is not None:
                 progress("queries", min(start + 32, len(queries)), len(queries))
-        return result
+        return result._replace(truncated=searcher.truncated)
 
     def explain(
         self, query: str, doc_id: str, *, k: int = 1000, where: Where = None, **options: Any
@@ -271,16 +284,14 @@ class Index:
         k: int,
         vectors: npt.NDArray[np.float32] | None,
         where: Where,
-        reranker: str | None,
         options: Mapping[str, Any],
     ) -> list[list[Hit]]:
         texts = [query for query in queries if query is not None]
         for text in texts:
             check_query(text)
-        model, deep = self._stage(reranker, k)
-        if model and len(texts) != len(queries):
+        _, searcher = self._searcher(k, where, options)
+        if searcher.options.reranker and len(texts) != len(queries):
             raise UsageError("reranking reads the query: give its text beside the vector")
-        _, searcher = self._searcher(deep, where, options)
         dense = "dense" in searcher.options.views
         if len(texts) != len(queries) and searcher.options.views != ("dense",):
             raise UsageError(
@@ -293,21 +304,16 @@ class Index:
             vectors = prepare(vectors, "the query", self._dimensions(), normalize=section.normalize)
         asked = [query or "" for query in queries]
         return [
-            self._hits(text, ranking, searcher, model, k)
+            self._hits(text, ranking, searcher)
             for text, ranking in zip(asked, searcher.rank(asked, vectors), strict=True)
         ]
 
-    def _stage(self, reranker: str | None, k: int) -> tuple[str, int]:
-        """The reranker, "" for none, and how deep to search for its sake."""
-        stage = self._pipeline.recipe.search.rerank
-        model = stage.model if reranker is None else reranker
-        return model, max(k, stage.depth) if model and k > 0 else k
-
-    def _hits(self, text: str, ranking: Ranking, searcher: Searcher, model: str, k: int) -> list[Hit]:
-        if model and searcher.options.passages == 0:
-            raise UsageError("reranking reads the best passage of each hit: leave out passages=0")
-        hits = build_hits(searcher.snapshot, ranking, searcher.options)
-        return rerank(self._scorer(model), text, hits, k) if model else hits
+    def _hits(self, text: str, ranking: Ranking, searcher: Searcher) -> list[Hit]:
+        options = searcher.options
+        hits = build_hits(searcher.snapshot, ranking, options)
+        if not options.reranker:
+            return hits
+        return rerank(self._scorer(options.reranker), text, hits, depth=options.rerank_depth, k=options.k)
 
     def _dimensions(self) -> int | None:
         record = self._snapshot.manifest.encoder
@@ -326,6 +332,12 @@ class Index:
     def recipe(self) -> Recipe:
         """The resolved recipe."""
         return self._pipeline.recipe
+
+    @property
+    def fingerprint(self) -> str | None:
+        """The fingerprint of the encoder that built this index; None where there is none."""
+        record = self._snapshot.manifest.encoder
+        return None if record is None else record.fingerprint
 
     @property
     def generation(self) -> int:
@@ -378,10 +390,15 @@ def _query_vector(vector: npt.ArrayLike) -> npt.NDArray[np.float32]:
 
 
 def _resolved(recipe: Recipe, k: int, options: Mapping[str, Any]) -> SearchOptions:
+    known = inspect.signature(resolve_options).parameters.keys() - {"recipe", "k"}
+    if unknown := sorted(options.keys() - known):
+        raise UsageError(f"unknown search options {unknown}: there are {', '.join(sorted(known))}")
     try:
         return resolve_options(recipe, k=k, **options)
-    except TypeError as error:
-        raise UsageError(f"unknown search option: {error}") from error
+    except (TypeError, ValueError) as error:
+        if isinstance(error, UsageError):
+            raise
+        raise UsageError(f"a search option has the wrong type: {error}") from error
 
 
 def _filter(where: Where) -> Filter | None:
@@ -391,8 +408,9 @@ def _filter(where: Where) -> Filter | None:
 def _checked(document: Document | Mapping[str, Any]) -> Document:
     if isinstance(document, Document):
         check_document(document)
-        return document
-    return document_from(document)
+        # A copy: whoever reads a file into one dict again and again changes it before it is written.
+        return replace(document, metadata=deepcopy(document.metadata))
+    return document_from(deepcopy(dict(document)))
 
 
 __all__ = ["Added", "Index", "Ranking", "RunResult", "Writer"]

@@ -21,7 +21,7 @@ from retrieve.measures.names import parse_measures
 from retrieve.recipe import Recipe, load_recipe
 from retrieve.store.pipeline import Pipeline
 from retrieve.store.place import home, index_path
-from retrieve.trec import Run, write_run
+from retrieve.trec import as_run, write_run
 from retrieve.types import Progress, Query
 
 MEASURES = ("nDCG@10", "R@100", "AP", "RR@10")
@@ -67,9 +67,9 @@ def bench(
         info = built.info()
     if out is not None:
         write_run(out, result.rankings, f"{resolved.name}-{data.name}".replace("/", "-").replace(" ", "-"))
-    whole = evaluate(_as_run(result.rankings), data.qrels, measures, relevance_level=relevance_level)
+    whole = evaluate(as_run(result.rankings), data.qrels, measures, relevance_level=relevance_level)
     parents = {
-        name: measured(_as_run(rankings), data.qrels, parsed) for name, rankings in result.views.items()
+        name: measured(as_run(rankings), data.qrels, parsed) for name, rankings in result.views.items()
     }
     common = {"dataset": data.name, "split": split, "recipe": resolved.name}
     seconds = {"seconds": round(time.perf_counter() - start, 3)}
@@ -84,6 +84,7 @@ def bench(
         "passages": info["passages"],
         "not_indexed": info["not_indexed"],
         "truncated_tokens": info["truncated_tokens"],
+        "truncated_queries": result.truncated,
         "missing": len(whole.missing),
         "silent": {view: len(ids) for view, ids in result.silent.items()},
         "k": k,
@@ -98,12 +99,12 @@ def bench(
 
 
 def open_or_create(place: Path, recipe: Recipe) -> Index:
-    """The index at `place`, made if it is not there. Raises `IndexExists` if it was built by another recipe."""
+    """The index at `place`, made if it is not there; `IndexExists` if another recipe or encoder built it."""
     try:
         return Index.create(place, recipe)
     except IndexExists:
         index = Index.open(place)
-        if index.recipe.digest == recipe.digest:
+        if index.recipe.digest == recipe.digest and index.fingerprint == Pipeline(recipe).fingerprint:
             return index
         index.close()
         raise
@@ -141,9 +142,9 @@ def _judged(data: Dataset, split: str) -> list[Query]:
 
 def _name(dataset: str, recipe: Recipe) -> str:
     """A folder name, other for another dataset, for every other way to build, and for another encoder."""
-    pipeline = Pipeline(recipe)
+    fingerprint = Pipeline(recipe).fingerprint
     parts = ["bench", dataset.replace("/", "-"), recipe.name.replace("/", "-"), recipe.digest[:8]]
-    return "-".join(parts + ([pipeline.encoder.fingerprint[:8]] if pipeline.has_encoder else []))
+    return "-".join(parts + ([fingerprint[:8]] if fingerprint is not None else []))
 
 
 def _settings(recipe: Recipe) -> dict[str, Any]:
@@ -159,14 +160,8 @@ def _settings(recipe: Recipe) -> dict[str, Any]:
         "b": search.bm25.b,
         "ef_search": search.dense.ef_search,
         "nprobe": search.dense.nprobe,
-    }
-
-
-def _as_run(rankings: Sequence[tuple[str, Sequence[tuple[str, float]]]]) -> Run:
-    """Rankings with scores that fall strictly, as in a written run: ties are in our order already."""
-    return {
-        query_id: {doc_id: -float(rank) for rank, (doc_id, _) in enumerate(ranking)}
-        for query_id, ranking in rankings
+        "reranker": search.rerank.model,
+        "rerank_depth": search.rerank.depth,
     }
 
 

@@ -335,3 +335,39 @@ def test_vectors_given_as_lists_and_as_float64(toy: Index) -> None:
     vector = unit_vectors(1, seed=5)[0]
     assert toy.search(vector=vector.tolist()) == toy.search(vector=vector.astype(np.float64))
     assert toy.search(vector=vector[None]) == toy.search(vector=vector)
+
+
+def test_an_index_made_anew_by_force_is_a_newer_one(tmp_path: Path) -> None:
+    for text in ("old wing", "new flow"):
+        made = Index.create(tmp_path / "i", "bm25", force=True)
+        with made.writer() as writer:
+            writer.add([{"id": text.split()[0], "text": text}])
+        if text == "old wing":
+            reader = Index.open(tmp_path / "i")
+            assert list(reader.ids()) == ["old"]
+    assert reader.refresh()
+    assert list(reader.ids()) == ["new"]
+
+
+def test_documents_are_taken_as_they_were_when_they_were_added(tmp_path: Path) -> None:
+    def reused() -> Iterator[Document]:
+        metadata: dict[str, int] = {}
+        for number in range(3):
+            metadata["n"] = number
+            yield Document(str(number), "wing", metadata=metadata)
+
+    with Index.create(tmp_path / "i", "bm25") as index:
+        with index.writer() as writer:
+            writer.add(reused())
+        found = [index.get(str(number)) for number in range(3)]
+    assert [document.metadata["n"] for document in found if document is not None] == [0, 1, 2]
+
+
+def test_many_queries_are_a_list(tmp_path: Path) -> None:
+    with Index.create(tmp_path / "i", "bm25") as index:
+        with pytest.raises(UsageError, match="list of queries"):
+            index.search_many("law")
+        with pytest.raises(UsageError, match="unknown search options"):
+            index.search("law", usnig="bm25")
+        with pytest.raises(UsageError, match="wrong type"):
+            index.search("law", k1="a")

@@ -46,7 +46,10 @@ _SEARCH = (
     click.option("--b", type=float, help="BM25's b."),
     click.option("--ef-search", type=int, help="Effort of an HNSW search."),
     click.option("--nprobe", type=int, help="Lists that an IVF search visits."),
-    click.option("--rerank", "reranker", metavar="MODEL", help="A cross-encoder that orders the hits anew."),
+    click.option(
+        "--rerank", "reranker", metavar="MODEL", help="A cross-encoder that orders the first hits anew."
+    ),
+    click.option("--rerank-depth", type=int, help="How many hits it reads."),
 )
 
 model_option = click.option("--model", metavar="FOLDER", help="Where the index's encoder is, if it moved.")

@@ -35,12 +35,11 @@ NO_TOKENS = "undefined, as the tokenizer makes nothing of it"
 
 
 class Encoded(NamedTuple):
-    """vectors (B,D) float16 or float32; `tokens` fed, special ones included; what the limit cut off."""
+    """vectors (B,D) float16 or float32; `tokens` fed, special ones included; `cut` (B,): those the limit cut off."""
 
     vectors: FloatArray
     tokens: int
-    truncated_texts: int
-    truncated_tokens: int
+    cut: IntArray
 
 
 class Backend(Protocol):
@@ -131,7 +130,8 @@ class Encoder:
     ) -> Encoded:
         backend = self._ready()
         vectors = np.empty((len(texts), backend.dimensions), dtype)
-        done = tokens = truncated_texts = truncated_tokens = 0
+        cut = np.zeros(len(texts), dtype=np.int64)
+        done = tokens = 0
         for start in range(0, len(texts), CHUNK):
             rows = self._tokens.rows([prompt + text for text in texts[start : start + CHUNK]], self.limit)
             _check(
@@ -145,9 +145,8 @@ class Encoder:
                 if progress is not None:
                     progress(done)
             tokens += sum(len(row.ids) for row in rows)
-            truncated_texts += sum(row.cut > 0 for row in rows)
-            truncated_tokens += sum(row.cut for row in rows)
-        return Encoded(vectors, tokens, truncated_texts, truncated_tokens)
+            cut[start : start + len(rows)] = [row.cut for row in rows]
+        return Encoded(vectors, tokens, cut)
 
     def _finish(self, vectors: FloatArray, numbers: IntArray, dtype: np.dtype[Any]) -> FloatArray:
         """Vectors (B,D) of the texts `numbers`, normalised if asked, rounded and checked."""

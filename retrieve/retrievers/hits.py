@@ -64,6 +64,8 @@ def _passages(
     if not options.passages or not len(documents):
         return [()] * len(documents)
     places = [passages_of(snapshot, int(document)) for document in documents]
+    if options.aggregate == "first":  # the others had no part in it
+        places = [(number, rows[:1]) for number, rows in places]
     scores = [
         np.concatenate([view.at(number, rows) for number, rows in places]) for view in ranking.scores.values()
     ]

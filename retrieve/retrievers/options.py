@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class SearchOptions:
-    """Settings of a search. `weights` go with `views`, one each."""
+    """Settings of a search. `weights` go with `views`, one each; `reranker` is "" for none."""
 
     k: int
     views: tuple[str, ...]
@@ -31,6 +31,13 @@ class SearchOptions:
     ef_search: int
     nprobe: int
     passages: int
+    reranker: str
+    rerank_depth: int
+
+    @property
+    def reach(self) -> int:
+        """How many hits the views' fusion has to supply: k, and as many as are reranked."""
+        return max(self.k, self.rerank_depth) if self.reranker else self.k
 
 
 def resolve_options(  # noqa: PLR0913 - every search setting may be given by name
@@ -48,6 +55,8 @@ def resolve_options(  # noqa: PLR0913 - every search setting may be given by nam
     ef_search: int | None = None,
     nprobe: int | None = None,
     passages: int = 3,
+    reranker: str | None = None,
+    rerank_depth: int | None = None,
 ) -> SearchOptions:
     """Fill in the recipe's defaults. Raises `UsageError` for anything that cannot work."""
     defaults = recipe.search
@@ -61,7 +70,7 @@ def resolve_options(  # noqa: PLR0913 - every search setting may be given by nam
         views=views,
         weights=tuple(float(given.get(name, 1.0)) for name in views),
         fusion=_one_of(fusion or defaults.fusion, FusionMethod, "fusion"),
-        depth=max(k, _at_least(defaults.depth if depth is None else depth, "depth", 1)),
+        depth=_at_least(defaults.depth if depth is None else depth, "depth", 1),
         aggregate=_one_of(aggregate or defaults.aggregate, Aggregate, "aggregate"),
         unit=_one_of(unit or defaults.unit, Unit, "unit"),
         k1=defaults.bm25.k1 if k1 is None else k1,
@@ -69,6 +78,10 @@ def resolve_options(  # noqa: PLR0913 - every search setting may be given by nam
         ef_search=_at_least(defaults.dense.ef_search if ef_search is None else ef_search, "ef_search", 1),
         nprobe=_at_least(defaults.dense.nprobe if nprobe is None else nprobe, "nprobe", 1),
         passages=_at_least(passages, "passages", 0),
+        reranker=defaults.rerank.model if reranker is None else reranker,
+        rerank_depth=_at_least(
+            defaults.rerank.depth if rerank_depth is None else rerank_depth, "rerank_depth", 1
+        ),
     )
     _check_numbers(options)
     return options
@@ -109,6 +122,8 @@ def _check_numbers(options: SearchOptions) -> None:
         raise UsageError(f"b is {options.b}: wanted a number from 0 to 1")
     if any(not math.isfinite(weight) or weight < 0 for weight in options.weights) or not any(options.weights):
         raise UsageError(f"weights are {options.weights}: wanted none below 0 and one above")
+    if options.reranker and options.passages == 0:
+        raise UsageError("reranking reads the best passage of each hit: leave out passages=0")
     if options.aggregate != "max" and options.unit == "passage":
         raise UsageError(
             f"aggregate={options.aggregate!r} makes documents of passages: it does not go with unit='passage'"

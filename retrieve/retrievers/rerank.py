@@ -20,14 +20,18 @@ class PairScorer(Protocol):
         ...
 
 
-def rerank(scorer: PairScorer, query: str, hits: Sequence[Hit], k: int) -> list[Hit]:
-    """Hits in the scorer's order (−score, document id), at most k; each keeps its old scores and gains `rerank`."""
+def rerank(scorer: PairScorer, query: str, hits: Sequence[Hit], *, depth: int, k: int) -> list[Hit]:
+    """The first `depth` hits in the scorer's order (−score, document id), the others behind them; at most k in all.
+
+    A reranked hit keeps its views' scores and gains `rerank`. The others keep their order and distances, below the
+    last reranked score, so that a run that is sorted by score has this order.
+    """
     if not hits:
         return []
-    texts = [f"{hit.title} {hit.passages[0].text}".strip() for hit in hits]
-    scores = scorer.score(query, texts)
-    ranked = sorted(zip(hits, scores.tolist(), strict=True), key=lambda item: (-item[1], item[0].doc_id))
-    return [
-        replace(hit, score=score, rank=rank, scores={**hit.scores, "rerank": score})
-        for rank, (hit, score) in enumerate(ranked[:k], start=1)
-    ]
+    first, rest = hits[:depth], hits[depth:]
+    scores = scorer.score(query, [f"{hit.title} {hit.passages[0].text}".strip() for hit in first]).tolist()
+    ranked = sorted(zip(first, scores, strict=True), key=lambda item: (-item[1], item[0].doc_id))
+    result = [replace(hit, score=score, scores={**hit.scores, "rerank": score}) for hit, score in ranked]
+    below = min(scores) - 1 - first[-1].score
+    result += [replace(hit, score=below + hit.score) for hit in rest]
+    return [replace(hit, rank=rank) for rank, hit in enumerate(result[:k], start=1)]

@@ -6,6 +6,7 @@ beginning of the answer for a larger one.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -26,6 +27,8 @@ from retrieve.store.snapshot import Snapshot
 Vectors = npt.NDArray[np.float32]
 
 _GROUP = 16
+
+_log = logging.getLogger("retrieve")
 _RRF_CONSTANT = 60
 
 
@@ -54,6 +57,7 @@ class Searcher:
     ) -> None:
         self.snapshot = snapshot
         self.options = options
+        self.truncated = 0  # queries that the encoder cut
         self._pipeline = pipeline
         self._scope = in_scope(snapshot, snapshot.select(where), options.unit, options.aggregate)
 
@@ -82,19 +86,30 @@ class Searcher:
         from retrieve.retrievers.dense import DenseView
 
         if vectors is None:
-            vectors = self._pipeline.encoder.encode_queries(texts).vectors
+            encoded = self._pipeline.encoder.encode_queries(texts)
+            vectors = encoded.vectors
+            if encoded.truncated_texts:
+                self.truncated += encoded.truncated_texts
+                _log.warning(
+                    "the encoder cut off %d tokens of %d queries that were longer than its limit",
+                    encoded.truncated_tokens,
+                    encoded.truncated_texts,
+                )
         dense = DenseView(self.snapshot, ef_search=self.options.ef_search, nprobe=self.options.nprobe)
         return dense.scores(vectors)
 
     def _rank_one(self, scores: dict[str, ViewScores]) -> Ranking:
         options = self.options
-        tops = {name: view.top(options.depth, self._scope) for name, view in scores.items()}
+        tops = {
+            name: view.top(max(options.depth, options.reach), self._scope) for name, view in scores.items()
+        }
         pools = {
             name: aggregate_pool(self.snapshot, scores[name], top, options.aggregate)
             for name, top in tops.items()
         }
         final = self._fuse(list(pools.values())) if len(pools) > 1 else next(iter(pools.values()))
-        return Ranking(Pool(final.keys[: options.k], final.scores[: options.k]), pools, tops, scores)
+        best = Pool(final.keys[: options.reach], final.scores[: options.reach])
+        return Ranking(best, pools, tops, scores)
 
     def _fuse(self, pools: Sequence[Pool]) -> Pool:
         fused = fuse_pools(pools, self.options)
@@ -143,6 +158,8 @@ def _reciprocal_rank(top: FloatArray, values: FloatArray) -> FloatArray:
 
 
 def check_query(text: str) -> None:
-    """Raise `UsageError` for a query that is empty or blank."""
+    """Raise `UsageError` for a query that is no string, empty, blank, or not valid Unicode."""
     if not isinstance(text, str) or not text.strip():
         raise UsageError(f"the query text is {text!r}: wanted at least one word")
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise UsageError(f"the query text {text!r} has half a character: it is not valid Unicode")

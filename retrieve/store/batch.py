@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import ValuesView
 from typing import NamedTuple
 
-from retrieve.recipe import Segments
+from retrieve.recipe import Segments, canonical
 from retrieve.store.build import FloatArray, IntArray, Row
 from retrieve.store.documents import Fingerprints
 from retrieve.types import Document
@@ -14,19 +14,23 @@ from retrieve.types import Document
 class Staged(NamedTuple):
     """A document that is not cut yet. `operation` counts what the writer was asked to do up to it.
 
-    `vectors` (S,D) are the caller's, or copied from an older version whose passages were `spans` (S,2).
+    `size` is in bytes. `vectors` (S,D) are the caller's, or copied from an older version whose passages were `spans`
+    (S,2), with `cut` tokens that the encoder left out.
     """
 
     document: Document
     hashes: Fingerprints
     operation: int
+    size: int
     vectors: FloatArray | None = None
     spans: IntArray | None = None
+    cut: int = 0
 
 
 def text_bytes(document: Document) -> int:
-    """Length of a document's text in UTF-8."""
-    return len(document.text) if document.text.isascii() else len(document.text.encode())
+    """Length of a document's title, text and metadata (as canonical JSON) in UTF-8: what it takes to hold it."""
+    parts = (document.title, document.text, canonical(dict(document.metadata)))
+    return sum(len(part) if part.isascii() else len(part.encode()) for part in parts)
 
 
 class Batch:
@@ -50,22 +54,26 @@ class Batch:
         return self._rows.values()
 
     def has_room(self, row: Row) -> bool:
-        """Whether a row fits beside the others; alone, a row of any size does."""
+        """Whether a row fits beside the others; alone, a row of any size does.
+
+        The limit of passages holds for documents too: those without a passage would never fill a segment.
+        """
         return not self._rows or (
-            self._passages + len(row.spans) <= self._limits.passages
-            and self._text + text_bytes(row.document) <= self._limits.text_bytes
+            len(self._rows) < self._limits.passages
+            and self._passages + len(row.spans) <= self._limits.passages
+            and self._text + row.size <= self._limits.text_bytes
         )
 
     def add(self, row: Row) -> None:
         """Take in a row of a document that is not here."""
         self._rows[row.document.id] = row
         self._passages += len(row.spans)
-        self._text += text_bytes(row.document)
+        self._text += row.size
 
     def remove(self, doc_id: str) -> Row | None:
         """Take out a document's row, if it is here."""
         row = self._rows.pop(doc_id, None)
         if row is not None:
             self._passages -= len(row.spans)
-            self._text -= text_bytes(row.document)
+            self._text -= row.size
         return row

@@ -30,23 +30,31 @@ FloatArray = npt.NDArray[np.floating[Any]]
 
 
 class Row(NamedTuple):
-    """A document on its way into a segment. `spans` (S,2) int64; `vectors` (S,D) if they are known already."""
+    """A document on its way into a segment. `spans` (S,2) int64; `vectors` (S,D) if they are known already.
+
+    `size`: bytes of title, text and metadata. `cut`: tokens that the encoder left out when it made those vectors.
+    """
 
     document: Document
     hashes: Fingerprints
     spans: IntArray
     units: int
     indexed: int
+    size: int
     vectors: FloatArray | None = None
+    cut: int = 0
 
 
 class Views(NamedTuple):
-    """What each view of a segment is made of; None where the recipe has no such view."""
+    """What each view of a segment is made of; None where the recipe has no such view.
+
+    `cut` (N,) int64: tokens of each document that the encoder left out just now, beside what its row says.
+    """
 
     postings: Postings | None
     vectors: FloatArray | None
     faiss: bytes | None
-    truncated: int
+    cut: IntArray | None = None
     trained: str | None = None
 
 
@@ -106,8 +114,11 @@ def write_segment(
     building = segments / f".building-{name}"
     remove_folder(building)
     building.mkdir()
-    totals = _write_tables(building, stream, recipe)
+    totals, units = _write_tables(building, stream, recipe)
     views = make_views(building)
+    if views.cut is not None:
+        units[:, 2] += views.cut.astype(np.uint32)
+    write_array(building / "units.npy", units)
     length = 0
     if views.postings is not None:
         length = int(views.postings.lengths.sum(dtype=np.int64))
@@ -118,42 +129,45 @@ def write_segment(
     files = seal_folder(building, segments / name)
     return SegmentEntry(
         id=name,
-        totals=totals.model_copy(update={"length": length, "truncated": views.truncated}),
+        totals=totals.model_copy(update={"length": length, "truncated": int(units[:, 2].sum())}),
         trained=views.trained,
         files={key: FileEntry(size=size, checksum=digest) for key, (size, digest) in files.items()},
     )
 
 
-def _write_tables(building: Path, stream: Callable[[], Iterator[Row]], recipe: Recipe) -> Totals:
+def _write_tables(
+    building: Path, stream: Callable[[], Iterator[Row]], recipe: Recipe
+) -> tuple[Totals, npt.NDArray[np.uint32]]:
+    """All but the views; returns also `units` (N,4), which is written when the views are there."""
     for key, values in SortedStrings.build(row.document.id for row in stream()).arrays().items():
         write_array(building / f"ids/{key}.npy", values)
     spans: list[IntArray] = []
     counts = array("q")
-    units: list[tuple[int, int]] = []
+    units = array("I")
     for row in stream():
         spans.append(row.spans)
         counts.append(len(row.spans))
-        units.append((row.units, row.indexed))
+        units.extend((row.units, row.indexed, row.cut, row.size))
     per_document = np.frombuffer(counts, dtype=np.int64)
     table = np.empty((int(per_document.sum()), 3), dtype=np.uint32)
     table[:, 0] = np.repeat(np.arange(len(per_document)), per_document)
     if len(table):
         table[:, 1:] = np.concatenate(spans)
     write_array(building / "passages.npy", table)
-    counted = np.array(units, dtype=np.uint32).reshape(-1, 2)
-    write_array(building / "units.npy", counted)
+    counted = np.array(units, dtype=np.uint32).reshape(-1, 4)
     write_documents(building / "documents.sqlite", ((row.document, row.hashes) for row in stream()))
     columns = build_columns(recipe.filters.fields, (row.document.metadata for row in stream()))
     for number, field in enumerate(recipe.filters.fields):
         for key, values in columns[field].items():
             write_array(building / f"columns/{number}.{key}.npy", values)
-    return Totals(
+    totals = Totals(
         documents=len(per_document),
         empty=int((per_document == 0).sum()),
         passages=len(table),
         units=int(counted[:, 0].sum()),
         indexed=int(counted[:, 1].sum()),
     )
+    return totals, counted
 
 
 def _write_dense(building: Path, views: Views, dense: Dense) -> None:

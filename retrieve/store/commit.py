@@ -86,4 +86,5 @@ def _write_deletions(building: Path, segment: Segment, deleted: BoolArray) -> To
         length=length,
         units=int(units[0]),
         indexed=int(units[1]),
+        truncated=int(units[2]),
     )

@@ -87,16 +87,20 @@ def merge(
 
 
 def _plan(parts: Sequence[_Part], pipeline: Pipeline) -> list[list[_Part]]:
-    """Neighbours, packed while their live passages fit into one segment."""
+    """Neighbours, packed while what is live of them fits into one segment, by the limits of a batch."""
+    limits = pipeline.recipe.segments
+    most = np.array([limits.passages, limits.passages, limits.text_bytes], dtype=np.int64)
     groups: list[list[_Part]] = []
-    room = 0
+    room = np.zeros_like(most)
     for part in parts:
-        passages = int(part.alive[part.segment.document_of].sum())
-        if not groups or passages > room:
+        passages = part.alive[part.segment.document_of].sum()
+        size = part.segment.units[part.alive, 3].sum(dtype=np.int64)
+        needed = np.array([part.alive.sum(), passages, size], dtype=np.int64)
+        if not groups or (needed > room).any():
             groups.append([])
-            room = pipeline.recipe.segments.passages
+            room = most
         groups[-1].append(part)
-        room -= passages
+        room = room - needed
     return groups
 
 
@@ -145,10 +149,12 @@ def _merge_group(
                 [part.segment.postings for part in group], _passage_maps(group, passage_rows), total
             )
         if dense is None:
-            return Views(postings, None, None, 0)
+            return Views(postings, None, None)
         vectors = _copy_vectors(building, group, passage_rows, total, pipeline)
         faiss = workshop.faiss_index(trained, vectors)
-        return Views(postings, vectors, faiss, 0, trained.digest if faiss is not None and trained else None)
+        return Views(
+            postings, vectors, faiss, trained=trained.digest if faiss is not None and trained else None
+        )
 
     keys = [row_key(row.document.id, row.hashes, None) for row in _rows(group, order)]
     record = base.manifest.encoder
@@ -161,8 +167,6 @@ def _merge_group(
     while (folder / "segments" / name).exists():
         name = segment_id([], recipe_digest=name, encoder="", trained=None)
     entry = write_segment(folder, name, lambda: _rows(group, order), make, recipe=pipeline.recipe)
-    truncated = sum(part.segment.entry.totals.truncated for part in group)
-    entry = entry.model_copy(update={"totals": entry.totals.model_copy(update={"truncated": truncated})})
     return Segment.open(folder, entry, pipeline.recipe.filters.fields)
 
 
@@ -193,8 +197,8 @@ def _rows(group: Sequence[_Part], order: IntArray) -> Iterator[Row]:
         for row, item in zip(rows, stored, strict=True):
             first, last = segment.first_passage[row : row + 2]
             spans = segment.passages[first:last, 1:].astype(np.int64)
-            units, indexed = segment.units[row].tolist()
-            yield Row(item.document, item.fingerprints, spans, units, indexed)
+            units, indexed, cut, size = segment.units[row].tolist()
+            yield Row(item.document, item.fingerprints, spans, units, indexed, size, cut=cut)
 
 
 def _passage_order(group: Sequence[_Part], order: IntArray) -> list[tuple[int, IntArray]]:

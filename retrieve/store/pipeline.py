@@ -88,6 +88,13 @@ class Pipeline:
             )
         return encoder
 
+    @property
+    def fingerprint(self) -> str | None:
+        """The encoder's fingerprint, "none" for vectors of the caller's own, None without a dense view."""
+        if self.has_encoder:
+            return self.encoder.fingerprint
+        return None if self.recipe.dense is None else "none"
+
     def encoder_record(self) -> EncoderRecord | None:
         """What a manifest keeps of the encoder."""
         if self.recipe.dense is None:

@@ -102,7 +102,9 @@ class Segment:
 
     @cached_property
     def units(self) -> npt.NDArray[np.uint32]:
-        """(N,2) uint32: tokens (or words) of each document, and how many of them a passage holds."""
+        """(N,4) uint32, for each document: its tokens (or words), how many of them a passage holds, tokens that the
+        encoder cut off its passages, and bytes of title, text and metadata.
+        """
         return read_array(self.folder / "units.npy")
 
     @cached_property

@@ -135,7 +135,7 @@ def hold_current(folder: Path) -> tuple[Manifest, ReaderLock]:
     while True:
         manifest = read_manifest(folder)
         lock = ReaderLock.take(folder / "readers" / str(manifest.generation))
-        if read_manifest(folder).generation == manifest.generation:
+        if read_manifest(folder) == manifest:
             return manifest, lock
         lock.release()  # a commit came between
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from retrieve.store.build import Row, Views, build_postings, write_segment
+from retrieve.store.build import IntArray, Row, Views, build_postings, write_segment
 from retrieve.store.learning import FIRST_SAMPLE, choose_sample, learn, read_trained
 from retrieve.store.manifest import SegmentEntry, Trained
 from retrieve.store.pipeline import Pipeline
@@ -50,8 +50,8 @@ class Workshop:
             if self._pipeline.recipe.bm25 is not None:
                 postings = build_postings(self._texts(rows), self._pipeline.analyzer)
             if self._pipeline.recipe.dense is None:
-                return Views(postings, None, None, 0)
-            vectors, truncated = self._encode(rows, building)
+                return Views(postings, None, None)
+            vectors, cut = self._encode(rows, building)
             current = trained[-1] if trained else None
             if current is None:
                 current = self._learn(rows, vectors, segments, live)
@@ -59,7 +59,7 @@ class Workshop:
                     learned.append(current)
             faiss = self.faiss_index(current, vectors)
             return Views(
-                postings, vectors, faiss, truncated, None if faiss is None or not current else current.digest
+                postings, vectors, faiss, cut, None if faiss is None or not current else current.digest
             )
 
         entry = write_segment(self._folder, name, rows, make, recipe=self._pipeline.recipe)
@@ -77,41 +77,45 @@ class Workshop:
         for row in rows:
             yield from self._pipeline.fed(row.document, row.spans)
 
-    def _encode(self, rows: Sequence[Row], building: Path) -> tuple[npt.NDArray[Any], int]:
-        """Fill `dense/vectors.npy` of the folder being built; returns it as an array, and the tokens cut off."""
+    def _encode(self, rows: Sequence[Row], building: Path) -> tuple[npt.NDArray[Any], IntArray]:
+        """Fill `dense/vectors.npy` of the folder being built; returns it, and the tokens cut off each document."""
         dense = self._pipeline.dense
         dimensions = dense.dimensions if dense.dimensions is not None else self._pipeline.encoder.dimensions
         total = sum(len(row.spans) for row in rows)
         (building / "dense").mkdir()
         path = building / "dense/vectors.npy"
+        cut = np.zeros(len(rows), dtype=np.int64)
         if total == 0:
-            return np.empty((0, dimensions), dtype=dense.storage), 0
+            return np.empty((0, dimensions), dtype=dense.storage), cut
         vectors = np.lib.format.open_memmap(path, mode="w+", dtype=dense.storage, shape=(total, dimensions))
         waiting: list[str] = []
         places: list[int] = []
-        truncated = done = 0
-        for row in rows:
+        owners: list[int] = []
+        done = 0
+        for number, row in enumerate(rows):
             count = len(row.spans)
             if row.vectors is not None:
                 vectors[done : done + count] = row.vectors
             else:
                 waiting += self._pipeline.fed(row.document, row.spans)
                 places += range(done, done + count)
+                owners += [number] * count
             done += count
             if len(waiting) >= _ENCODE_CHUNK:
-                truncated += self._flush(waiting, places, vectors, total)
-                waiting, places = [], []
-        truncated += self._flush(waiting, places, vectors, total)
+                np.add.at(cut, owners, self._flush(waiting, places, vectors, total))
+                waiting, places, owners = [], [], []
+        np.add.at(cut, owners, self._flush(waiting, places, vectors, total))
         vectors.flush()
-        if truncated:
+        if cut.any():
             _log.warning(
-                "the encoder cut off %d tokens of passages that were longer than its limit", truncated
+                "the encoder cut off %d tokens of passages that were longer than its limit", cut.sum()
             )
-        return vectors, truncated
+        return vectors, cut
 
-    def _flush(self, texts: list[str], places: list[int], vectors: npt.NDArray[Any], total: int) -> int:
+    def _flush(self, texts: list[str], places: list[int], vectors: npt.NDArray[Any], total: int) -> IntArray:
+        """Vectors of these texts to their places; returns the tokens cut off each."""
         if not texts:
-            return 0
+            return np.empty(0, dtype=np.int64)
         progress = self._progress
         before = places[0]
 
@@ -121,7 +125,7 @@ class Workshop:
 
         encoded = self._pipeline.encoder.encode_documents(texts, progress=tell)
         vectors[places] = encoded.vectors
-        return encoded.truncated_tokens
+        return encoded.cut
 
     def _learn(
         self,

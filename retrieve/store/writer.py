@@ -6,6 +6,7 @@ the commit, and an operation that failed half-way makes the commit impossible.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -42,7 +43,16 @@ class Added(NamedTuple):
 
 class _Incoming(NamedTuple):
     document: Document
+    size: int
     vectors: FloatArray | None
+
+
+class _Kept(NamedTuple):
+    """What the encoder made of an older version with the same text."""
+
+    spans: IntArray
+    vectors: FloatArray
+    cut: int
 
 
 class _Older(NamedTuple):
@@ -106,9 +116,22 @@ class Writer:
         """Add or update in order. `vectors`: per document (D,) or (S,D) for its S passages.
 
         The same id with the same content is left alone; with other content the old version is replaced in the same
-        commit. Returns how many documents were added, updated and left unchanged.
+        commit. Returns how many documents were added, updated and left unchanged. It is done whole or not at all: an
+        error after the first documents were taken in, the caller's own included, makes a commit impossible.
         """
         counts = np.zeros(3, dtype=np.int64)
+        chunks = self._chunks(documents, vectors)
+        # What fails in here has left nothing behind, so that a caller may skip a document that is rejected alone.
+        first = next(chunks)
+        with self._operation():
+            for chunk in itertools.chain([first], chunks):
+                counts += self._stage(chunk)
+        return Added(*(int(count) for count in counts))
+
+    def _chunks(
+        self, documents: Iterable[Document], vectors: Iterable[npt.ArrayLike] | None
+    ) -> Iterator[dict[str, _Incoming]]:
+        """Documents to stage together, by id: one chunk at least, and the last when all was found to be in order."""
         chunk: dict[str, _Incoming] = {}
         size = 0
         source = None if vectors is None else iter(vectors)
@@ -118,14 +141,13 @@ class Writer:
                 own = own_vectors(source, document.id, self._pipeline.recipe, self._draft.dimensions)
             # Ids of a chunk are distinct: the version that a document replaces is looked up once for all of them.
             if document.id in chunk or len(chunk) >= _CHUNK_DOCUMENTS or size >= _CHUNK_BYTES:
-                counts += self._stage(chunk)
+                yield chunk
                 chunk, size = {}, 0
-            chunk[document.id] = _Incoming(document, own)
-            size += text_bytes(document)
+            chunk[document.id] = _Incoming(document, text_bytes(document), own)
+            size += chunk[document.id].size
         if source is not None and any(True for _ in source):
             raise BadVectors("there are more vectors than documents: give one entry for each document")
-        counts += self._stage(chunk)
-        return Added(*(int(count) for count in counts))
+        yield chunk
 
     def delete(self, ids: Sequence[str] = (), where: Filter | None = None) -> int:
         """Delete by id, by filter, or both (each selects on its own); returns how many documents went."""
@@ -181,17 +203,16 @@ class Writer:
 
     def _stage(self, chunk: dict[str, _Incoming]) -> npt.NDArray[np.int64]:
         counts = np.zeros(3, dtype=np.int64)
-        with self._operation():
-            if not self._unsplit.keys().isdisjoint(chunk):
-                self._settle()
-            older = self._older(list(chunk))
-            for incoming in chunk.values():
-                self._operations += 1
-                counts[self._stage_one(incoming, older.get(incoming.document.id))] += 1
-            self._documents += len(chunk)
-            if self._progress is not None and chunk:
-                self._progress("documents", self._documents, None)
-            self._settle_or_wait()
+        if not self._unsplit.keys().isdisjoint(chunk):
+            self._settle()
+        older = self._older(list(chunk))
+        for incoming in chunk.values():
+            self._operations += 1
+            counts[self._stage_one(incoming, older.get(incoming.document.id))] += 1
+        self._documents += len(chunk)
+        if self._progress is not None and chunk:
+            self._progress("documents", self._documents, None)
+        self._settle_or_wait()
         return counts
 
     def _older(self, ids: Sequence[str]) -> dict[str, _Older]:
@@ -211,47 +232,47 @@ class Writer:
         return found
 
     def _stage_one(self, incoming: _Incoming, older: _Older | None) -> int:
-        document, own = incoming
+        document, size, own = incoming
         hashes = fingerprints(document)
-        spans: IntArray | None = None
-        kept: FloatArray | None = None
+        kept: _Kept | None = None
         if older is not None:
             same = older.hashes.content == hashes.content
             if same and own is None:
                 return _UNCHANGED
             if older.hashes.body == hashes.body:
-                spans, kept = self._kept(document.id, older.place)
-            if same and own is not None and kept is not None and np.array_equal(own, kept):
+                kept = self._kept(document.id, older.place)
+            if same and own is not None and kept is not None and np.array_equal(own, kept.vectors):
                 return _UNCHANGED
             if older.place is None:
                 self._batch.remove(document.id)
             else:
                 self._draft.live[older.place.segment][older.place.row] = False
-        if own is None:
-            staged = Staged(document, hashes, self._operations, kept, spans)
-        else:
-            staged = Staged(document, hashes, self._operations, own)
+        staged = Staged(document, hashes, self._operations, size, own)
+        if own is None and kept is not None:
+            staged = staged._replace(vectors=kept.vectors, spans=kept.spans, cut=kept.cut)
         self._unsplit[document.id] = staged
-        self._unsplit_text += text_bytes(document)
+        self._unsplit_text += size
         return _ADDED if older is None else _UPDATED
 
-    def _kept(self, doc_id: str, place: Place | None) -> tuple[IntArray | None, FloatArray | None]:
+    def _kept(self, doc_id: str, place: Place | None) -> _Kept | None:
         """Spans and vectors of a document's older version where they are known: views, nothing is copied."""
         if place is None:
             row = self._batch.get(doc_id)
-            return (None, None) if row is None else (row.spans, row.vectors)
+            return None if row is None or row.vectors is None else _Kept(row.spans, row.vectors, row.cut)
         segment = self._draft.segments[place.segment]
         if not segment.has_vectors:
-            return None, None
+            return None
         first, last = segment.first_passage[place.row : place.row + 2]
-        return segment.passages[first:last, 1:].astype(np.int64), segment.vectors[first:last]
+        spans = segment.passages[first:last, 1:].astype(np.int64)
+        return _Kept(spans, segment.vectors[first:last], int(segment.units[place.row, 2]))
 
     # -- filling segments -------------------------------------------------------------------------------------
 
     def _settle_or_wait(self) -> None:
         """Cut what is staged, unless a segment of an interrupted build is about to be repeated whole."""
         awaited = self._draft.awaited
-        if awaited is None or self._operations >= awaited or self._unsplit_text > self._limits.text_bytes:
+        full = self._unsplit_text > self._limits.text_bytes or len(self._unsplit) > self._limits.passages
+        if awaited is None or self._operations >= awaited or full:
             self._settle()
 
     def _settle(self) -> None:
@@ -264,7 +285,9 @@ class Writer:
             windows = self._pipeline.split([item.document for item in part])
             for item, cut in zip(part, windows, strict=True):
                 vectors = fitting_vectors(item, cut.spans, self._pipeline)
-                row = Row(item.document, item.hashes, cut.spans, cut.units, cut.indexed, vectors)
+                row = Row(item.document, item.hashes, cut.spans, cut.units, cut.indexed, item.size, vectors)
+                if vectors is not None:
+                    row = row._replace(cut=item.cut)
                 if not self._batch.has_room(row):
                     self._seal(item.operation - 1)
                 self._batch.add(row)

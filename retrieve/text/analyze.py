@@ -38,7 +38,7 @@ _RUN = regex.compile(
 )
 _CLUSTER = regex.compile(r"\X")
 
-_CACHED_STEMS = 50_000  # surface forms per thread, some 8 MB; the words of a language repeat soon
+_CACHED_STEMS = 30_000  # surface forms per thread, some 8 MB; the words of a language repeat soon
 
 
 class Analyzer:

@@ -39,16 +39,26 @@ def hit(doc_id: str, text: str, rank: int) -> Hit:
 def test_the_scorer_decides_and_ties_go_by_id() -> None:
     scorer = Length()
     hits = [hit("c", "xx", 1), hit("b", "x", 2), hit("a", "xx", 3)]
-    ranked = rerank(scorer, "q", hits, 2)
+    ranked = rerank(scorer, "q", hits, depth=3, k=2)
     assert scorer.asked == [("q", ["T xx", "T x", "T xx"])]
     assert [(each.doc_id, each.rank, each.score) for each in ranked] == [("a", 1, 4.0), ("c", 2, 4.0)]
     assert ranked[0].scores == {"bm25": 1 / 3, "rerank": 4.0}
     assert ranked[0].passages == hits[2].passages
 
 
+def test_only_the_first_are_read_and_the_others_stay_behind_them() -> None:
+    scorer = Length()
+    hits = [hit("c", "x", 1), hit("b", "xxx", 2), hit("a", "xxxx", 3), hit("d", "xxxx", 4)]
+    ranked = rerank(scorer, "q", hits, depth=2, k=4)
+    assert scorer.asked == [("q", ["T x", "T xxx"])]
+    assert [(each.doc_id, each.rank) for each in ranked] == [("b", 1), ("c", 2), ("a", 3), ("d", 4)]
+    assert [each.score for each in ranked] == sorted((each.score for each in ranked), reverse=True)
+    assert ranked[:3] == rerank(Length(), "q", hits, depth=2, k=3)
+
+
 def test_nothing_to_rerank_asks_nobody() -> None:
     scorer = Length()
-    assert rerank(scorer, "q", [], 3) == []
+    assert rerank(scorer, "q", [], depth=3, k=3) == []
     assert scorer.asked == []
 
 
@@ -94,6 +104,7 @@ def test_a_recipe_may_ask_for_it_and_a_search_refuse(index: Index, model: str, t
     with make_index(tmp_path / "i", DOCUMENTS, None, recipe) as own:
         first = {each.doc_id for each in index.search("wing flow", k=3)}
         assert {each.doc_id for each in own.search("wing flow", k=2)} < first
+        assert own.search("wing flow", k=8)[:2] == own.search("wing flow", k=2)
         assert own.search("wing flow", k=2, reranker="") == index.search("wing flow", k=2)
 
 
