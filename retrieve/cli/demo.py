@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from retrieve.cli.hits import hit_json, show_hits
+from retrieve.cli.options import recipe_option
 from retrieve.cli.output import as_json, print_json
 from retrieve.cli.progress import progress_shown
 from retrieve.cli.session import writes_index
@@ -31,9 +32,7 @@ _log = logging.getLogger("retrieve")
 
 
 @click.command("demo")
-@click.option(
-    "--recipe", default="hybrid", show_default=True, help="A shipped recipe's name, or a .toml file."
-)
+@recipe_option
 @as_json
 def command(recipe: str, *, as_json: bool) -> None:
     """Index the standard library's documentation and ask it five questions by each view.

@@ -54,10 +54,12 @@ _SEARCH = (
 
 model_option = click.option("--model", metavar="FOLDER", help="Where the index's encoder is, if it moved.")
 
+recipe_option = click.option(
+    "--recipe", default="hybrid", show_default=True, help="A shipped recipe's name, or a .toml file."
+)
+
 recipe_options = (
-    click.option(
-        "--recipe", default="hybrid", show_default=True, help="A shipped recipe's name, or a .toml file."
-    ),
+    recipe_option,
     click.option(
         "--set",
         "overrides",

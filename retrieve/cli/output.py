@@ -18,7 +18,9 @@ as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object 
 def print_json(value: Mapping[str, Any]) -> None:
     """One JSON object, indented for a terminal and on one line for a pipe."""
     indent = 2 if sys.stdout.isatty() else None
-    click.echo(json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent))
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent)
+    # A path need not be UTF-8: what cannot be encoded becomes \udcXX, which is JSON's own escape.
+    click.echo(text.encode("utf-8", "backslashreplace").decode("utf-8"))
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -12,8 +12,8 @@ import click
 
 from retrieve.cli.hits import hit_json, show_hits
 from retrieve.cli.options import given, model_option, search_options
-from retrieve.cli.output import as_json, print_json
-from retrieve.errors import UsageError
+from retrieve.cli.output import as_json, one_line, print_json
+from retrieve.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from retrieve.types import Hit
@@ -52,7 +52,7 @@ def command(
     asked = given(options)
     if format == "trec" and asked.get("unit") == "passage":
         raise UsageError("a TREC run ranks documents: --unit passage does not go with --format trec")
-    query = sys.stdin.read().strip() if text == "-" else text
+    query = _read_query() if text == "-" else text
     with Index.open(index, model=model) as opened:
         start = time.perf_counter()
         hits = opened.search(query, k, **asked)
@@ -71,6 +71,15 @@ def command(
         _log.info("%d hits in %.0f ms", len(hits), seconds * 1000)
 
 
+def _read_query() -> str:
+    from retrieve.corpora.stream import STANDARD_INPUT, decoded
+
+    query = decoded(sys.stdin.buffer.read(), STANDARD_INPUT)
+    if isinstance(query, InputError):
+        raise query
+    return query.strip()
+
+
 def _print(hits: Sequence[Hit], reasons: Mapping[str, Mapping[str, Any]], format: str) -> None:
     if format == "jsonl":
         import json
@@ -83,6 +92,6 @@ def _print(hits: Sequence[Hit], reasons: Mapping[str, Mapping[str, Any]], format
         write_run("-", [("1", [(hit.doc_id, hit.score) for hit in hits])], "retrieve")
     elif format == "tsv":
         for hit in hits:
-            click.echo(f"{hit.rank}\t{hit.score:.6g}\t{hit.doc_id}\t{hit.title}")
+            click.echo(f"{hit.rank}\t{hit.score:.6g}\t{one_line(hit.doc_id)}\t{one_line(hit.title)}")
     else:
         show_hits(hits, reasons)

@@ -41,6 +41,16 @@ class Encoded(NamedTuple):
     tokens: int
     cut: IntArray
 
+    @property
+    def truncated_texts(self) -> int:
+        """How many texts were cut."""
+        return int((self.cut > 0).sum())
+
+    @property
+    def truncated_tokens(self) -> int:
+        """Tokens cut off all texts."""
+        return int(self.cut.sum())
+
 
 class Backend(Protocol):
     """What runs a model: token batches (B,T) → vectors (B,D) float32, not normalised, from any thread."""

@@ -26,13 +26,11 @@ _PARAMETERS = ("ef_search", "nprobe")
 _GPU_LOCK = threading.Lock()  # FAISS on a GPU is not safe in two threads, FAISS on the CPU is
 
 
-def needs_training(factory: str, dimensions: int) -> bool:
-    """Whether the index learns from a sample before vectors can be added. Raises RecipeError for a bad string."""
-    return not _make(factory, dimensions).is_trained
-
-
 def minimum_sample(factory: str, dimensions: int) -> int:
-    """How many vectors training needs: 39 for each centroid of its largest quantizer; 0 if nothing is learned."""
+    """How many vectors training needs: 39 for each centroid of its largest quantizer; 0 if nothing is learned.
+
+    Raises RecipeError for a bad string.
+    """
     index = _make(factory, dimensions)
     if index.is_trained:
         return 0

@@ -53,11 +53,6 @@ class Postings:
         """How many rows there are, empty ones included."""
         return len(self.lengths)
 
-    @property
-    def nbytes(self) -> int:
-        """Size of all arrays in bytes."""
-        return sum(array.nbytes for array in self.arrays().values())
-
     @classmethod
     def build(cls, vocabulary: SortedStrings, term_ids: UInt32s, starts: Int64s) -> Postings:
         """Index rows of terms: row i holds the occurrences term_ids[starts[i]:starts[i+1]], in any order.

@@ -117,11 +117,6 @@ class SortedStrings:
         check_offsets(offsets, len(data), f"{prefix}offsets")
         return cls(data, offsets)
 
-    @property
-    def nbytes(self) -> int:
-        """Size of the two arrays in bytes."""
-        return self._data.nbytes + self._offsets.nbytes
-
     def __len__(self) -> int:
         return len(self._offsets) - 1
 

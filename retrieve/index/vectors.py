@@ -13,7 +13,6 @@ from retrieve.index.arrays import Array, Float32s, Int64s, frozen
 from retrieve.index.dot import dot_rows, dot_tiles
 
 _TILE_BYTES = 256 * 1024  # rows that stay in the L2 cache while every query of a batch passes over them
-_CHECKED_ROWS = 16_384
 
 
 def flat_scores(vectors: Array, query: Float32s) -> Float32s:
@@ -42,24 +41,6 @@ def score_rows(vectors: Array, query: Float32s, rows: Int64s) -> Float32s:
     scores = np.empty(len(chosen), np.float32)
     dot_rows(stored, asked, chosen, scores)
     return scores
-
-
-def check_vectors(vectors: Array, dimensions: int) -> None:
-    """Raises DimensionMismatch unless `vectors` is (N, dimensions), BadVectors for another type, NaN or infinity.
-
-    Vectors on their way to float16 are checked after rounding: beyond 65,504 they become infinite.
-    """
-    if vectors.ndim != 2 or vectors.shape[1] != dimensions:
-        raise DimensionMismatch(
-            f"vectors are {vectors.shape}, wanted (n, {dimensions}): use the index's encoder"
-        )
-    if vectors.dtype.kind != "f":
-        raise BadVectors(f"vectors are {vectors.dtype}, wanted floating point numbers")
-    for start in range(0, len(vectors), _CHECKED_ROWS):
-        finite = np.isfinite(vectors[start : start + _CHECKED_ROWS]).all(axis=1)
-        if not finite.all():
-            row = start + int(np.argmin(finite))
-            raise BadVectors(f"vector {row} holds NaN or infinity: leave it out or encode it again")
 
 
 def _operands(vectors: Array, queries: Float32s) -> tuple[Array, Float32s]:

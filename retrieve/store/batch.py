@@ -29,8 +29,10 @@ class Staged(NamedTuple):
 
 def text_bytes(document: Document) -> int:
     """Length of a document's title, text and metadata (as canonical JSON) in UTF-8: what it takes to hold it."""
-    parts = (document.title, document.text, canonical(dict(document.metadata)))
-    return sum(len(part) if part.isascii() else len(part.encode()) for part in parts)
+    shown = sum(
+        len(part) if part.isascii() else len(part.encode()) for part in (document.title, document.text)
+    )
+    return shown + len(canonical(dict(document.metadata)))
 
 
 class Batch:

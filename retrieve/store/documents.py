@@ -10,6 +10,7 @@ import json
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -50,26 +51,30 @@ def fingerprints(document: Document) -> Fingerprints:
 
 
 def write_documents(path: Path, documents: Iterable[tuple[Document, Fingerprints]]) -> None:
-    """Write a table in the given order; rows count from 0."""
-    connection = sqlite3.connect(path, isolation_level=None)
+    """Write a table in the given order; rows count from 0. Raises `OSError` where it cannot be written."""
     try:
-        connection.execute("PRAGMA page_size = 4096")
-        connection.execute("PRAGMA journal_mode = OFF")
-        connection.execute("PRAGMA synchronous = OFF")
-        connection.execute("PRAGMA cache_size = -2048")
-        connection.execute(_SCHEMA)
-        connection.execute("BEGIN")
-        # Bytes, cast: a string that is bound keeps a copy of itself in UTF-8 for as long as it lives.
-        connection.executemany(
-            "INSERT INTO documents VALUES (?, ?, CAST(? AS TEXT), CAST(? AS TEXT), ?, ?)",
-            (
-                (row, document.title, document.text.encode(), canonical(dict(document.metadata)), *hashes)
-                for row, (document, hashes) in enumerate(documents)
-            ),
-        )
-        connection.execute("COMMIT")
-    finally:
-        connection.close()
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            _fill(connection, documents)
+    except sqlite3.Error as error:  # a full disk, mostly
+        raise OSError(f"{path} cannot be written: {error}") from error
+
+
+def _fill(connection: sqlite3.Connection, documents: Iterable[tuple[Document, Fingerprints]]) -> None:
+    connection.execute("PRAGMA page_size = 4096")
+    connection.execute("PRAGMA journal_mode = OFF")
+    connection.execute("PRAGMA synchronous = OFF")
+    connection.execute("PRAGMA cache_size = -2048")
+    connection.execute(_SCHEMA)
+    connection.execute("BEGIN")
+    # Bytes, cast: a string that is bound keeps a copy of itself in UTF-8 for as long as it lives.
+    connection.executemany(
+        "INSERT INTO documents VALUES (?, ?, CAST(? AS TEXT), CAST(? AS TEXT), ?, ?)",
+        (
+            (row, document.title, document.text.encode(), canonical(dict(document.metadata)), *hashes)
+            for row, (document, hashes) in enumerate(documents)
+        ),
+    )
+    connection.execute("COMMIT")
 
 
 class DocumentTable:

@@ -24,11 +24,15 @@ def home() -> Path:
 
 
 def index_path(name: str | Path) -> Path:
-    """An existing path as it is; a path with a separator or suffix as it is; any other name under `home()`."""
+    """An existing path as it is; a path with a separator as it is; any other name under `home()`.
+
+    A name with a suffix, as in laws.v2, is a path too, unless it names an index under `home()`.
+    """
     path = Path(name)
-    if path.exists() or path.is_absolute() or len(path.parts) > 1 or path.suffix:
+    if path.exists() or path.is_absolute() or len(path.parts) > 1:
         return path
-    return home() / path
+    at_home = home() / path
+    return path if path.suffix and not (at_home / MANIFEST).is_file() else at_home
 
 
 def list_indexes(folder: Path | None = None) -> list[Path]:

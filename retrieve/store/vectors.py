@@ -17,7 +17,7 @@ from retrieve.store.pipeline import Pipeline
 def own_vectors(
     source: Iterator[npt.ArrayLike], doc_id: str, recipe: Recipe, dimensions: int | None
 ) -> FloatArray:
-    """The next document's vectors, as they will be stored: (S,D), unit norm where the recipe normalises.
+    """The next document's vectors, as they will be stored: (S,D), unit norm where the recipe normalises; [] is (0,D).
 
     Raises `BadVectors` for a missing, non-finite or zero vector, `DimensionMismatch` for another dimension.
     """
@@ -31,10 +31,14 @@ def own_vectors(
     name = f"document {doc_id!r}"
     with np.errstate(over="ignore"):  # reported below
         try:
-            vectors = np.atleast_2d(np.asarray(raw, dtype=np.float32))
+            given = np.asarray(raw, dtype=np.float32)
         except (TypeError, ValueError) as error:
             raise BadVectors(f"{name}: its vectors are no array of numbers ({error})") from error
-        stored = prepare(vectors, name, dimensions, normalize=dense.normalize).astype(dense.storage)
+        if given.shape == (0,):  # [], which has no dimensions to check
+            given = np.empty((0, dimensions or 0), dtype=np.float32)
+        stored = prepare(np.atleast_2d(given), name, dimensions, normalize=dense.normalize).astype(
+            dense.storage
+        )
     if not np.isfinite(stored).all():
         raise BadVectors(f"{name}: a vector is too large for {dense.storage}: normalise it, or store float32")
     return stored
@@ -59,11 +63,14 @@ def prepare(
 def fitting_vectors(staged: Staged, spans: IntArray, pipeline: Pipeline) -> FloatArray | None:
     """The vectors (S,D) of a document's passages where they are known, else None: they are to be encoded.
 
+    A document without passages may have one, which is dropped: so a file of one row per document fits any collection.
     Vectors of an older version count only if it was cut into the same passages. Raises `BadVectors` for a wrong
     number of the caller's own, and where there are none and no encoder.
     """
     doc_id = staged.document.id
     if staged.vectors is not None and staged.spans is None:
+        if not len(spans) and len(staged.vectors) == 1:
+            return staged.vectors[:0]
         if len(staged.vectors) != len(spans):
             raise BadVectors(
                 f"document {doc_id!r} has {len(spans)} passages under this recipe, "

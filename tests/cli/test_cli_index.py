@@ -106,6 +106,18 @@ def test_delete_of_nothing_is_wrong_usage(corpus: Path) -> None:
     call("index", "delete", "laws", "--where", "{", status=2)
 
 
+def test_a_list_of_ids_that_is_not_utf8_is_named_by_line_and_changes_nothing(
+    corpus: Path, tmp_path: Path
+) -> None:
+    call("index", "create", "laws", corpus, "--recipe", "bm25")
+    ids = tmp_path / "ids.txt"
+    ids.write_bytes(b"air\nse\xff\n")
+    assert "ids.txt:2: byte 3" in call("index", "delete", "laws", "--ids-from", ids, status=1).stderr
+    stdin = call("index", "delete", "laws", "--ids-from", "-", stdin=b"\xff\n", status=1)
+    assert "standard input:1: byte 1" in stdin.stderr
+    assert answer("index", "info", "laws")["documents"] == 4
+
+
 def test_info_upgrade_and_list(corpus: Path, home: Path) -> None:
     call("index", "create", "laws", corpus, "--recipe", "bm25", "--set", "search.bm25.k1=1.2")
     assert answer("index", "info", "laws")["recipe"]["search"]["bm25"]["k1"] == 1.2
@@ -220,6 +232,29 @@ def test_vectors_that_do_not_fit_change_nothing(
     result = call("index", "add", "own", corpus, "--vectors", vectors, status=1)
     assert said in result.stderr
     assert answer("index", "info", "own")["generation"] == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"", "no .npy file"), (b"PK\x03\x04 cut", "no .npy file"), (None, "an .npz archive")],
+)
+def test_files_of_vectors_that_are_no_array(
+    corpus: Path, tmp_path: Path, content: bytes | None, said: str
+) -> None:
+    vectors = tmp_path / "vectors.npz"
+    if content is None:
+        np.savez(vectors, np.eye(4, 3))
+    else:
+        vectors.write_bytes(content)
+    call("index", "create", "own", *OWN)
+    assert said in call("index", "add", "own", corpus, "--vectors", vectors, status=1).stderr
+
+
+def test_one_row_of_vectors_for_each_document_empty_ones_too(corpus: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "vectors.npy", np.eye(4, 3) + 0.1)
+    call("index", "create", "own", *OWN)
+    made = answer("index", "add", "own", corpus, "--vectors", tmp_path / "vectors.npy")
+    assert (made["added"], made["passages"], made["empty_documents"]) == (4, 3, 1)
 
 
 def test_ctrl_c_says_what_is_kept(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,9 +12,9 @@ import pytest
 from click.testing import CliRunner, Result
 from tiny_models import tiny_cross_encoder_folder, tiny_encoder_folder
 
-from retrieve import Index
+from retrieve import Document, Index
 from retrieve.cli import main
-from retrieve.cli.output import one_line, snippet
+from retrieve.cli.output import one_line, print_json, snippet
 from retrieve.cli.progress import Lines
 from retrieve.corpora.pydocs import PythonDocs
 from retrieve.measures.fuse import fuse_runs
@@ -70,7 +70,7 @@ def write_lines(path: Path, values: list[dict[str, Any]]) -> None:
     path.write_text("".join(json.dumps(value) + "\n" for value in values), encoding="utf-8")
 
 
-def call(*arguments: object, status: int = 0, stdin: str | None = None) -> Result:
+def call(*arguments: object, status: int = 0, stdin: str | bytes | None = None) -> Result:
     result = CliRunner().invoke(main, [str(argument) for argument in arguments], input=stdin)
     assert result.exit_code == status, (result.stdout, result.stderr, result.exception)
     return result
@@ -95,6 +95,24 @@ def test_search_prints_what_the_library_found(place: Path) -> None:
     assert [line.split("\t")[2] for line in tsv] == [doc_id for doc_id, _ in wanted]
     trec = call("search", "both", "court law", "-k", 5, "--format", "trec").stdout.splitlines()
     assert [line.split()[2] for line in trec] == [doc_id for doc_id, _ in wanted]
+
+
+def test_a_question_on_standard_input_that_is_not_utf8() -> None:
+    assert "standard input: byte 5" in call("search", "words", "-", stdin=b"law \xff", status=1).stderr
+
+
+def test_a_row_for_a_pipe_stays_one_row(tmp_path: Path) -> None:
+    with Index.create(tmp_path / "odd", "bm25") as index, index.writer() as writer:
+        writer.add([Document("a\tb\x1b[31m", "law", "one\ntwo\tthree")])
+    row = call("search", tmp_path / "odd", "law", "--format", "tsv").stdout
+    assert row.split("\t")[2:] == ["a b [31m", "one two three\n"]
+
+
+def test_json_of_a_path_that_is_not_utf8(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json({"index": "caf\udce9 é"})
+    printed = capsys.readouterr().out
+    assert printed == '{"index": "caf\\udce9 é"}\n'
+    assert json.loads(printed) == {"index": "caf\udce9 é"}
 
 
 def test_the_table_shows_the_place_of_a_passage() -> None:

@@ -111,12 +111,13 @@ def test_prompts_stand_in_front_and_count_against_the_limit(folder: Path, encode
 def test_what_the_limit_cuts_is_counted(encoder: Encoder) -> None:
     encoded = encoder.encode_documents(["law " * 10, "law " * 62, "law " * 63, "law " * 100])
     assert (encoded.tokens, encoded.truncated_texts, encoded.truncated_tokens) == (12 + 3 * 64, 2, 1 + 38)
+    assert encoded.cut.tolist() == [0, 0, 1, 38]
 
 
 def test_nothing_gives_nothing(encoder: Encoder) -> None:
     encoded = encoder.encode_documents([])
     assert encoded.vectors.shape == (0, 32)
-    assert encoded[1:] == (0, 0, 0)
+    assert (encoded.tokens, encoded.cut.shape) == (0, (0,))
     assert encoder.token_offsets([]) == []
 
 

@@ -149,7 +149,6 @@ def test_eight_threads_find_what_one_finds(factory: str) -> None:
 )
 def test_what_training_needs(factory: str, needed: int) -> None:
     assert faiss_index.minimum_sample(factory, D) == needed
-    assert faiss_index.needs_training(factory, D) == (needed > 0)
     assert faiss_index.enough(factory, D, needed) == (True, "")
     if needed:
         sufficient, reason = faiss_index.enough(factory, D, needed - 1)
@@ -160,7 +159,7 @@ def test_what_training_needs(factory: str, needed: int) -> None:
 @pytest.mark.parametrize("factory", ["Foo", "", "IVF8", "PQ5", "LSH", "HNSW8_PQ4", "IDMap,Flat"])
 def test_bad_factory_strings(factory: str) -> None:
     with pytest.raises(RecipeError, match=f"FAISS factory string '{factory}'"):
-        faiss_index.needs_training(factory, D)
+        faiss_index.minimum_sample(factory, D)
 
 
 def test_too_small_a_sample_is_refused_in_the_words_of_faiss() -> None:
@@ -202,7 +201,7 @@ def test_no_vectors_at_all() -> None:
 def test_a_missing_faiss_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "faiss", None)
     with pytest.raises(MissingExtra, match=r"\[cpu\]"):
-        faiss_index.needs_training("Flat", D)
+        faiss_index.minimum_sample("Flat", D)
 
 
 def test_without_a_gpu_the_index_stays() -> None:

@@ -239,7 +239,6 @@ def test_survives_the_disk_as_read_only_maps(tmp_path: Path, rows: Rows) -> None
     mapped = {p.stem: np.load(p, mmap_mode="r", allow_pickle=False) for p in tmp_path.glob("*.npy")}
     again = Postings.from_arrays(mapped)
     equal(again, postings)
-    assert again.nbytes == sum(array.nbytes for array in mapped.values())
     if any(rows):
         assert engine([again], ["b"], 0.9, 0.4).tobytes() == engine([postings], ["b"], 0.9, 0.4).tobytes()
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrieve.errors import BadVectors, DimensionMismatch
-from retrieve.index.vectors import check_vectors, flat_scores, flat_scores_many, score_rows
+from retrieve.index.vectors import flat_scores, flat_scores_many, score_rows
 
 TYPES = [np.float16, np.float32]
 
@@ -96,20 +96,3 @@ def test_refusals() -> None:
     for rows in ([4], [-1]):
         with pytest.raises(IndexError, match="of 4 vectors"):
             score_rows(vectors, np.ones(3, np.float32), np.array(rows))
-
-
-def test_check_vectors() -> None:
-    for dtype in (np.float16, np.float32, np.float64):
-        check_vectors(drawn(4, 3, dtype), 3)
-        check_vectors(drawn(0, 3, dtype), 3)
-    with pytest.raises(DimensionMismatch, match=r"\(4, 3\), wanted \(n, 5\)"):
-        check_vectors(drawn(4, 3, np.float32), 5)
-    with pytest.raises(DimensionMismatch, match=r"\(3,\)"):
-        check_vectors(np.ones(3, np.float32), 3)
-    with pytest.raises(BadVectors, match="int64"):
-        check_vectors(np.ones((2, 3), np.int64), 3)
-    for bad in (np.nan, np.inf, -np.inf):
-        vectors = drawn(20_000, 3, np.float32)
-        vectors[[17_001, 19_000], 1] = bad
-        with pytest.raises(BadVectors, match="vector 17001 "):
-            check_vectors(vectors, 3)

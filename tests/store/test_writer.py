@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+from collections.abc import Iterable, Iterator
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
@@ -90,6 +91,38 @@ def test_an_operation_that_failed_half_way_cannot_be_committed(tmp_path: Path) -
             writer.add(documents(1, word="newer"), vectors(1))
         assert [index.get(row.id) for row in documents(4)] == documents(4)
         assert index.generation == 1
+
+
+def _broken(count: int) -> Iterator[Document]:
+    """More documents than are staged at once, then an error of the caller's own."""
+    yield from documents(count)
+    raise OSError("the disk with the corpus went away")
+
+
+@pytest.mark.parametrize(
+    ("rows", "own", "error"),
+    [
+        (_broken(300), vectors(300), OSError),
+        (documents(300), vectors(301), BadVectors),
+        (documents(300), vectors(299), BadVectors),
+    ],
+)
+def test_an_add_that_failed_after_some_documents_were_staged_cannot_be_committed(
+    tmp_path: Path, rows: Iterable[Document], own: np.ndarray, error: type[Exception]
+) -> None:
+    with Index.create(tmp_path / "a.index", own_recipe(50)) as index:
+        with pytest.raises(UsageError, match="half-way"), index.writer() as writer, pytest.raises(error):
+            writer.add(rows, own)
+        assert (index.generation, len(index)) == (0, 0)
+
+
+def test_an_add_that_failed_before_any_document_was_staged_leaves_nothing_behind(tmp_path: Path) -> None:
+    with Index.create(tmp_path / "a.index", own_recipe()) as index:
+        with index.writer() as writer:
+            with pytest.raises(OSError, match="went away"):
+                writer.add(_broken(100), vectors(100))
+            writer.add(documents(1, first=500), vectors(1))
+        assert list(index.ids()) == ["d0500"]
 
 
 def test_nothing_to_do_makes_no_generation(tmp_path: Path) -> None:
@@ -188,6 +221,18 @@ def test_several_vectors_for_several_passages(tmp_path: Path) -> None:
             hit = index.search(vector=own[position], k=5)[0]
             assert (hit.doc_id, hit.score, hit.passages[0].position) == ("a", 1.0, position)
         assert index.info()["empty_documents"] == 1
+
+
+def test_a_document_without_passages_has_no_vectors_or_one_that_is_dropped(tmp_path: Path) -> None:
+    rows = [Document("a", "text"), Document("b", ""), Document("c", ""), Document("d", "")]
+    own = [np.eye(4)[0], [], np.empty((0, 4)), np.eye(4)[1]]
+    with make(tmp_path / "a.index", own_recipe(), rows, own) as index:
+        assert (index.info()["passages"], index.info()["empty_documents"]) == (1, 3)
+        assert [hit.doc_id for hit in index.search(vector=np.eye(4)[0], k=4)] == ["a"]
+        assert index.verify() == []
+        for text, given in (("", np.eye(4)[:2]), ("new", [])):
+            with pytest.raises(BadVectors, match="vectors were given"), index.writer() as writer:
+                writer.add([Document("e", text)], [given])
 
 
 def test_metadata_changes_keep_the_vectors(tmp_path: Path) -> None:

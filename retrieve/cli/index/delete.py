@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TextIO
+import sys
+from collections.abc import Iterator
+from typing import BinaryIO
 
 import click
 
 from retrieve.cli.output import as_json, print_json
-from retrieve.errors import UsageError
+from retrieve.corpora.stream import STANDARD_INPUT, decoded
+from retrieve.errors import InputError, UsageError
 
 
 @click.command("delete")
@@ -18,19 +21,18 @@ from retrieve.errors import UsageError
 )
 @click.option(
     "--ids-from",
-    type=click.File(encoding="utf-8"),
+    type=click.File("rb"),
     metavar="FILE",
     help="One id a line; - is standard input.",
 )
 @as_json
 def command(
-    index: str, ids: tuple[str, ...], where: str | None, ids_from: TextIO | None, *, as_json: bool
+    index: str, ids: tuple[str, ...], where: str | None, ids_from: BinaryIO | None, *, as_json: bool
 ) -> None:
     """Delete documents of INDEX by ID, by --where, or by both."""
     from retrieve.api import Index
 
-    lines = [line.rstrip("\r\n") for line in ids_from] if ids_from is not None else []
-    doomed = [*ids, *(line for line in lines if line)]
+    doomed = [*ids, *(_ids(ids_from) if ids_from is not None else ())]
     if not doomed and where is None and ids_from is None:
         raise UsageError("nothing to delete: give ids, --ids-from or --where")
     with Index.open(index) as opened:
@@ -47,3 +49,13 @@ def command(
             )
         else:
             click.echo(f"{opened.path}: {deleted:,} deleted, {len(opened):,} documents left")
+
+
+def _ids(file: BinaryIO) -> Iterator[str]:
+    name = STANDARD_INPUT if file is sys.stdin.buffer else file.name
+    for number, line in enumerate(file, 1):
+        doc_id = decoded(line.rstrip(b"\r\n"), f"{name}:{number}")
+        if isinstance(doc_id, InputError):
+            raise doc_id
+        if doc_id:
+            yield doc_id

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import zipfile
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -68,8 +69,11 @@ def fill(
 def _vectors(path: Path) -> Iterator[npt.NDArray[Any]]:
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except ValueError as error:
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
         raise BadVectors(f"{path} is no .npy file of numbers: {error}") from error
+    if not isinstance(array, np.ndarray):
+        array.close()
+        raise BadVectors(f"{path} is an .npz archive: wanted one array, saved by numpy.save as .npy")
     if array.ndim != 2:
         raise BadVectors(f"{path} has shape {array.shape}: wanted one row of numbers for each document")
     return iter(array)
