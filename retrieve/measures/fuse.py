@@ -11,6 +11,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from retrieve.errors import InputError, UsageError
 from retrieve.trec import Key, ordered
 
@@ -86,7 +88,21 @@ def fuse_runs(
 
 
 def _pool(scores: Mapping[str, float], depth: int) -> Mapping[str, float]:
-    return scores if len(scores) <= depth else dict(ordered(scores)[:depth])
+    """The best `depth` documents of a run, its ties put back.
+
+    A run of ours parts equal scores by single steps of float32, which min-max would stretch over 0 … 1 where a whole
+    pool is tied.
+    """
+    pool: dict[str, float] = {}
+    last = group = math.nan
+    for document_id, score in ordered(scores)[:depth]:
+        with np.errstate(over="ignore"):  # a score beyond float32 is no step of one
+            step = float(np.nextafter(np.float32(last), np.float32(-np.inf)))
+        if step != score:
+            group = score
+        pool[document_id] = group
+        last = score
+    return pool
 
 
 def _checked(weights: Sequence[float] | None, pools: int) -> Sequence[float]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from retrieve.errors import InputError, UsageError
 from retrieve.measures.fuse import convex, fuse_runs, rrf
-from retrieve.trec import Run, ordered
+from retrieve.trec import Run, as_run, ordered
 
 Pool = Mapping[int, float]
 pools = st.lists(
@@ -143,3 +143,11 @@ def test_runs_are_fused_query_by_query_from_pools_cut_in_our_order(
 def test_queries_come_in_order_of_first_appearance() -> None:
     fused = fuse_runs([{"9": {"a": 1.0}}, {"1": {"a": 1.0}, "9": {"b": 1.0}}])
     assert fused == [("9", [("a", 0.5), ("b", 0.5)]), ("1", [("a", 0.5)])]
+
+
+def test_ties_of_a_written_run_are_ties_when_it_is_fused() -> None:
+    tied, other = [("a", 0.2), ("b", 0.2), ("d", 0.2)], [("d", 0.9), ("b", 0.7), ("a", 0.5)]
+    runs = [as_run([("q", ranking)]) for ranking in (tied, other)]
+    assert len(set(runs[0]["q"].values())) == 3
+    fused = dict(fuse_runs(runs)[0][1])
+    assert fused == pytest.approx(convex([dict(tied), dict(other)]), abs=1e-6)
