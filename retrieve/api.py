@@ -6,37 +6,34 @@ between threads is immutable or locked.
 
 from __future__ import annotations
 
-import inspect
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from copy import deepcopy
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from retrieve.corpora.check import check_document, document_from
-from retrieve.errors import BadVectors, DimensionMismatch, UsageError
+from retrieve.corpora.check import stored_form
+from retrieve.errors import UsageError
 from retrieve.recipe import Recipe, load_recipe
 from retrieve.retrievers.explain import explain as explain_document
 from retrieve.retrievers.hits import build_hits, load_documents
-from retrieve.retrievers.options import SearchOptions, resolve_options
+from retrieve.retrievers.options import options_by_name
 from retrieve.retrievers.pool import Pool
 from retrieve.retrievers.rerank import PairScorer, rerank
 from retrieve.retrievers.search import Ranking, Searcher, check_query
 from retrieve.store.create import create_index
-from retrieve.store.filters import Filter, parse_filter
+from retrieve.store.filters import Filter, parse_conditions, parse_filter
 from retrieve.store.info import describe
 from retrieve.store.manifest import read_manifest
 from retrieve.store.merge import merge
 from retrieve.store.pipeline import Pipeline
 from retrieve.store.place import index_path
-from retrieve.store.snapshot import Place, Snapshot
+from retrieve.store.snapshot import Snapshot
 from retrieve.store.sweep import tidy
-from retrieve.store.vectors import prepare
+from retrieve.store.vectors import prepare, query_vector
 from retrieve.store.verify import verify
 from retrieve.store.writer import Added
 from retrieve.store.writer import Writer as StoreWriter
@@ -74,13 +71,21 @@ class Writer:
         `vectors`: for each document (D,) or (S,D) for its S passages, in place of encoding. Raises `InputError` for a
         document that cannot be stored.
         """
-        return self._store.add((_checked(document) for document in documents), vectors)
+        if isinstance(documents, Document | Mapping):
+            raise UsageError(f"add wants a list, got one {type(documents).__name__}: write [document]")
+        return self._store.add((stored_form(document) for document in documents), vectors)
 
-    def delete(self, ids: Iterable[str] = (), where: Where = None) -> int:
-        """Delete by id, by filter, or both; returns how many documents went."""
+    def delete(self, ids: Iterable[str] | None = None, where: Where = None) -> int:
+        """Delete by id, by filter, or both (each selects on its own); returns how many documents went.
+
+        Ids that are not in the index are passed over. Raises `UsageError` without either, and for a filter without
+        conditions.
+        """
+        if ids is None and where is None:
+            raise UsageError("nothing to delete: give ids, a filter (where=…), or both")
         if isinstance(ids, str):
             raise UsageError(f"delete wants a list of ids, got the string {ids!r}: write [{ids!r}]")
-        return self._store.delete(list(ids), _filter(where))
+        return self._store.delete(list(ids or ()), None if where is None else parse_conditions(where))
 
 
 class Index:
@@ -88,7 +93,7 @@ class Index:
 
     def __init__(self, folder: Path, snapshot: Snapshot, pipeline: Pipeline) -> None:
         self.path = folder
-        self._snapshot = snapshot
+        self._held: Snapshot | None = snapshot
         self._pipeline = pipeline
         self._refreshing = threading.Lock()
         self._scorers: dict[str, PairScorer] = {}
@@ -130,12 +135,24 @@ class Index:
         with self._refreshing:
             if read_manifest(self.path) == self._snapshot.manifest:
                 return False
-            self._snapshot = Snapshot.open(self.path, reuse=self._snapshot)
+            self._held = Snapshot.open(self.path, reuse=self._snapshot)
             return True
 
     def close(self) -> None:
-        """Let the generation go."""
-        self._snapshot.close()
+        """Let the generation go. Closing twice is harmless; anything else on a closed index is `UsageError`."""
+        if self._held is not None:
+            self._held.close()
+            self._held = None
+
+    @property
+    def _snapshot(self) -> Snapshot:
+        snapshot = self._held
+        if snapshot is None:
+            raise UsageError(f"this index is closed: open it again with Index.open({str(self.path)!r})")
+        return snapshot
+
+    def _refuse_closed(self) -> None:
+        _ = self._snapshot  # held no longer than this: whoever holds a generation keeps its files
 
     def __enter__(self) -> Index:
         return self
@@ -151,6 +168,7 @@ class Index:
 
         Raises `IndexLocked` while another writer is at work.
         """
+        self._refuse_closed()
         store = StoreWriter.open(self.path, self._pipeline, progress)
         try:
             yield Writer(store)
@@ -161,6 +179,7 @@ class Index:
 
     def merge(self, *, retrain: bool = False, progress: Progress | None = None) -> None:
         """Rewrite segments without deleted rows, packed to the recipe's segment size; `retrain` learns FAISS anew."""
+        self._refuse_closed()
         merge(self.path, self._pipeline, retrain=retrain, progress=progress)
         self.refresh()
         tidy(self.path)  # until now this index held the generation that was merged
@@ -188,18 +207,13 @@ class Index:
         """
         if query is None and vector is None:
             raise UsageError("search wants a query text, a vector, or both")
-        vectors = None if vector is None else _query_vector(vector)
+        vectors = None if vector is None else query_vector(vector)
         if query is None and "using" not in options:
             options["using"] = "dense"
         return self._search_texts([query], k, vectors, where, options)[0]
 
     def search_many(
-        self,
-        queries: Sequence[str],
-        k: int = 10,
-        *,
-        where: Where = None,
-        **options: Any,
+        self, queries: Sequence[str], k: int = 10, *, where: Where = None, **options: Any
     ) -> list[list[Hit]]:
         """Hits for several queries, in their order: as by searching one by one, but encoded in batches.
 
@@ -275,7 +289,7 @@ class Index:
 
     def _searcher(self, k: int, where: Where, options: Mapping[str, Any]) -> tuple[Snapshot, Searcher]:
         snapshot = self._snapshot
-        resolved = _resolved(self._pipeline.recipe, k, options)
+        resolved = options_by_name(self._pipeline.recipe, k, options)
         return snapshot, Searcher(snapshot, self._pipeline, resolved, _filter(where))
 
     def _search_texts(
@@ -352,7 +366,10 @@ class Index:
         """A document as it was added, or None."""
         snapshot = self._snapshot
         place = snapshot.locate([doc_id])[0]
-        return None if place is None else _load(snapshot, place)
+        if place is None:
+            return None
+        number = np.array([snapshot.bases[place.segment] + place.row])
+        return load_documents(snapshot, number)[0].document
 
     def __contains__(self, doc_id: object) -> bool:
         return isinstance(doc_id, str) and self._snapshot.locate([doc_id])[0] is not None
@@ -369,48 +386,12 @@ class Index:
                     yield doc_id
 
 
-def _load(snapshot: Snapshot, place: Place) -> Document:
-    number = np.array([snapshot.bases[place.segment] + place.row])
-    return load_documents(snapshot, number)[0].document
-
-
 def _pairs(snapshot: Snapshot, pool: Pool) -> list[tuple[str, float]]:
     return list(zip(snapshot.doc_ids(pool.keys), pool.scores.tolist(), strict=True))
 
 
-def _query_vector(vector: npt.ArrayLike) -> npt.NDArray[np.float32]:
-    """One vector (D,) as a matrix of one row."""
-    try:
-        matrix = np.atleast_2d(np.asarray(vector, dtype=np.float32))
-    except (TypeError, ValueError) as error:
-        raise BadVectors(f"the query vector is no array of numbers ({error})") from error
-    if matrix.ndim != 2 or len(matrix) != 1:
-        raise DimensionMismatch(f"the query vector has shape {matrix.shape}, wanted one vector (D,)")
-    return matrix
-
-
-def _resolved(recipe: Recipe, k: int, options: Mapping[str, Any]) -> SearchOptions:
-    known = inspect.signature(resolve_options).parameters.keys() - {"recipe", "k"}
-    if unknown := sorted(options.keys() - known):
-        raise UsageError(f"unknown search options {unknown}: there are {', '.join(sorted(known))}")
-    try:
-        return resolve_options(recipe, k=k, **options)
-    except (TypeError, ValueError) as error:
-        if isinstance(error, UsageError):
-            raise
-        raise UsageError(f"a search option has the wrong type: {error}") from error
-
-
 def _filter(where: Where) -> Filter | None:
     return None if where is None else parse_filter(where)
-
-
-def _checked(document: Document | Mapping[str, Any]) -> Document:
-    if isinstance(document, Document):
-        check_document(document)
-        # A copy: whoever reads a file into one dict again and again changes it before it is written.
-        return replace(document, metadata=deepcopy(document.metadata))
-    return document_from(deepcopy(dict(document)))
 
 
 __all__ = ["Added", "Index", "Ranking", "RunResult", "Writer"]

@@ -16,6 +16,7 @@ from retrieve.api import Index
 from retrieve.corpora.corpus import Corpus
 from retrieve.corpora.dataset import Dataset, read_dataset
 from retrieve.errors import IndexExists, InputError
+from retrieve.measures import DEFAULT_MEASURES
 from retrieve.measures.evaluate import Evaluation, evaluate, measured
 from retrieve.measures.names import parse_measures
 from retrieve.recipe import Recipe, load_recipe
@@ -23,8 +24,6 @@ from retrieve.store.pipeline import Pipeline
 from retrieve.store.place import home, index_path
 from retrieve.trec import as_run, write_run
 from retrieve.types import Progress, Query
-
-MEASURES = ("nDCG@10", "R@100", "AP", "RR@10")
 
 _log = logging.getLogger("retrieve")
 
@@ -36,7 +35,7 @@ def bench(
     *,
     split: str = "test",
     k: int = 1000,
-    measures: Sequence[str] = MEASURES,
+    measures: Sequence[str] = DEFAULT_MEASURES,
     relevance_level: int = 1,
     drop_self: bool = False,
     index: str | Path | None = None,

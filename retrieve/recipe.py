@@ -42,7 +42,9 @@ class Passages(_Section):
     @model_validator(mode="after")
     def _overlap_below_size(self) -> Passages:
         if self.size is not None and self.overlap >= self.size:
-            raise ValueError(f"overlap {self.overlap} must be smaller than size {self.size}")
+            raise ValueError(
+                f"passages.overlap {self.overlap} must be smaller than passages.size {self.size}"
+            )
         return self
 
 
@@ -69,8 +71,12 @@ class Dense(_Section):
 
     @model_validator(mode="after")
     def _own_vectors_have_dimensions(self) -> Dense:
-        if (self.model == "none") != (self.dimensions is not None):
-            raise ValueError('dimensions goes with model = "none" (vectors of your own), and only there')
+        if self.model == "none" and self.dimensions is None:
+            raise ValueError('dense.model = "none" needs dense.dimensions = N, of the vectors you will give')
+        if self.model != "none" and self.dimensions is not None:
+            raise ValueError(
+                'dense.dimensions goes with dense.model = "none" (vectors of your own), and only there'
+            )
         return self
 
     @property
@@ -193,6 +199,8 @@ def load_recipe(source: str | Path | Mapping[str, Any] | Recipe, overrides: Sequ
         path = _recipe_file(source)
         values, origin = _read_toml(path), f"recipe {path}"
         values.setdefault("name", path.stem)
+    if overrides:
+        origin += f" with {', '.join(overrides)}"
     for override in overrides:
         _apply_override(values, override)
     return _validate(values, origin)
@@ -256,6 +264,8 @@ def _explain(item: Any) -> str:
     if item["type"] == "extra_forbidden":
         known = _known_keys(item["loc"][:-1])
         return f"unknown key {key!r}; known here: {', '.join(known)}"
+    if item["type"] == "value_error":  # raised above, in words that name the keys and what was got
+        return str(item["ctx"]["error"])
     return f"{key}: {item['msg']} (got {item['input']!r})"
 
 

@@ -101,7 +101,7 @@ def test_another_reader_sees_a_commit_when_it_asks(toy: Index) -> None:
 def test_an_exception_in_a_writer_changes_nothing(toy: Index) -> None:
     before, generation = toy.search("wing", using="bm25"), toy.generation
     with pytest.raises(InputError), toy.writer() as writer:
-        writer.delete(where={})
+        writer.delete(where={"nothing": {"exists": False}})
         writer.add([{"id": "", "text": "wing"}], [unit_vectors(1, seed=3)[0]])
     assert (toy.search("wing", using="bm25"), toy.generation) == (before, generation)
 
@@ -288,6 +288,43 @@ def test_ids_to_delete_are_a_list_not_one_string(toy: Index) -> None:
     with pytest.raises(UsageError, match=r"write \['12'\]"), toy.writer() as writer:
         writer.delete("12")
     assert len(toy) == 60
+
+
+def test_one_document_is_not_a_list(toy: Index) -> None:
+    record = {"id": "one", "text": "wing"}
+    for document in (record, Document("one", "wing")):
+        with pytest.raises(UsageError, match="add wants a list, got one"), toy.writer() as writer:
+            writer.add(document)  # type: ignore[arg-type]
+    assert len(toy) == 60
+
+
+def test_deleting_nothing_in_particular_is_refused(toy: Index) -> None:
+    with pytest.raises(UsageError, match="nothing to delete"), toy.writer() as writer:
+        writer.delete()
+    for everything in ({}, "{}", {"and": []}):
+        with pytest.raises(UsageError, match="selects everything"), toy.writer() as writer:
+            writer.delete(where=everything)
+    with toy.writer() as writer:
+        assert writer.delete([]) == 0
+    assert len(toy) == 60
+    assert toy.search("wing", using="bm25", where={}) == toy.search("wing", using="bm25")
+
+
+def test_a_closed_index_says_that_it_is_closed(tmp_path: Path) -> None:
+    with Index.create(tmp_path / "i", LEXICAL) as index:
+        pass
+    index.close()
+    uses: list[Callable[[], object]] = [
+        lambda: index.search("wing"),
+        lambda: index.get("a"),
+        lambda: len(index),
+        index.refresh,
+        index.merge,
+        lambda: index.writer().__enter__(),
+    ]
+    for use in uses:
+        with pytest.raises(UsageError, match="this index is closed"):
+            use()
 
 
 def test_no_index_there(tmp_path: Path) -> None:

@@ -100,7 +100,10 @@ def test_the_digest_covers_what_decides_the_bytes(change: dict[str, Any], same: 
         ({**SMALL, "passages": {"size": "64"}}, r"passages\.size: .*got '64'"),
         ({**SMALL, "passages": {"size": True}}, r"passages\.size"),
         ({**SMALL, "passages": {"size": 0}}, r"passages\.size"),
-        ({**SMALL, "passages": {"size": 8, "overlap": 8}}, "overlap 8 must be smaller than size 8"),
+        (
+            {**SMALL, "passages": {"size": 8, "overlap": 8}},
+            r"passages\.overlap 8 must be smaller than passages\.size 8$",
+        ),
         ({**SMALL, "passages": {"mode": "all"}}, r"passages\.mode"),
         ({**SMALL, "search": {"bm25": {"b": 1.5}}}, r"search\.bm25\.b"),
         ({**SMALL, "search": {"bm25": {"k1": float("inf")}}}, r"search\.bm25\.k1"),
@@ -110,8 +113,11 @@ def test_the_digest_covers_what_decides_the_bytes(change: dict[str, Any], same: 
         ({**SMALL, "filters": {"fields": "year"}}, r"filters\.fields"),
         ({**SMALL, "filters": {"fields": [7]}}, r"filters\.fields\.0"),
         ({**SMALL, "bm25": {1, 2}}, "a recipe is made of"),
-        ({"name": "x", "dense": {"model": "none"}}, "dimensions goes with"),
-        ({"name": "x", "dense": {"model": "m", "dimensions": 4}}, "dimensions goes with"),
+        (
+            {"name": "x", "dense": {"model": "none"}},
+            r'mapping: dense\.model = "none" needs dense\.dimensions',
+        ),
+        ({"name": "x", "dense": {"model": "m", "dimensions": 4}}, r"dense\.dimensions goes with"),
         ({"name": "x", "dense": []}, "dense"),
     ],
 )
@@ -133,6 +139,15 @@ def test_what_is_refused(recipe: dict[str, Any], message: str) -> None:
 def test_overrides_that_are_refused(override: str, message: str) -> None:
     with pytest.raises(RecipeError, match=message):
         load_recipe(SMALL, [override])
+
+
+def test_an_error_names_the_overrides_beside_the_recipe() -> None:
+    with pytest.raises(
+        RecipeError, match=r"bm25\.toml with passages\.size=0, passages\.mode=first: passages\.size"
+    ):
+        load_recipe("bm25", ["passages.size=0", "passages.mode=first"])
+    with pytest.raises(RecipeError, match=r'flat\.toml with dense\.model=none: dense\.model = "none" needs'):
+        load_recipe("flat", ["dense.model=none"])
 
 
 @pytest.mark.parametrize("content", [b"[bm25", b"name = '\xff'", b"name = 1\nname = 2"])

@@ -11,7 +11,7 @@ import click
 
 from retrieve.cli.hits import hit_json, show_hits
 from retrieve.cli.options import recipe_option
-from retrieve.cli.output import as_json, print_json
+from retrieve.cli.output import as_json, counted, print_json
 from retrieve.cli.progress import progress_shown
 from retrieve.cli.session import writes_index
 from retrieve.types import Document
@@ -52,9 +52,9 @@ def command(recipe: str, *, as_json: bool) -> None:
             counts = writer.add(public_documentation())
         seconds = time.perf_counter() - start
         _log.info(
-            "%s: %d documents added, %d as they were, %.1f s",
+            "%s: %s added, %d as they were, %.1f s",
             index.path,
-            counts.added + counts.updated,
+            counted(counts.added + counts.updated, "document"),
             counts.unchanged,
             seconds,
         )

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from retrieve.cli.output import one_line, snippet
+from retrieve.cli.output import counted, one_line, snippet
 from retrieve.types import Hit
 
 SHOWN_TERMS = 8
@@ -42,4 +42,4 @@ def _show_reason(reason: Mapping[str, Any]) -> None:
             f"{term['term']} {term['contribution']:.3f} (in {term['document_frequency']})" for term in terms
         )
         score = "not found" if view["score"] is None else f"{view['score']:.4f}"
-        click.echo(f"     {name}: {score} over {len(view['passages'])} passages  {parts}".rstrip())
+        click.echo(f"     {name}: {score} over {counted(len(view['passages']), 'passage')}  {parts}".rstrip())

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import click
 
+from retrieve.measures import DEFAULT_MEASURES
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -75,7 +77,7 @@ measure_option = click.option(
     "measures",
     multiple=True,
     metavar="MEASURE",
-    default=("nDCG@10", "R@100", "AP", "RR@10"),
+    default=DEFAULT_MEASURES,
     show_default=True,
     help="A measure by its ir-measures name; as often as wanted.",
 )

@@ -49,6 +49,11 @@ def snippet(text: str, width: int = 240) -> str:
     return line[:width].rsplit(" ", 1)[0] + " …"
 
 
+def counted(number: int, noun: str, several: str = "") -> str:
+    """A number and what is counted: 1 hit, 2 hits; `several` where the plural is another word."""
+    return f"{number:,} {noun if number == 1 else several or f'{noun}s'}"
+
+
 def figure(value: float) -> str:
     """A measure as it is usually printed."""
     return f"{value:.4f}"

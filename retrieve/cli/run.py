@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from retrieve.cli.options import drop_self_option, given, model_option, search_options
-from retrieve.cli.output import as_json, print_json
+from retrieve.cli.output import as_json, counted, print_json
 from retrieve.cli.progress import progress_shown
 from retrieve.errors import UsageError
 
@@ -47,7 +47,8 @@ def command(
     write_run(out, result.rankings, tag)
     for view, silent in result.silent.items():
         if silent:
-            _log.warning("%s found nothing for %d queries: %s", view, len(silent), _some(silent))
+            number = counted(len(silent), "query", "queries")
+            _log.warning("%s found nothing for %s: %s", view, number, _some(silent))
     rate = len(asked) / seconds
     if as_json:
         print_json(
@@ -63,7 +64,7 @@ def command(
             }
         )
     else:
-        _log.info("%d queries in %.1f s (%.1f a second)", len(asked), seconds, rate)
+        _log.info("%s in %.1f s (%.1f a second)", counted(len(asked), "query", "queries"), seconds, rate)
 
 
 def _some(ids: list[str]) -> str:

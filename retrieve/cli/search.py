@@ -12,7 +12,7 @@ import click
 
 from retrieve.cli.hits import hit_json, show_hits
 from retrieve.cli.options import given, model_option, search_options
-from retrieve.cli.output import as_json, one_line, print_json
+from retrieve.cli.output import as_json, counted, one_line, print_json
 from retrieve.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def command(
         )
     else:
         _print(hits, reasons, format or ("table" if sys.stdout.isatty() else "jsonl"))
-        _log.info("%d hits in %.0f ms", len(hits), seconds * 1000)
+        _log.info("%s in %.0f ms", counted(len(hits), "hit"), seconds * 1000)
 
 
 def _read_query() -> str:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 from retrieve.errors import InputError
@@ -69,6 +71,17 @@ def document_from(mapping: Mapping[str, Any], where: str = "") -> Document:
     )
     check_document(document, where)
     return document
+
+
+def stored_form(document: Document | Mapping[str, Any]) -> Document:
+    """A document that a caller made, checked and copied.
+
+    A copy, because whoever reads a file into one dict again and again changes it before it is written.
+    """
+    if isinstance(document, Document):
+        check_document(document)
+        return replace(document, metadata=deepcopy(document.metadata))
+    return document_from(deepcopy(dict(document)))
 
 
 def _id_of(fields: Mapping[str, Any], where: str) -> str:

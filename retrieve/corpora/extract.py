@@ -6,9 +6,11 @@ file. HTML and PDF need the extra `files`.
 
 from __future__ import annotations
 
+import logging
 import re
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -119,7 +121,7 @@ def pdf_text(path: Path, where: str) -> tuple[str, str]:
     except ImportError as error:
         raise MissingExtra("reading PDF files", "files") from error
     try:
-        with PdfReader(path) as reader:
+        with _errors_only("pypdf"), PdfReader(path) as reader:
             if reader.is_encrypted and not reader.decrypt(""):
                 raise InputError(where, "is encrypted with a password: decrypt it or take it out")
             pages = [page.extract_text().strip() for page in reader.pages]
@@ -129,3 +131,15 @@ def pdf_text(path: Path, where: str) -> tuple[str, str]:
         ) from error
     text = "\n\n".join(page for page in pages if page)
     return "", text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "\ufffd")
+
+
+@contextmanager
+def _errors_only(name: str) -> Iterator[None]:
+    """Another package's logger without its warnings: it finds fault with files that it reads well enough."""
+    logger = logging.getLogger(name)
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)

@@ -6,6 +6,7 @@ same bytes twice only on one thread, so training and adding run on one; searchin
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,7 +24,14 @@ _SAMPLES_PER_CENTROID = 39  # below it FAISS itself warns that clusters are poor
 _OPQ_CENTROIDS = 256  # OPQ learns its rotation by way of a quantizer of 8 bits, whatever follows it
 _GPU_LIMIT = 2_048  # FAISS finds no more than this on a GPU
 _PARAMETERS = ("ef_search", "nprobe")
+# Where in FAISS it was noticed, and the condition that failed where words follow it.
+_ORIGIN = re.compile(r"Error in .*? at \S+:\d+: (?:Error: )?(?:'.*?' failed: )?")
 _GPU_LOCK = threading.Lock()  # FAISS on a GPU is not safe in two threads, FAISS on the CPU is
+
+
+def check_factory(factory: str, dimensions: int) -> None:
+    """Raise RecipeError unless FAISS makes an index of so many dimensions from the string."""
+    _make(factory, dimensions)
 
 
 def minimum_sample(factory: str, dimensions: int) -> int:
@@ -182,13 +190,14 @@ def _make(factory: str, dimensions: int) -> Any:
     try:
         index = faiss.index_factory(dimensions, factory, faiss.METRIC_INNER_PRODUCT)
     except RuntimeError as error:
+        said = " ".join(_ORIGIN.sub("", str(error), count=1).split())
         raise RecipeError(
-            f"FAISS factory string {factory!r} does not make an index of {dimensions} dimensions: {error}"
+            f"dense.factory = {factory!r} makes no index of {dimensions} dimensions; FAISS says: {said}"
         ) from error
     # Some strings make an index by distance without a word (HNSW over PQ), one wants ids of its own.
     if index.metric_type != faiss.METRIC_INNER_PRODUCT or isinstance(index, faiss.IndexIDMap):
         raise RecipeError(
-            f"FAISS factory string {factory!r} makes no index of rows by inner product: choose another"
+            f"dense.factory = {factory!r} makes no index of rows by inner product: choose another"
         )
     return index
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar, get_args
+from typing import Any, TypeVar, get_args
 
 from retrieve.errors import UsageError
 from retrieve.recipe import Aggregate, FusionMethod, Recipe, Unit
@@ -85,6 +86,19 @@ def resolve_options(  # noqa: PLR0913 - every search setting may be given by nam
     )
     _check_numbers(options)
     return options
+
+
+def options_by_name(recipe: Recipe, k: int, options: Mapping[str, Any]) -> SearchOptions:
+    """`resolve_options` for settings of unknown names and types; what it cannot take is `UsageError` too."""
+    known = inspect.signature(resolve_options).parameters.keys() - {"recipe", "k"}
+    if unknown := sorted(options.keys() - known):
+        raise UsageError(f"unknown search options {unknown}: there are {', '.join(sorted(known))}")
+    try:
+        return resolve_options(recipe, k=k, **options)
+    except (TypeError, ValueError) as error:
+        if isinstance(error, UsageError):
+            raise
+        raise UsageError(f"a search option has the wrong type: {error}") from error
 
 
 def _views(recipe: Recipe, using: str | Sequence[str] | None) -> tuple[str, ...]:

@@ -1,12 +1,17 @@
-"""Makes the folder of an empty index: generation 0, which names no segments."""
+"""Makes the folder of an empty index, generation 0, which names no segments; and takes it away if it stays empty.
+
+What is wrong with a recipe is found here, not when the first segment is sealed an hour later.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from retrieve.errors import IndexExists
+from retrieve.errors import IndexExists, IndexLocked
 from retrieve.files import remove_folder, sync_folder, write_file, writer_lock
-from retrieve.store.manifest import MANIFEST, Manifest, read_manifest
+from retrieve.index.faiss_index import check_factory
+from retrieve.store.manifest import MANIFEST, EncoderRecord, Manifest, read_manifest
+from retrieve.store.pending import PENDING
 from retrieve.store.pipeline import Pipeline
 
 _LOCK = "lock"
@@ -19,9 +24,12 @@ def create_index(folder: Path, pipeline: Pipeline, *, force: bool = False) -> No
     An index to which nothing was committed yet, built by the same recipe and encoder, is kept, so that its build can
     go on; search defaults and the encoder's place are taken from the new recipe. Anything else in the way is
     `IndexExists`. `force` deletes an index, never another kind of folder. `IndexLocked` while there is a writer.
+    Raises `RecipeError` for a language or a FAISS factory string that does not exist; nothing is touched then.
     """
-    record = pipeline.encoder_record()
     recipe = pipeline.recipe
+    _ = pipeline.analyzer  # refuses an unknown language
+    record = pipeline.encoder_record()
+    _check_factory(pipeline, record)
     manifest = Manifest(
         recipe=recipe.model_dump(mode="json", exclude_none=True), recipe_digest=recipe.digest, encoder=record
     )
@@ -40,6 +48,21 @@ def create_index(folder: Path, pipeline: Pipeline, *, force: bool = False) -> No
                 f"{folder} is an index already: add to it, choose another place, or use --force"
             )
         write_file(folder / MANIFEST, manifest.encode())
+
+
+def remove_unfilled(folder: Path) -> None:
+    """Remove an index to which nothing was committed and for which no segment was sealed, unless a writer has it."""
+    try:
+        with writer_lock(folder / _LOCK):
+            if read_manifest(folder).generation == 0 and not (folder / PENDING).exists():
+                remove_folder(folder)
+    except IndexLocked:
+        return
+
+
+def _check_factory(pipeline: Pipeline, record: EncoderRecord | None) -> None:
+    if record is not None and not pipeline.dense.flat:
+        check_factory(pipeline.dense.factory, record.dimensions)
 
 
 def _continues(found: Manifest, wanted: Manifest) -> bool:

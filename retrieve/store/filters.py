@@ -132,6 +132,16 @@ def parse_filter(where: Mapping[str, Any] | str) -> Filter:
     return _object(_decode(where) if isinstance(where, str) else where, "where", 0)
 
 
+def parse_conditions(where: Mapping[str, Any] | str) -> Filter:
+    """A filter that has at least one condition, for what cannot be undone: `{}` is more likely a slip than a wish."""
+    parsed = parse_filter(where)
+    if isinstance(parsed, AllOf) and not parsed.parts:
+        raise UsageError(
+            f"the filter {where!r} selects everything: name a field; to empty an index, create it again by force"
+        )
+    return parsed
+
+
 def matches(where: Filter, metadata: Mapping[str, Any]) -> bool:
     """Whether a document's metadata (a JSON object) passes the filter: the meaning of the language.
 

@@ -141,7 +141,8 @@ def read_manifest(folder: Path, name: str = MANIFEST) -> Manifest:
     if not found or rest != checksum_bytes(f"{body}}}".encode()) + '"}':
         _refuse_newer(path, text)
         raise IndexCorrupt(
-            f"{path} fails its own checksum: an earlier generation may be beside it as manifest.N.json"
+            f"{path} fails its own checksum: restore the index from a copy, or build it again "
+            "(the manifest.N.json beside it are older; files that only they name may be gone)"
         )
     values = json.loads(f"{body}}}")
     _refuse_newer(path, text)

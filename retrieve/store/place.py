@@ -32,7 +32,12 @@ def index_path(name: str | Path) -> Path:
     if path.exists() or path.is_absolute() or len(path.parts) > 1:
         return path
     at_home = home() / path
-    return path if path.suffix and not (at_home / MANIFEST).is_file() else at_home
+    return path if path.suffix and not is_index(at_home) else at_home
+
+
+def is_index(folder: Path) -> bool:
+    """Whether there is a manifest, good or bad."""
+    return (folder / MANIFEST).is_file()
 
 
 def list_indexes(folder: Path | None = None) -> list[Path]:
@@ -40,4 +45,4 @@ def list_indexes(folder: Path | None = None) -> list[Path]:
     place = folder if folder is not None else home()
     if not place.is_dir():
         return []
-    return sorted(path for path in place.iterdir() if (path / MANIFEST).is_file())
+    return sorted(path for path in place.iterdir() if is_index(path))

@@ -44,6 +44,17 @@ def own_vectors(
     return stored
 
 
+def query_vector(vector: npt.ArrayLike) -> npt.NDArray[np.float32]:
+    """One vector (D,) as a matrix (1,D) float32, its values unchecked. Raises `BadVectors`, `DimensionMismatch`."""
+    try:
+        matrix = np.atleast_2d(np.asarray(vector, dtype=np.float32))
+    except (TypeError, ValueError) as error:
+        raise BadVectors(f"the query vector is no array of numbers ({error})") from error
+    if matrix.ndim != 2 or len(matrix) != 1:
+        raise DimensionMismatch(f"the query vector has shape {matrix.shape}, wanted one vector (D,)")
+    return matrix
+
+
 def prepare(
     vectors: npt.NDArray[np.float32], name: str, dimensions: int | None, *, normalize: bool
 ) -> npt.NDArray[np.float32]:
@@ -60,23 +71,26 @@ def prepare(
     return np.asarray(vectors / norms, dtype=np.float32)
 
 
+def without_surplus(vectors: FloatArray, passages: int) -> FloatArray:
+    """The one vector of a document without passages is dropped: so a file of one row each fits any collection."""
+    return vectors[:0] if passages == 0 and len(vectors) == 1 else vectors
+
+
 def fitting_vectors(staged: Staged, spans: IntArray, pipeline: Pipeline) -> FloatArray | None:
     """The vectors (S,D) of a document's passages where they are known, else None: they are to be encoded.
 
-    A document without passages may have one, which is dropped: so a file of one row per document fits any collection.
     Vectors of an older version count only if it was cut into the same passages. Raises `BadVectors` for a wrong
     number of the caller's own, and where there are none and no encoder.
     """
     doc_id = staged.document.id
     if staged.vectors is not None and staged.spans is None:
-        if not len(spans) and len(staged.vectors) == 1:
-            return staged.vectors[:0]
-        if len(staged.vectors) != len(spans):
+        given = without_surplus(staged.vectors, len(spans))
+        if len(given) != len(spans):
             raise BadVectors(
                 f"document {doc_id!r} has {len(spans)} passages under this recipe, "
-                f"{len(staged.vectors)} vectors were given: give one for each passage, as an array (S,D)"
+                f"{len(given)} vectors were given: give one for each passage, as an array (S,D)"
             )
-        return staged.vectors
+        return given
     if staged.spans is not None and np.array_equal(staged.spans, spans):
         return staged.vectors
     if pipeline.recipe.dense is not None and not pipeline.has_encoder and len(spans):

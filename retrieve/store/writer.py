@@ -25,7 +25,7 @@ from retrieve.store.draft import Draft
 from retrieve.store.filters import Filter, matches
 from retrieve.store.pipeline import Pipeline
 from retrieve.store.snapshot import Place, select_rows
-from retrieve.store.vectors import fitting_vectors, own_vectors
+from retrieve.store.vectors import fitting_vectors, own_vectors, without_surplus
 from retrieve.types import Document, Progress
 
 _CHUNK_DOCUMENTS = 256
@@ -241,7 +241,12 @@ class Writer:
                 return _UNCHANGED
             if older.hashes.body == hashes.body:
                 kept = self._kept(document.id, older.place)
-            if same and own is not None and kept is not None and np.array_equal(own, kept.vectors):
+            if (
+                same
+                and own is not None
+                and kept is not None
+                and np.array_equal(without_surplus(own, len(kept.spans)), kept.vectors)
+            ):
                 return _UNCHANGED
             if older.place is None:
                 self._batch.remove(document.id)

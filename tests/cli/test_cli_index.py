@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from retrieve.cli import main
-from retrieve.files import checksum_file
+from retrieve.files import checksum_file, writer_lock
 
 DOCUMENTS = [
     {"_id": "air", "title": "Carriage by air", "text": "Liability of carriers for delay.", "year": 1999},
@@ -71,6 +72,57 @@ def test_create_fills_in_one_commit_and_says_what_it_did(corpus: Path) -> None:
     assert answer("index", "create", "laws", "--recipe", "bm25", "--force")["documents"] == 0
 
 
+@pytest.mark.parametrize(
+    "content", [None, b"[]\n", b"\xff\xfe no format", b'{"id": "a", "text": "one"}\n{\n']
+)
+def test_a_create_that_failed_leaves_nothing_in_the_way(
+    corpus: Path, home: Path, tmp_path: Path, content: bytes | None
+) -> None:
+    source = tmp_path / "source"
+    if content is not None:
+        source.write_bytes(content)
+    call("index", "create", "laws", source, "--recipe", "bm25", status=1)
+    assert not (home / "laws").exists()
+    assert list(home.iterdir()) == []
+    assert answer("index", "create", "laws", corpus, "--recipe", "bm25", "--set", "bm25.language=german")
+
+
+def test_a_create_that_failed_keeps_what_it_sealed_and_what_was_there(home: Path, tmp_path: Path) -> None:
+    source = tmp_path / "source.jsonl"
+    many = [{"id": f"d{number}", "text": "one"} for number in range(300)]  # documents are staged by 256
+    write_lines(source, [*many, {"text": "no id"}])
+    small = ["--recipe", "bm25", "--set", "segments.passages=200"]
+    call("index", "create", "sealed", source, *small, status=1)
+    assert (home / "sealed" / "pending.json").is_file()
+    write_lines(source, many)
+    assert answer("index", "create", "sealed", source, *small)["added"] == 300
+    call("index", "create", "empty", "--recipe", "bm25")
+    call("index", "create", "empty", tmp_path / "nowhere", "--recipe", "bm25", status=1)
+    assert answer("index", "info", "empty")["generation"] == 0
+
+
+def test_a_create_that_is_interrupted_leaves_nothing_and_what_another_writer_began(
+    corpus: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from retrieve.cli.index import sources
+
+    def interrupted(*_: object, **__: object) -> Callable[..., None]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sources, "progress_shown", interrupted)
+    call("index", "create", "laws", corpus, "--recipe", "bm25", status=130)
+    assert not (home / "laws").exists()
+
+    def interrupted_beside_a_writer(*_: object, **__: object) -> Callable[..., None]:
+        locked.enter_context(writer_lock(home / "laws" / "lock"))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sources, "progress_shown", interrupted_beside_a_writer)
+    with ExitStack() as locked:
+        call("index", "create", "laws", corpus, "--recipe", "bm25", status=130)
+        assert (home / "laws" / "manifest.json").is_file()
+
+
 def test_add_tells_added_updated_and_unchanged(corpus: Path, tmp_path: Path) -> None:
     call("index", "create", "laws", corpus, "--recipe", "bm25")
     changed = [DOCUMENTS[0], DOCUMENTS[1] | {"text": "New."}, {"id": "road", "text": "Lorries."}]
@@ -79,6 +131,9 @@ def test_add_tells_added_updated_and_unchanged(corpus: Path, tmp_path: Path) -> 
     assert wanted.items() <= answer("index", "add", "laws", more).items()
     stdin = json.dumps({"id": "tram", "text": "Rails in streets."}).encode()
     assert "1 added" in call("index", "add", "laws", "-", stdin=stdin).stdout
+    call("index", "create", "one", "--recipe", "bm25")
+    assert "1 document in 1 passage (" in call("index", "add", "one", "-", stdin=stdin).stdout
+    assert call("search", "one", "rails").stderr.startswith("1 hit in ")
 
 
 @pytest.mark.parametrize(
@@ -100,8 +155,23 @@ def test_delete_by_id_by_filter_and_from_a_list(
     assert answer("index", "info", "laws")["documents"] == left
 
 
+def test_delete_says_how_many_ids_were_not_there(corpus: Path, tmp_path: Path) -> None:
+    call("index", "create", "laws", corpus, "--recipe", "bm25")
+    result = call("index", "delete", "laws", "air", "nobody", "nobody", "--where", '{"year": 2009}')
+    assert "2 deleted, 2 documents left" in result.stdout
+    assert result.stderr == "warning: 1 id: not in the index, so not deleted\n"
+    wanted = {"deleted": 1, "not_found": 2, "documents": 1}
+    assert wanted.items() <= answer("index", "delete", "laws", "rail", "air", "nobody").items()
+    (tmp_path / "none.txt").touch()
+    wanted = {"deleted": 0, "not_found": 0, "documents": 1}
+    assert wanted.items() <= answer("index", "delete", "laws", "--ids-from", tmp_path / "none.txt").items()
+    result = call("index", "delete", "laws", "none")
+    assert (result.stderr, "1 deleted, 0 documents left" in result.stdout) == ("", True)
+
+
 def test_delete_of_nothing_is_wrong_usage(corpus: Path) -> None:
     call("index", "create", "laws", corpus, "--recipe", "bm25")
+    assert "selects everything" in call("index", "delete", "laws", "--where", "{}", status=2).stderr
     assert "nothing to delete" in call("index", "delete", "laws", status=2).stderr
     call("index", "delete", "laws", "--where", "{", status=2)
 

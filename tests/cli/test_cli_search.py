@@ -218,7 +218,7 @@ def test_run_then_evaluate_gives_what_bench_gives(place: Path, tmp_path: Path) -
     ran = call("run", "words", place / "data", "--out", out, "--json", "--tag", "mine")
     report = json.loads(ran.stdout)
     assert {"queries": 4, "silent": {"bm25": 1}, "run": str(out), "k": 1000}.items() <= report.items()
-    assert "bm25 found nothing for 1 queries: q4" in ran.stderr
+    assert "bm25 found nothing for 1 query: q4" in ran.stderr
     assert out.read_text().split("\n")[0].endswith(" mine")
     assert call("run", "words", place / "data", "--out", "-", "--tag", "mine").stdout == out.read_text()
     evaluated = call("evaluate", out, place / "data", "--json")

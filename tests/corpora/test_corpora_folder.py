@@ -167,6 +167,16 @@ def test_damaged_pdf_files_never_raise_anything_else(
         assert error.where == str(path)
 
 
+def test_what_pypdf_finds_strange_about_a_file_that_it_reads_is_not_passed_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "a.pdf").write_bytes(b"rubbish\n" + pdf("Some text"))
+    level = logging.getLogger("pypdf").level
+    assert [document.text for document in open_corpus(tmp_path)] == ["Some text"]
+    assert caplog.records == []
+    assert logging.getLogger("pypdf").level == level
+
+
 def test_bad_files_are_named_and_skipped_on_request(tmp_path: Path) -> None:
     (tmp_path / "good.txt").write_text("good")
     (tmp_path / "latin.txt").write_bytes(b"caf\xe9")

@@ -158,8 +158,25 @@ def test_what_training_needs(factory: str, needed: int) -> None:
 
 @pytest.mark.parametrize("factory", ["Foo", "", "IVF8", "PQ5", "LSH", "HNSW8_PQ4", "IDMap,Flat"])
 def test_bad_factory_strings(factory: str) -> None:
-    with pytest.raises(RecipeError, match=f"FAISS factory string '{factory}'"):
-        faiss_index.minimum_sample(factory, D)
+    with pytest.raises(RecipeError, match=rf"^dense\.factory = '{factory}' makes no index of") as caught:
+        faiss_index.check_factory(factory, D)
+    assert ".cpp" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("factory", "said"),
+    [
+        ("PQ5", "The dimension of the vector (d) should be a multiple of the number of subquantizers (M)"),
+        ("IVF8,PQ4x4,", "could not parse code description PQ4x4, in IVF8,PQ4x4,"),
+        ("Foo", "could not parse index string Foo"),
+    ],
+)
+def test_what_faiss_says_is_given_without_its_source_line(factory: str, said: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        faiss_index.check_factory(factory, D)
+    wanted = f"dense.factory = {factory!r} makes no index of {D} dimensions; FAISS says: {said}"
+    assert str(caught.value) == wanted
+    faiss_index.check_factory("PQ4", D)
 
 
 def test_too_small_a_sample_is_refused_in_the_words_of_faiss() -> None:

@@ -104,7 +104,7 @@ def test_a_damaged_manifest_is_named_and_the_one_before_it_lies_beside_it(index:
     for read in (lambda: Index.open(index.path), index.refresh):
         with pytest.raises(IndexCorrupt, match=r"manifest\.N\.json"):
             read()
-    assert any("manifest.json fails its own checksum" in problem for problem in index.verify())
+    assert any("manifest.json fails its own checksum: restore" in problem for problem in index.verify())
     assert read_manifest(index.path, "manifest.1.json").generation == 1
 
 

@@ -6,13 +6,22 @@ import multiprocessing
 from collections.abc import Iterable, Iterator
 from multiprocessing.synchronize import Event
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from store_index import documents, lexical_recipe, make, own_recipe, segment_files, vectors
 
 from retrieve import Document, Index
-from retrieve.errors import BadVectors, DimensionMismatch, IndexExists, IndexLocked, InputError, UsageError
+from retrieve.errors import (
+    BadVectors,
+    DimensionMismatch,
+    IndexExists,
+    IndexLocked,
+    InputError,
+    RecipeError,
+    UsageError,
+)
 
 
 def test_counts_and_last_version_of_an_id_that_comes_often_in_one_add(tmp_path: Path) -> None:
@@ -235,6 +244,17 @@ def test_a_document_without_passages_has_no_vectors_or_one_that_is_dropped(tmp_p
                 writer.add([Document("e", text)], [given])
 
 
+def test_one_row_for_each_document_again_changes_nothing(tmp_path: Path) -> None:
+    rows = [Document("a", "text"), Document("b", "")]
+    with make(tmp_path / "a.index", own_recipe(), rows, vectors(2)) as index:
+        with index.writer() as writer:
+            assert writer.add(rows, vectors(2)) == (0, 0, 2)
+            waiting = Document("c", "")
+            assert writer.add([waiting, waiting], vectors(2)) == (1, 0, 1)
+        with index.writer() as writer:
+            assert writer.add(rows, vectors(2, seed=1)) == (0, 1, 1)
+
+
 def test_metadata_changes_keep_the_vectors(tmp_path: Path) -> None:
     """Sealed or still waiting, an older version with the same text gives its vectors to the newer one."""
     changed = [Document(row.id, row.text, "", {"number": -1}) for row in documents(6)]
@@ -248,6 +268,30 @@ def test_metadata_changes_keep_the_vectors(tmp_path: Path) -> None:
             assert (best.doc_id, best.score > 0.999) == (row.id, True)
         with pytest.raises(BadVectors, match="has no vectors"), index.writer() as writer:
             writer.add([Document("d0000", "another text", "", {})])
+
+
+@pytest.mark.parametrize(
+    ("recipe", "said"),
+    [
+        (lexical_recipe() | {"bm25": {"language": "klingon"}}, "language 'klingon': choose one of none, "),
+        (
+            own_recipe(factory="IVF4,PQ3"),
+            r"dense\.factory = 'IVF4,PQ3' makes no index of 4 dimensions; FAISS",
+        ),
+    ],
+)
+def test_a_recipe_that_cannot_work_is_refused_before_anything_is_touched(
+    tmp_path: Path, recipe: dict[str, Any], said: str
+) -> None:
+    if "dense" in recipe:
+        pytest.importorskip("faiss")
+    with pytest.raises(RecipeError, match=said):
+        Index.create(tmp_path / "new.index", recipe)
+    assert not (tmp_path / "new.index").exists()
+    with make(tmp_path / "old.index", lexical_recipe(), documents(1)) as index:
+        with pytest.raises(RecipeError, match=said):
+            Index.create(index.path, recipe, force=True)
+        assert index.verify() == []
 
 
 def test_create_takes_only_what_is_free_or_unfinished(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from retrieve.cli.index.sources import fill, source_options
+from retrieve.cli.index.sources import fill, report, source_options
 from retrieve.cli.options import model_option
 from retrieve.cli.output import as_json
 
@@ -23,7 +23,7 @@ from retrieve.cli.output import as_json
 )
 @model_option
 @as_json
-def command(index: str, sources: tuple[str, ...], model: str | None, **how: Any) -> None:
+def command(index: str, sources: tuple[str, ...], model: str | None, *, as_json: bool, **how: Any) -> None:
     """Add the documents of each SOURCE to INDEX, in order and in one commit.
 
     A document whose id is there already is left alone if it is equal, and replaced if it is not.
@@ -31,4 +31,4 @@ def command(index: str, sources: tuple[str, ...], model: str | None, **how: Any)
     from retrieve.api import Index
 
     with Index.open(index, model=model) as opened:
-        fill(opened, sources, **how)
+        report(opened, fill(opened, sources, **how), as_json=as_json)

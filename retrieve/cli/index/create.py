@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from retrieve.cli.index.sources import fill, source_options
+from retrieve.cli.index.sources import fill, report, source_options
 from retrieve.cli.options import recipe_options, with_options
 from retrieve.cli.output import as_json
 
@@ -19,7 +19,14 @@ from retrieve.cli.output import as_json
 @click.option("--force", is_flag=True, help="Delete the index that is there.")
 @as_json
 def command(
-    index: str, sources: tuple[str, ...], recipe: str, overrides: tuple[str, ...], *, force: bool, **how: Any
+    index: str,
+    sources: tuple[str, ...],
+    recipe: str,
+    overrides: tuple[str, ...],
+    *,
+    force: bool,
+    as_json: bool,
+    **how: Any,
 ) -> None:
     """Make INDEX by a recipe, and fill it from each SOURCE in one commit.
 
@@ -27,6 +34,15 @@ def command(
     HTML or PDF files, ir_datasets:NAME, python: (the standard library's documentation), or - for standard input.
     """
     from retrieve.api import Index
+    from retrieve.store.create import remove_unfilled
+    from retrieve.store.place import index_path, is_index
 
+    ours = force or not is_index(index_path(index))
     with Index.create(index, recipe, overrides, force=force) as made:
-        fill(made, sources, **how)
+        try:
+            filled = fill(made, sources, **how)
+        except BaseException:
+            if ours:  # an empty index would only be in the way of the next attempt
+                remove_unfilled(made.path)
+            raise
+        report(made, filled, as_json=as_json)

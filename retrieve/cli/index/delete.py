@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterator
 from typing import BinaryIO
 
 import click
 
-from retrieve.cli.output import as_json, print_json
+from retrieve.cli.output import as_json, counted, print_json
 from retrieve.corpora.stream import STANDARD_INPUT, decoded
 from retrieve.errors import InputError, UsageError
+
+_log = logging.getLogger("retrieve")
 
 
 @click.command("delete")
@@ -32,23 +35,28 @@ def command(
     """Delete documents of INDEX by ID, by --where, or by both."""
     from retrieve.api import Index
 
-    doomed = [*ids, *(_ids(ids_from) if ids_from is not None else ())]
-    if not doomed and where is None and ids_from is None:
+    wanted = dict.fromkeys([*ids, *(_ids(ids_from) if ids_from is not None else ())])
+    if not wanted and where is None and ids_from is None:
         raise UsageError("nothing to delete: give ids, --ids-from or --where")
     with Index.open(index) as opened:
         with opened.writer() as writer:
-            deleted = writer.delete(doomed, where)
+            by_id = writer.delete(wanted)
+            deleted = by_id + (writer.delete(where=where) if where is not None else 0)
+        not_found = len(wanted) - by_id
+        if not_found:
+            _log.warning("%s: not in the index, so not deleted", counted(not_found, "id"))
         if as_json:
             print_json(
                 {
                     "index": str(opened.path),
                     "deleted": deleted,
+                    "not_found": not_found,
                     "documents": len(opened),
                     "generation": opened.generation,
                 }
             )
         else:
-            click.echo(f"{opened.path}: {deleted:,} deleted, {len(opened):,} documents left")
+            click.echo(f"{opened.path}: {deleted:,} deleted, {counted(len(opened), 'document')} left")
 
 
 def _ids(file: BinaryIO) -> Iterator[str]:

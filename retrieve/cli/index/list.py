@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from retrieve.cli.output import as_json, print_json, print_table
+from retrieve.cli.output import as_json, counted, print_json, print_table
 from retrieve.errors import RetrieveError
 
 _log = logging.getLogger("retrieve")
@@ -27,7 +27,7 @@ def command(*, as_json: bool) -> None:
     if as_json:
         print_json({"home": str(place), "indexes": found})
         return
-    _log.info("%d indexes in %s", len(found), place)
+    _log.info("%s in %s", counted(len(found), "index", "indexes"), place)
     if found:
         print_table(_COLUMNS, [[str(row.get(column, "")) for column in _COLUMNS] for row in found])
 

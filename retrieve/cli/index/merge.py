@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from retrieve.cli.output import as_json, print_json
+from retrieve.cli.output import as_json, counted, print_json
 from retrieve.cli.progress import progress_shown
 
 
@@ -34,6 +34,6 @@ def command(index: str, *, retrain: bool, as_json: bool) -> None:
             )
         else:
             click.echo(
-                f"{opened.path}: {before['segments']} segments, {before['bytes']['total']:,} bytes → "
-                f"{after['segments']} segments, {after['bytes']['total']:,} bytes"
+                f"{opened.path}: {counted(before['segments'], 'segment')}, {before['bytes']['total']:,} bytes → "
+                f"{counted(after['segments'], 'segment')}, {after['bytes']['total']:,} bytes"
             )

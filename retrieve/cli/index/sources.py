@@ -7,14 +7,14 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 import numpy as np
 import numpy.typing as npt
 
 from retrieve.cli.options import with_options
-from retrieve.cli.output import print_json
+from retrieve.cli.output import counted, print_json
 from retrieve.cli.progress import progress_shown
 from retrieve.cli.session import writes_index
 from retrieve.corpora.corpus import DEFAULT_OPTIONS, Corpus, ReadOptions
@@ -39,6 +39,14 @@ source_options = with_options(
 )
 
 
+class Filled(NamedTuple):
+    """What became of the sources: the writer's counts, the bad records left out, and how long it took."""
+
+    counts: Added
+    skipped: int
+    seconds: float
+
+
 def fill(
     index: Index,
     sources: Sequence[str],
@@ -46,10 +54,9 @@ def fill(
     format: str | None,
     skip_bad: bool,
     max_line: int,
-    as_json: bool,
     vectors: Path | None = None,
-) -> None:
-    """Add all sources in one commit and print what became of them."""
+) -> Filled:
+    """Add all sources in one commit."""
     if max_line < 1:
         raise UsageError(f"--max-line is {max_line}: wanted at least 1 byte")
     if vectors is not None and skip_bad:
@@ -63,7 +70,7 @@ def fill(
     writes_index()
     with progress_shown() as progress, index.writer(_with_total(progress, corpora)) as writer:
         counts = writer.add(chain.from_iterable(corpora), given)
-    _print(index, counts, sum(corpus.skipped for corpus in corpora), time.perf_counter() - start, as_json)
+    return Filled(counts, sum(corpus.skipped for corpus in corpora), time.perf_counter() - start)
 
 
 def _vectors(path: Path) -> Iterator[npt.NDArray[Any]]:
@@ -95,8 +102,9 @@ def _with_total(progress: Progress | None, corpora: Sequence[Corpus]) -> Progres
     return tell
 
 
-def _print(index: Index, counts: Added, skipped: int, seconds: float, as_json: bool) -> None:
-    added, updated, unchanged = counts
+def report(index: Index, filled: Filled, *, as_json: bool) -> None:
+    """Print what became of the sources, and what the index holds now."""
+    (added, updated, unchanged), skipped, seconds = filled
     info = index.info()
     if as_json:
         print_json(
@@ -111,8 +119,8 @@ def _print(index: Index, counts: Added, skipped: int, seconds: float, as_json: b
             }
         )
         return
-    left_out = f", {skipped} bad records skipped" if skipped else ""
+    left_out = f", {counted(skipped, 'bad record')} skipped" if skipped else ""
     click.echo(
         f"{index.path}: {added:,} added, {updated:,} updated, {unchanged:,} unchanged{left_out}; "
-        f"{info['documents']:,} documents in {info['passages']:,} passages ({seconds:.1f} s)"
+        f"{counted(info['documents'], 'document')} in {counted(info['passages'], 'passage')} ({seconds:.1f} s)"
     )

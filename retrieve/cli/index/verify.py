@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from retrieve.cli.output import as_json, print_json
+from retrieve.cli.output import as_json, counted, print_json
 from retrieve.cli.progress import progress_shown
 
 
@@ -28,7 +28,7 @@ def command(ctx: click.Context, index: str, *, as_json: bool) -> None:
         click.echo(f"{path}: clean")
     if problems:
         click.echo(
-            f"retrieve: {len(problems)} problems in {path}: restore it from a copy, or build it again",
+            f"retrieve: {counted(len(problems), 'problem')} in {path}: restore it from a copy, or build it again",
             err=True,
         )
         ctx.exit(1)
