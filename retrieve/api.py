@@ -108,24 +108,41 @@ class Index:
         overrides: Sequence[str] = (),
         *,
         force: bool = False,
+        cache: bool = True,
     ) -> Index:
         """Make an empty index by a recipe (a shipped name, a TOML file, a mapping), and open it.
+
+        `cache`: keep passage vectors on this machine for later builds, and use those kept.
 
         An unfinished index (nothing committed) of the same recipe is opened, so that a build can go on. Anything else
         in the way is `IndexExists`; `force` deletes an index, never another kind of folder.
         """
         folder = index_path(path)
-        pipeline = Pipeline(load_recipe(recipe, overrides))
+        pipeline = Pipeline(load_recipe(recipe, overrides), cache=cache)
         create_index(folder, pipeline, force=force)
         return cls(folder, Snapshot.open(folder), pipeline)
 
     @classmethod
-    def open(cls, path: str | Path, *, model: str | None = None) -> Index:
-        """Open an index by path or name. `model`: the encoder's folder, if it moved; another is `EncoderMismatch`."""
+    def open(
+        cls,
+        path: str | Path,
+        *,
+        model: str | None = None,
+        backend: str | None = None,
+        precision: str | None = None,
+        cache: bool = True,
+    ) -> Index:
+        """Open an index by path or name. `model`: the encoder's folder, if it moved; another is `EncoderMismatch`.
+
+        `backend` and `precision` run queries another way than the index was built; what is not given is "auto" then.
+        `cache` is that of `create`.
+        """
         folder = index_path(path)
         snapshot = Snapshot.open(folder)
         recipe = snapshot.manifest.resolved_recipe()
-        pipeline = Pipeline(recipe, expected=snapshot.manifest.encoder, model=model)
+        queries = (backend or "auto", precision or "auto") if backend or precision else None
+        expected = snapshot.manifest.encoder
+        pipeline = Pipeline(recipe, expected=expected, model=model, queries=queries, cache=cache)
         if model is not None and pipeline.has_encoder:
             _ = pipeline.encoder  # loads no weights, and refuses another encoder
         return cls(folder, snapshot, pipeline)
@@ -352,6 +369,11 @@ class Index:
         """The fingerprint of the encoder that built this index; None where there is none."""
         record = self._snapshot.manifest.encoder
         return None if record is None else record.fingerprint
+
+    @property
+    def encodings(self) -> tuple[int, int]:
+        """Passages that this `Index` encoded when it wrote, and those whose vectors it took from the cache."""
+        return self._pipeline.encodings
 
     @property
     def generation(self) -> int:

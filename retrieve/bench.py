@@ -40,6 +40,7 @@ def bench(
     drop_self: bool = False,
     index: str | Path | None = None,
     out: str | Path | None = None,
+    cache: bool = True,
     progress: Progress | None = None,
     **options: Any,
 ) -> dict[str, Any]:
@@ -53,17 +54,18 @@ def bench(
     """
     start = time.perf_counter()
     parsed = parse_measures(measures, relevance_level)  # a misspelt name is found before an hour of building
-    resolved = load_recipe(recipe, overrides)
+    resolved = Pipeline(load_recipe(recipe, overrides)).recipe  # as this machine runs its encoder
     data = read_dataset(dataset, split)
     queries = _judged(data, split)
     place = index_path(index) if index is not None else home() / _name(data.name, resolved)
-    with open_or_create(place, resolved) as built:
+    with open_or_create(place, resolved, cache=cache) as built:
         fill(built, data.corpus, own=index is None, progress=progress)
         built_at = time.perf_counter()
         asked = _settings(resolved) | options
         result = built.run(queries, k, parents=True, drop_self=drop_self, progress=progress, **asked)
         searched = time.perf_counter() - built_at
         info = built.info()
+        encoded, cached = built.encodings
     if out is not None:
         write_run(out, result.rankings, f"{resolved.name}-{data.name}".replace("/", "-").replace(" ", "-"))
     whole = evaluate(as_run(result.rankings), data.qrels, measures, relevance_level=relevance_level)
@@ -79,6 +81,8 @@ def bench(
         "build_seconds": round(built_at - start, 3),
         "search_seconds": round(searched, 3),
         "queries_per_second": round(len(queries) / searched, 1),
+        "encoded": encoded,
+        "cached": cached,
         "documents": info["documents"],
         "passages": info["passages"],
         "not_indexed": info["not_indexed"],
@@ -97,12 +101,12 @@ def bench(
     }
 
 
-def open_or_create(place: Path, recipe: Recipe) -> Index:
+def open_or_create(place: Path, recipe: Recipe, *, cache: bool = True) -> Index:
     """The index at `place`, made if it is not there; `IndexExists` if another recipe or encoder built it."""
     try:
-        return Index.create(place, recipe)
+        return Index.create(place, recipe, cache=cache)
     except IndexExists:
-        index = Index.open(place)
+        index = Index.open(place, cache=cache)
         if index.recipe.digest == recipe.digest and index.fingerprint == Pipeline(recipe).fingerprint:
             return index
         index.close()
@@ -159,6 +163,7 @@ def _settings(recipe: Recipe) -> dict[str, Any]:
         "b": search.bm25.b,
         "ef_search": search.dense.ef_search,
         "nprobe": search.dense.nprobe,
+        "oversample": search.dense.oversample,
         "reranker": search.rerank.model,
         "rerank_depth": search.rerank.depth,
     }

@@ -56,27 +56,40 @@ class BM25(_Section):
 
 
 class Dense(_Section):
-    """The dense view: an encoder, or `model = "none"` with `dimensions` for vectors of the caller's own."""
+    """The dense view: an encoder, or `model = "none"` with `dimensions` for vectors of the caller's own.
+
+    With an encoder, `dimensions` keeps the first so many of its dimensions (Matryoshka models). `backend` and
+    `precision` are how it is run; "auto" is what the machine does best, and the manifest keeps what that was.
+    `storage` is the form of the vectors on disk; `binary` keeps sign bits for the search and vectors of the form
+    `rescore` for the scores.
+    """
 
     model: str = "sentence-transformers/all-MiniLM-L6-v2"
     dimensions: int | None = Field(default=None, ge=1)
+    backend: Literal["auto", "torch", "openvino"] = "auto"
+    precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = "auto"
     pooling: Literal["cls", "mean", "max", "last"] | None = None
     normalize: bool = True
     limit: int | None = Field(default=None, ge=8)
     query_prompt: str = ""
     document_prompt: str = ""
     factory: str = "Flat"
-    storage: Literal["float16", "float32"] = "float16"
+    storage: Literal["float16", "float32", "int8", "binary"] = "float16"
+    rescore: Literal["int8", "float16"] = "int8"
     keep_vectors: bool = True
+    late_chunking: bool = False
 
     @model_validator(mode="after")
     def _own_vectors_have_dimensions(self) -> Dense:
         if self.model == "none" and self.dimensions is None:
             raise ValueError('dense.model = "none" needs dense.dimensions = N, of the vectors you will give')
-        if self.model != "none" and self.dimensions is not None:
+        if self.storage == "binary" and not (self.normalize and self.flat):
             raise ValueError(
-                'dense.dimensions goes with dense.model = "none" (vectors of your own), and only there'
+                'dense.storage = "binary" compares signs of unit vectors: it needs dense.normalize = true and '
+                'dense.factory = "Flat"'
             )
+        if self.late_chunking and self.pooling not in (None, "mean"):
+            raise ValueError(f'dense.late_chunking takes means of tokens: dense.pooling is "{self.pooling}"')
         return self
 
     @property
@@ -106,10 +119,13 @@ class SearchBM25(_Section):
 
 
 class SearchDense(_Section):
-    """Effort of an approximate index; ignored by `Flat`."""
+    """Effort of an approximate search; ignored by an exact one. `oversample`: candidates per hit that binary
+    storage takes by its sign bits and scores again.
+    """
 
     ef_search: int = Field(default=128, ge=1)
     nprobe: int = Field(default=16, ge=1)
+    oversample: int = Field(default=4, ge=1)
 
 
 class SearchRerank(_Section):

@@ -45,7 +45,7 @@ def hybrid(tmp_path_factory: pytest.TempPathFactory) -> Index:
     """BM25 and a tiny encoder over the same windows."""
     folder = tmp_path_factory.mktemp("hybrid")
     model = tiny_encoder_folder(folder / "model")
-    recipe = toy_recipe() | {"dense": {"model": str(model)}}
+    recipe = toy_recipe() | {"dense": {"model": str(model), "backend": "torch"}}
     documents, _ = corpus(60, seed=2)
     return make_index(folder / "i", documents, None, recipe, commits=3)
 

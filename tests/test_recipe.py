@@ -18,7 +18,7 @@ DENSE: dict[str, Any] = {"name": "small", "dense": {"model": "none", "dimensions
 
 
 def test_the_shipped_recipes() -> None:
-    assert sorted(shipped()) == ["bm25", "flat", "hnsw", "hybrid", "ivfpq"]
+    assert sorted(shipped()) == ["bm25", "flat", "flat-binary", "hnsw", "hnsw-sq8", "hybrid", "ivfpq"]
     views = {name: load_recipe(name).views for name in shipped()}
     assert views["bm25"] == ("bm25",)
     assert views["flat"] == views["hnsw"] == views["ivfpq"] == ("dense",)
@@ -117,7 +117,10 @@ def test_the_digest_covers_what_decides_the_bytes(change: dict[str, Any], same: 
             {"name": "x", "dense": {"model": "none"}},
             r'mapping: dense\.model = "none" needs dense\.dimensions',
         ),
-        ({"name": "x", "dense": {"model": "m", "dimensions": 4}}, r"dense\.dimensions goes with"),
+        (
+            {"name": "x", "dense": {"model": "m", "storage": "binary", "normalize": False}},
+            r'dense\.storage = "binary" .* needs dense\.normalize = true',
+        ),
         ({"name": "x", "dense": []}, "dense"),
     ],
 )

@@ -9,14 +9,17 @@ from typing import Any
 import click
 
 from retrieve.cli.options import (
+    cache_option,
     drop_self_option,
     given,
     measure_option,
     recipe_options,
     relevance_option,
+    runtime_options,
     search_options,
     split_option,
     with_options,
+    with_runtime,
 )
 from retrieve.cli.output import as_json, figure, print_json, print_table
 from retrieve.cli.progress import progress_shown
@@ -27,7 +30,7 @@ _log = logging.getLogger("retrieve")
 
 @click.command("bench")
 @click.argument("dataset")
-@with_options(*recipe_options)
+@with_options(*recipe_options, *runtime_options, cache_option)
 @split_option
 @measure_option
 @relevance_option
@@ -37,7 +40,16 @@ _log = logging.getLogger("retrieve")
 @click.option("--index", metavar="INDEX", help="Build here, and not under $RETRIEVE_HOME.")
 @click.option("--out", metavar="RUN", help="Also write the TREC run.")
 @as_json
-def command(dataset: str, recipe: str, *, as_json: bool, **settings: Any) -> None:
+def command(
+    dataset: str,
+    recipe: str,
+    overrides: tuple[str, ...],
+    *,
+    backend: str | None,
+    precision: str | None,
+    as_json: bool,
+    **settings: Any,
+) -> None:
     """Build an index of DATASET by a recipe, run the judged queries, and measure.
 
     DATASET is a BEIR folder or ir_datasets:NAME. A complete index is used again.
@@ -46,7 +58,8 @@ def command(dataset: str, recipe: str, *, as_json: bool, **settings: Any) -> Non
 
     writes_index()
     with progress_shown() as progress:
-        report = bench(dataset, recipe, progress=progress, **given(settings))
+        overrides = with_runtime(overrides, backend, precision)
+        report = bench(dataset, recipe, overrides, progress=progress, **given(settings))
     if as_json:
         print_json(report)
     else:

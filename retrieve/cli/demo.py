@@ -41,9 +41,10 @@ def command(recipe: str, *, as_json: bool) -> None:
     """
     from retrieve.bench import open_or_create
     from retrieve.recipe import load_recipe
+    from retrieve.store.pipeline import Pipeline
     from retrieve.store.place import home
 
-    resolved = load_recipe(recipe)
+    resolved = Pipeline(load_recipe(recipe)).recipe
     name = "demo" if resolved.name == "hybrid" else f"demo-{resolved.name}"
     start = time.perf_counter()
     writes_index()

@@ -48,6 +48,7 @@ _SEARCH = (
     click.option("--b", type=float, help="BM25's b."),
     click.option("--ef-search", type=int, help="Effort of an HNSW search."),
     click.option("--nprobe", type=int, help="Lists that an IVF search visits."),
+    click.option("--oversample", type=int, help="Candidates by sign bits for each hit of a binary index."),
     click.option(
         "--rerank", "reranker", metavar="MODEL", help="A cross-encoder that orders the first hits anew."
     ),
@@ -55,6 +56,15 @@ _SEARCH = (
 )
 
 model_option = click.option("--model", metavar="FOLDER", help="Where the index's encoder is, if it moved.")
+
+runtime_options = (
+    click.option("--backend", metavar="NAME", help="What runs the encoder: torch or openvino."),
+    click.option("--precision", metavar="NAME", help="In which numbers: fp32, bf16, fp16 or int8."),
+)
+
+cache_option = click.option(
+    "--cache/--no-cache", default=True, help="Use, and add to, the passage vectors kept on this machine."
+)
 
 recipe_option = click.option(
     "--recipe", default="hybrid", show_default=True, help="A shipped recipe's name, or a .toml file."
@@ -111,6 +121,12 @@ def with_options(*options: Callable[[Command], Command]) -> Callable[[Command], 
 
 
 search_options = with_options(*_SEARCH)
+
+
+def with_runtime(overrides: tuple[str, ...], backend: str | None, precision: str | None) -> tuple[str, ...]:
+    """The recipe's overrides with those of `runtime_options`."""
+    named = {"dense.backend": backend, "dense.precision": precision}
+    return (*overrides, *(f"{key}={value}" for key, value in named.items() if value is not None))
 
 
 def given(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -29,26 +29,57 @@ def progress_shown() -> Iterator[Progress | None]:
 
 
 class Lines:
-    """One line when `EVERY` seconds have passed since the last one."""
+    """For each stage one line when `EVERY` seconds have passed since its last one, with its rate and time left."""
 
     def __init__(self) -> None:
-        self._start = self._last = time.monotonic()
+        self._begun: dict[str, tuple[float, int]] = {}
+        self._last: dict[str, float] = {}
 
     def __call__(self, stage: str, done: int, total: int | None) -> None:
         now = time.monotonic()
-        if now - self._last >= EVERY:
-            self._last = now
-            of = f" of {total:,}" if total is not None else ""
-            click.echo(f"{stage}: {done:,}{of} ({now - self._start:.0f} s)", err=True)
+        if stage not in self._begun:
+            self._begun[stage] = now, done
+            self._last[stage] = now
+        if now - self._last[stage] < EVERY:
+            return
+        self._last[stage] = now
+        since, at_first = self._begun[stage]
+        rate = (done - at_first) / (now - since)
+        of = f" of {total:,}" if total is not None else ""
+        left = f", {(total - done) / rate:,.0f} s left" if total is not None and rate > 0 else ""
+        click.echo(f"{stage}: {done:,}{of} ({now - since:.0f} s, {rate:,.0f} a second{left})", err=True)
 
 
 @contextmanager
 def _bars() -> Iterator[Progress]:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        ProgressColumn,
+        Task,
+        TaskID,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
     from rich.progress import Progress as Bars
+    from rich.text import Text
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    class Rate(ProgressColumn):
+        """Units a second, whatever they are."""
+
+        def render(self, task: Task) -> Text:
+            return Text("" if not task.speed else f"{task.speed:,.0f}/s")
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        Rate(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
     with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
         tasks: dict[str, TaskID] = {}
 

@@ -8,7 +8,14 @@ from typing import Any
 
 import click
 
-from retrieve.cli.options import drop_self_option, given, model_option, search_options
+from retrieve.cli.options import (
+    drop_self_option,
+    given,
+    model_option,
+    runtime_options,
+    search_options,
+    with_options,
+)
 from retrieve.cli.output import as_json, counted, print_json
 from retrieve.cli.progress import progress_shown
 from retrieve.errors import UsageError
@@ -24,10 +31,21 @@ _log = logging.getLogger("retrieve")
 @search_options
 @drop_self_option
 @model_option
+@with_options(*runtime_options)
 @click.option("--tag", default="retrieve", show_default=True, help="The run's last column.")
 @as_json
 def command(
-    index: str, queries: str, *, out: str, k: int, model: str | None, tag: str, as_json: bool, **options: Any
+    index: str,
+    queries: str,
+    *,
+    out: str,
+    k: int,
+    model: str | None,
+    backend: str | None,
+    precision: str | None,
+    tag: str,
+    as_json: bool,
+    **options: Any,
 ) -> None:
     """Answer all QUERIES from INDEX.
 
@@ -40,7 +58,8 @@ def command(
     if as_json and out == "-":
         raise UsageError("--json and --out - would both be standard output: name a file for the run")
     asked = read_queries(queries)
-    with Index.open(index, model=model) as opened, progress_shown() as progress:
+    opened = Index.open(index, model=model, backend=backend, precision=precision)
+    with opened, progress_shown() as progress:
         start = time.perf_counter()
         result = opened.run(asked, k, progress=progress, **given(options))
         seconds = time.perf_counter() - start

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from retrieve.cli.hits import hit_json, show_hits
-from retrieve.cli.options import given, model_option, search_options
+from retrieve.cli.options import given, model_option, runtime_options, search_options, with_options
 from retrieve.cli.output import as_json, counted, one_line, print_json
 from retrieve.errors import InputError, UsageError
 
@@ -30,6 +30,7 @@ _FORMATS = ("table", "jsonl", "trec", "tsv")
 @search_options
 @click.option("--unit", metavar="UNIT", help="What a hit is: document or passage.")
 @model_option
+@with_options(*runtime_options)
 @click.option("--explain", is_flag=True, help="Say of each hit why it scores what it scores.")
 @click.option("--format", type=click.Choice(_FORMATS), help="Default: table on a terminal, else jsonl.")
 @as_json
@@ -39,6 +40,8 @@ def command(
     *,
     k: int,
     model: str | None,
+    backend: str | None,
+    precision: str | None,
     explain: bool,
     format: str | None,
     as_json: bool,
@@ -53,7 +56,7 @@ def command(
     if format == "trec" and asked.get("unit") == "passage":
         raise UsageError("a TREC run ranks documents: --unit passage does not go with --format trec")
     query = _read_query() if text == "-" else text
-    with Index.open(index, model=model) as opened:
+    with Index.open(index, model=model, backend=backend, precision=precision) as opened:
         start = time.perf_counter()
         hits = opened.search(query, k, **asked)
         seconds = time.perf_counter() - start

@@ -18,8 +18,11 @@ IntArray = NDArray[np.int64]
 BATCH_TOKENS = 4096
 """Tokens in a batch, padding included: more is a tenth slower on a CPU, where the activations leave the cache."""
 
+GPU_BATCH_TOKENS = 65_536
+"""The same for a GPU, which wants more at a time to be busy."""
 
-def batches(lengths: Sequence[int], budget: int = BATCH_TOKENS) -> Iterator[IntArray]:
+
+def batches(lengths: Sequence[int] | IntArray, budget: int = BATCH_TOKENS) -> Iterator[IntArray]:
     """Positions of `lengths`, longest first, ties by position, in batches of at most `budget` padded tokens.
 
     A text longer than the budget is a batch of its own; one without tokens counts as one token.
@@ -33,9 +36,14 @@ def batches(lengths: Sequence[int], budget: int = BATCH_TOKENS) -> Iterator[IntA
 
 
 class Padded:
-    """Token rows side by side: `ids`, `mask` and `types`, each (B,T) int64; padding is at the end, its mask 0."""
+    """Token rows side by side: `ids`, `mask` and `types`, each (B,T) int64; padding is at the end, its mask 0.
 
-    def __init__(self, rows: Sequence[TokenRow], pad: int) -> None:
+    `ranges` (R,3) int64, for late chunking: row, first token, token after the last of each vector that is wanted, in
+    place of one a row.
+    """
+
+    def __init__(self, rows: Sequence[TokenRow], pad: int, ranges: IntArray | None = None) -> None:
+        self.ranges = ranges
         shape = (len(rows), max(len(row.ids) for row in rows))
         self.ids = np.full(shape, pad, dtype=np.int64)
         self.mask = np.zeros(shape, dtype=np.int64)

@@ -1,4 +1,4 @@
-"""Texts to vectors, whatever runs the model: prompts, limits, batches, checks and rounding are here, once.
+"""Texts to vectors, whatever runs the model: prompts, limits, batches, checks, rounding and the cache are here, once.
 
 The model itself is a back end that is loaded by the first text encoded: an index opens, checks its fingerprint
 and cuts passages without it.
@@ -7,7 +7,8 @@ and cuts passages without it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
@@ -18,9 +19,13 @@ from numpy.typing import NDArray
 
 from retrieve.encoders.batches import Padded, batches
 from retrieve.encoders.fingerprint import fingerprint
-from retrieve.encoders.folder import ModelFolder
-from retrieve.encoders.tokens import IntArray, Tokens
-from retrieve.errors import BadVectors
+from retrieve.encoders.folder import ModelFolder, pooling_modes
+from retrieve.encoders.graphs import calibration_digest
+from retrieve.encoders.late import Late, keys_of_late, token_ranges
+from retrieve.encoders.machine import Runtime
+from retrieve.encoders.tokens import IntArray, TokenRow, Tokens
+from retrieve.encoders.vector_cache import Found, Space, VectorCache, keys_of
+from retrieve.errors import BadVectors, EncoderError
 
 logger = logging.getLogger("retrieve")
 
@@ -35,11 +40,15 @@ NO_TOKENS = "undefined, as the tokenizer makes nothing of it"
 
 
 class Encoded(NamedTuple):
-    """vectors (B,D) float16 or float32; `tokens` fed, special ones included; `cut` (B,): those the limit cut off."""
+    """vectors (B,D) float16 or float32; `tokens` fed, special ones included; `cut` (B,): those the limit cut off.
+
+    `cached`: how many of the vectors came from the cache.
+    """
 
     vectors: FloatArray
     tokens: int
     cut: IntArray
+    cached: int = 0
 
     @property
     def truncated_texts(self) -> int:
@@ -53,18 +62,40 @@ class Encoded(NamedTuple):
 
 
 class Backend(Protocol):
-    """What runs a model: token batches (B,T) → vectors (B,D) float32, not normalised, from any thread."""
+    """What runs a model, from any thread: `run` gives vectors (B,D) float32 of each batch, in order, not normalised.
+
+    `batch_tokens` is the size of batch it works best with; `environment` says on what it computes.
+    """
 
     dimensions: int
+    batch_tokens: int
+    environment: Mapping[str, str]
 
-    def __call__(self, batch: Padded) -> NDArray[np.float32]: ...
+    def run(self, batches: Iterable[Padded]) -> Iterator[NDArray[np.float32]]: ...
+
+
+class Encodings(NamedTuple):
+    """Document vectors that the model made, and those that came from the cache."""
+
+    encoded: int
+    cached: int
+
+
+class _Chunk(NamedTuple):
+    """Texts from `start` on: their cache keys and what was found, and their tokens unless all were."""
+
+    start: int
+    keys: NDArray[np.void] | None
+    found: Found | None
+    rows: list[TokenRow]
 
 
 class Encoder:
     """One model with its prompts and limit. Made by `load_encoder`; safe in many threads.
 
     `limit` is the most tokens a text may have, its `special_tokens` and prompt included; what is beyond is cut and
-    counted. Equal inputs give equal vectors: batches depend on the texts of a call alone.
+    counted. `runtime` is the back end and precision. Equal inputs give equal vectors: batches depend on the texts of a
+    call alone, and a vector that is in the cache is one that such a batch gave.
     """
 
     def __init__(
@@ -72,24 +103,31 @@ class Encoder:
         name: str,
         model: ModelFolder,
         tokens: Tokens,
-        load_backend: Callable[[], Backend],
+        load_backend: Callable[[Encoder], Backend],
         *,
         query_prompt: str,
         document_prompt: str,
         limit: int,
         normalize: bool,
+        runtime: Runtime,
+        cache: Path | None,
     ) -> None:
+        """`cache`: the folder of the vector cache; None keeps no vectors."""
         self.name = name
         self.query_prompt = query_prompt
         self.document_prompt = document_prompt
         self.limit = limit
         self.special_tokens = tokens.special
         self.normalize = normalize
+        self.runtime = runtime
         self._model = model
         self._tokens = tokens
         self._load_backend = load_backend
+        self._cache_root = cache
         self._loading = Lock()
         self._backend: Backend | None = None
+        self._counting = Lock()
+        self._counts = Encodings(0, 0)
 
     @property
     def folder(self) -> Path:
@@ -98,13 +136,48 @@ class Encoder:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of all that shapes a vector but the prompts: see `fingerprint.py`. Needs no torch."""
+        """SHA-256 of all that shapes a vector but prompts and precision: see `fingerprint.py`. Needs no torch."""
         return fingerprint(self._model, normalize=self.normalize, limit=self.limit)
+
+    @property
+    def calibration(self) -> str:
+        """Digest of the texts that an int8 model was calibrated on, else empty."""
+        return calibration_digest() if self.runtime.precision == "int8" else ""
 
     @property
     def dimensions(self) -> int:
         """D of the vectors. Loads the model."""
         return self._ready().dimensions
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """Processor, threads and versions that the bytes of vectors depend on. Loads the model."""
+        return self._ready().environment
+
+    @cached_property
+    def cache(self) -> VectorCache | None:
+        """The cache of this encoder's passage vectors. Loads the model."""
+        if self._cache_root is None:
+            return None
+        backend, precision = self.runtime
+        space = Space(self.fingerprint, backend, precision, self.limit, self.dimensions, self.calibration)
+        return VectorCache.open(self._cache_root, space)
+
+    @property
+    def encodings(self) -> Encodings:
+        """What became of the documents' passages so far."""
+        return self._counts
+
+    def _count(self, result: Encoded) -> Encoded:
+        with self._counting:
+            encoded, cached = self._counts
+            new = len(result.vectors) - result.cached
+            self._counts = Encodings(encoded + new, cached + result.cached)
+        return result
+
+    def rows(self, texts: Sequence[str]) -> list[TokenRow]:
+        """Texts as tokens, cut at the limit."""
+        return self._tokens.rows(texts, self.limit)
 
     def token_offsets(self, texts: Sequence[str]) -> list[IntArray]:
         """(T,2) start and end characters of each text's tokens: no special tokens, no prompt, nothing cut."""
@@ -115,48 +188,150 @@ class Encoder:
         return len(self._tokens.offsets([self.document_prompt])[0])
 
     def encode_documents(
-        self, texts: Sequence[str], *, progress: Callable[[int], None] | None = None
+        self, texts: Sequence[str], *, progress: Callable[[int, int], None] | None = None
     ) -> Encoded:
         """Texts with the document prompt → float16 vectors: as they are kept, so cached or not they are the same.
 
-        `progress` is called with the number of texts done so far. Raises `BadVectors` for a text whose vector is
-        zero (when normalising), NaN or infinite.
+        `progress` is called with the numbers of texts and of tokens done so far. Raises `BadVectors` for a text whose
+        vector is zero (when normalising), NaN or infinite.
         """
-        return self._encode(self.document_prompt, texts, np.dtype(np.float16), progress)
+        fed = [self.document_prompt + text for text in texts]
+        self._ready()
+        return self._count(self._encode(fed, np.dtype(np.float16), progress, self.cache))
 
     def encode_queries(self, texts: Sequence[str]) -> Encoded:
         """Texts with the query prompt → float32 vectors. Raises as `encode_documents`."""
-        return self._encode(self.query_prompt, texts, np.dtype(np.float32), None)
+        return self._encode([self.query_prompt + text for text in texts], np.dtype(np.float32), None, None)
+
+    def encode_late(
+        self, windows: Sequence[Late], *, progress: Callable[[int, int], None] | None = None
+    ) -> Encoded:
+        """Vectors of spans as means of their tokens in a longer window (late chunking, Günther et al. 2024).
+
+        Each window is text that fits the limit, with its spans (S,2) in characters; the result has float16 vectors
+        of all spans in order. Raises `EncoderError` for a model that does not pool by means, and a window beyond the
+        limit.
+        """
+        if pooling_modes(self._model.modules[0]) != ("mean",):
+            raise EncoderError(f"{self.folder} does not pool by means: late chunking is not offered for it")
+        prompted = [window._replace(prompt=self.document_prompt) for window in windows]
+        return self._count(self._late(prompted, progress))
 
     def _ready(self) -> Backend:
         with self._loading:
             if self._backend is None:
-                logger.info("loading encoder %s from %s", self.name, self.folder)
-                self._backend = self._load_backend()
+                logger.info("loading encoder %s from %s (%s)", self.name, self.folder, self.runtime)
+                self._backend = self._load_backend(self)
             return self._backend
 
     def _encode(
-        self, prompt: str, texts: Sequence[str], dtype: np.dtype[Any], progress: Callable[[int], None] | None
+        self,
+        fed: Sequence[str],
+        dtype: np.dtype[Any],
+        progress: Callable[[int, int], None] | None,
+        cache: VectorCache | None,
     ) -> Encoded:
         backend = self._ready()
-        vectors = np.empty((len(texts), backend.dimensions), dtype)
-        cut = np.zeros(len(texts), dtype=np.int64)
-        done = tokens = 0
-        for start in range(0, len(texts), CHUNK):
-            rows = self._tokens.rows([prompt + text for text in texts[start : start + CHUNK]], self.limit)
-            _check(
-                np.array([[len(row.ids) > 0] for row in rows]), np.arange(start, start + len(rows)), NO_TOKENS
-            )
-            for batch in batches([len(row.ids) for row in rows]):
-                numbers = start + batch
-                raw = backend(Padded([rows[row] for row in batch], self._tokens.pad))
+        vectors = np.empty((len(fed), backend.dimensions), dtype)
+        cut = np.zeros(len(fed), dtype=np.int64)
+        tokens = cached = done = fed_so_far = 0
+        for chunk in self._chunks(fed, cache):
+            hit = np.zeros(len(chunk.rows), dtype=np.bool_) if chunk.found is None else chunk.found.hit
+            here = slice(chunk.start, chunk.start + len(hit))
+            fed_tokens = np.array([len(row.ids) for row in chunk.rows], dtype=np.int64)
+            cut[here] = [row.cut for row in chunk.rows] if chunk.rows else chunk.found.cut  # type: ignore[union-attr]
+            # All texts decide the batches, also those that need none: a vector is the same whatever was cached.
+            todo = [batch for batch in batches(fed_tokens, backend.batch_tokens) if not hit[batch].all()]
+            padded = (Padded([chunk.rows[row] for row in batch], self._tokens.pad) for batch in todo)
+            spared = len(hit) - sum(len(batch) for batch in todo)
+            done += spared
+            if spared and progress is not None:
+                progress(done, fed_so_far)
+            for batch, raw in zip(todo, backend.run(padded), strict=True):
+                numbers = chunk.start + batch
                 vectors[numbers] = self._finish(raw, numbers, dtype)
                 done += len(batch)
+                fed_so_far += int(fed_tokens[batch].sum())
                 if progress is not None:
-                    progress(done)
-            tokens += sum(len(row.ids) for row in rows)
-            cut[start : start + len(rows)] = [row.cut for row in rows]
-        return Encoded(vectors, tokens, cut)
+                    progress(done, fed_so_far)
+            tokens += int(fed_tokens.sum() if chunk.found is None or chunk.rows else chunk.found.tokens.sum())
+            if cache is not None and chunk.found is not None and chunk.keys is not None:
+                vectors[here][hit] = chunk.found.vectors[hit]
+                cached += int(hit.sum())
+                if chunk.rows:
+                    new = ~hit
+                    cache.add(chunk.keys[new], vectors[here][new], fed_tokens[new], cut[here][new])
+        return Encoded(vectors, tokens, cut, cached)
+
+    def _chunks(self, fed: Sequence[str], cache: VectorCache | None) -> Iterator[_Chunk]:
+        """Each chunk is looked up and tokenised while the model works on the one before."""
+        starts = range(0, len(fed), CHUNK)
+        if len(starts) <= 1:
+            yield from (self._chunk(fed, start, cache) for start in starts)
+            return
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            ahead = pool.submit(self._chunk, fed, 0, cache)
+            for start in starts:
+                chunk = ahead.result()
+                if start + CHUNK < len(fed):
+                    ahead = pool.submit(self._chunk, fed, start + CHUNK, cache)
+                yield chunk
+
+    def _chunk(self, fed: Sequence[str], start: int, cache: VectorCache | None) -> _Chunk:
+        texts = fed[start : start + CHUNK]
+        keys = found = None
+        if cache is not None:
+            keys = keys_of(texts)
+            found = cache.find(keys)
+            if found.hit.all():
+                return _Chunk(start, keys, found, [])
+        rows = self.rows(texts)
+        filled = np.array([[len(row.ids) > 0] for row in rows])
+        _check(filled, np.arange(start, start + len(rows)), NO_TOKENS)
+        return _Chunk(start, keys, found, rows)
+
+    def _late(self, windows: Sequence[Late], progress: Callable[[int, int], None] | None) -> Encoded:
+        backend = self._ready()
+        firsts = np.cumsum([0, *(len(window.spans) for window in windows)])
+        vectors = np.empty((int(firsts[-1]), backend.dimensions), np.float16)
+        hit = np.zeros(len(vectors), dtype=np.bool_)
+        cache = self.cache
+        if cache is not None and len(vectors):
+            keys = np.concatenate([keys_of_late(window) for window in windows])
+            found = cache.find(keys)
+            vectors[:], hit = found.vectors, found.hit
+        rows = self._tokens.rows_with_offsets([window.fed for window in windows], self.limit)
+        tokens = sum(len(row.ids) for row, _ in rows)
+        lengths = [len(row.ids) for row, _ in rows]
+        todo = [
+            batch
+            for batch in batches(lengths, backend.batch_tokens)
+            if not all(hit[firsts[window] : firsts[window + 1]].all() for window in batch)
+        ]
+        done = fed = 0
+        for batch, raw in zip(todo, backend.run(self._late_batches(todo, windows, rows)), strict=True):
+            places = np.concatenate([np.arange(firsts[window], firsts[window + 1]) for window in batch])
+            vectors[places] = np.where(
+                hit[places, None], vectors[places], self._finish(raw, places, vectors.dtype)
+            )
+            done += len(places)
+            fed += sum(lengths[window] for window in batch)
+            if progress is not None:
+                progress(done, fed)
+        if cache is not None and len(vectors):
+            spans = np.zeros(len(vectors), dtype=np.int64)
+            cache.add(keys[~hit], vectors[~hit], spans[~hit], spans[~hit])
+        return Encoded(vectors, tokens, np.zeros(len(vectors), dtype=np.int64), int(hit.sum()))
+
+    def _late_batches(
+        self, todo: Sequence[IntArray], windows: Sequence[Late], rows: Sequence[tuple[TokenRow, IntArray]]
+    ) -> Iterator[Padded]:
+        for batch in todo:
+            ranges = [
+                token_ranges(windows[window], *rows[window], row_number=row)
+                for row, window in enumerate(batch)
+            ]
+            yield Padded([rows[window][0] for window in batch], self._tokens.pad, np.concatenate(ranges))
 
     def _finish(self, vectors: FloatArray, numbers: IntArray, dtype: np.dtype[Any]) -> FloatArray:
         """Vectors (B,D) of the texts `numbers`, normalised if asked, rounded and checked."""

@@ -12,7 +12,10 @@ from pathlib import Path
 
 from retrieve.encoders.encoder import Backend, Encoder
 from retrieve.encoders.folder import ModelFolder, Pooling, read_encoder_folder, read_object
+from retrieve.encoders.graphs import converted
+from retrieve.encoders.machine import Runtime, resolve_runtime
 from retrieve.encoders.tokens import Tokens, load_tokenizer
+from retrieve.encoders.vector_cache import cache_root
 from retrieve.errors import EncoderError
 
 logger = logging.getLogger("retrieve")
@@ -53,27 +56,40 @@ def load_encoder(
     document_prompt: str = "",
     limit: int | None = None,
     normalize: bool = True,
+    backend: str = "auto",
+    precision: str = "auto",
     device: str | None = None,
+    cache: Path | None = None,
 ) -> Encoder:
     """The encoder of a sentence-transformers or transformers folder, or of a hub name.
 
     `pooling` is needed for a bare transformers folder only. `limit` (tokens, special ones included) is by default
-    what the model names. `normalize`: vectors of unit length; a model that normalises itself always does. `device`
-    None takes a GPU if there is one. The weights are loaded by the first text encoded. Raises `EncoderError`.
+    what the model names. `normalize`: vectors of unit length; a model that normalises itself always does. `backend`
+    and `precision` are those of `resolve_runtime`. `device` None takes a GPU if there is one. `cache`: a folder to keep
+    document vectors in. The weights are loaded by the first text encoded. Raises `EncoderError`.
     """
     checked = read_encoder_folder(find_model(model), pooling)
+    runtime = resolve_runtime(backend, precision, architecture=checked.config.get("model_type", ""))
     tokens = Tokens(load_tokenizer(checked.transformer, lower_case=checked.lower_case), pad_token(checked))
     _check_prompts(checked, query_prompt, document_prompt)
     return Encoder(
         model,
         checked,
         tokens,
-        partial(_torch_backend, checked, device),
+        partial(_backend, checked, tokens.pad, device),
         query_prompt=query_prompt,
         document_prompt=document_prompt,
         limit=resolve_limit(checked, limit, tokens.special),
         normalize=normalize or checked.normalizes,
+        runtime=runtime,
+        cache=cache,
     )
+
+
+def runtime_of(model: str, pooling: Pooling | None, backend: str, precision: str) -> Runtime:
+    """How a model is run here: see `resolve_runtime`. Reads its settings, loads nothing."""
+    checked = read_encoder_folder(find_model(model), pooling)
+    return resolve_runtime(backend, precision, architecture=checked.config.get("model_type", ""))
 
 
 def resolve_limit(model: ModelFolder, asked: int | None, special: int) -> int:
@@ -112,10 +128,23 @@ def _position_limit(model: ModelFolder) -> int | None:
     return positions
 
 
-def _torch_backend(model: ModelFolder, device: str | None) -> Backend:
+def _backend(model: ModelFolder, pad: int, device: str | None, encoder: Encoder) -> Backend:
+    backend, precision = encoder.runtime
+    if backend == "openvino":
+        from retrieve.encoders.openvino_backend import OpenVINOEncoder
+
+        place = converted(
+            model,
+            encoder.fingerprint,
+            cache_root() / "models",
+            int8=precision == "int8",
+            rows=encoder.rows,
+            pad=pad,
+        )
+        return OpenVINOEncoder(model, place, precision)
     from retrieve.encoders.torch_backend import TorchEncoder
 
-    return TorchEncoder(model, device)
+    return TorchEncoder(model, device, precision)
 
 
 def _check_prompts(model: ModelFolder, query_prompt: str, document_prompt: str) -> None:

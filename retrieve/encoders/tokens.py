@@ -54,6 +54,17 @@ class Tokens:
         encodings = encode_slices(self._tokenizer.encode_batch_fast, texts, add_special_tokens=True)
         return [self._row(text, encoding, limit) for text, encoding in zip(texts, encodings, strict=True)]
 
+    def rows_with_offsets(self, texts: Sequence[str], limit: int) -> list[tuple[TokenRow, IntArray]]:
+        """Like `rows`, each with the (T,2) start and end characters of its tokens; special tokens have (0, 0)."""
+        encodings = encode_slices(self._tokenizer.encode_batch, texts, add_special_tokens=True)
+        return [
+            (
+                row_of(encoding, max(0, len(encoding) - limit)),
+                np.array(encoding.offsets, np.int64).reshape(-1, 2),
+            )
+            for encoding in encodings
+        ]
+
     def _row(self, text: str, encoding: Any, limit: int) -> TokenRow:
         cut = max(0, len(encoding) - limit)
         if cut:

@@ -7,7 +7,7 @@ filled with random numbers there, with a log line; here they are an error.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,49 +16,80 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from retrieve.encoders.batches import Padded
+from retrieve.encoders.batches import BATCH_TOKENS, GPU_BATCH_TOKENS, Padded
 from retrieve.encoders.folder import ModelFolder, Module, pooling_modes
+from retrieve.encoders.pooling import mean_of_ranges
 from retrieve.errors import EncoderError
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 # What the loaders below raise for a folder that is broken in one way or another.
 LOADING_ERRORS = (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, AttributeError)
 
 
 class TorchEncoder:
-    """Runs a checked model folder on `device` in float32. `dimensions` D of its vectors. Safe in many threads."""
+    """Runs a checked model folder on `device`. `dimensions` D of its vectors. Safe in many threads.
 
-    def __init__(self, model: ModelFolder, device: str | None) -> None:
+    `transformer` and `head` (the modules after the pooling) are what runs; `pooled` counts the pooling modes.
+    """
+
+    def __init__(self, model: ModelFolder, device: str | None, precision: str = "fp32") -> None:
         from transformers import AutoModel, AutoModelForTextEncoding
 
         # The encoder half of T5 and its like; AutoModel would bring the decoder too and ask for its input.
         auto = AutoModelForTextEncoding if model.config.get("is_encoder_decoder") else AutoModel
-        self._transformer = load_transformer(model.transformer, auto, device)
-        width = self._transformer.config.hidden_size
-        self._modules = []
-        self.dimensions: int = width
-        for described in model.modules:
-            module = _load_module(described, width).to(self._transformer.device).eval()
+        self.transformer = load_transformer(model.transformer, auto, device, precision)
+        width = self.transformer.config.hidden_size
+        pooling, *after = model.modules
+        self._pooling = _load_module(pooling, width)
+        self.pooled = len(pooling_modes(pooling))
+        self.head: list[torch.nn.Module] = []
+        self.dimensions: int = width * self.pooled
+        for described in after:
+            module = _load_module(described, width).to(self.transformer.device).eval()
             check_finite(module, described.folder)
             if hasattr(module, "get_embedding_dimension"):
                 self.dimensions = module.get_embedding_dimension()
-            self._modules.append(module)
+            self.head.append(module)
+        on_gpu = self.transformer.device.type != "cpu"
+        self.batch_tokens = GPU_BATCH_TOKENS if on_gpu else BATCH_TOKENS
+        self.environment: Mapping[str, str] = {
+            "processor": torch.cuda.get_device_name() if on_gpu else torch.backends.cpu.get_cpu_capability(),
+            "threads": str(torch.get_num_threads()),
+        }
 
-    def __call__(self, batch: Padded) -> NDArray[np.float32]:
-        """(B,T) tokens → (B,D) float32 vectors, not yet normalised."""
+    def run(self, batches: Iterable[Padded]) -> Iterator[NDArray[np.float32]]:
+        """Vectors (B,D) float32 of each batch in order, not yet normalised; those of its `ranges` if it has some."""
+        before: torch.Tensor | None = None
+        for batch in batches:
+            now = self._forward(
+                batch
+            )  # a GPU begins with it while the vectors of the batch before are fetched
+            if before is not None:
+                yield before.cpu().numpy()
+            before = now
+        if before is not None:
+            yield before.cpu().numpy()
+
+    def _forward(self, batch: Padded) -> torch.Tensor:
+        # Not around a `yield`: the mode would hold in the caller too.
         with torch.inference_mode():
-            inputs = model_inputs(self._transformer, batch)
-            features = {
-                "token_embeddings": self._transformer(**inputs).last_hidden_state,
-                "attention_mask": inputs["attention_mask"],
-            }
-            for module in self._modules:
+            inputs = model_inputs(self.transformer, batch)
+            hidden = self.transformer(**inputs).last_hidden_state.float()
+            if batch.ranges is not None:
+                means = mean_of_ranges(hidden.cpu().numpy(), batch.ranges)
+                features = {"sentence_embedding": torch.from_numpy(means).to(hidden.device)}
+            else:
+                features = {"token_embeddings": hidden, "attention_mask": inputs["attention_mask"]}
+                features = self._pooling(features)
+            for module in self.head:
                 features = module(features)
-            vectors: NDArray[np.float32] = features["sentence_embedding"].cpu().numpy()
+            vectors: torch.Tensor = features["sentence_embedding"]
             return vectors
 
 
-def load_transformer(folder: Path, auto: Any, device: str | None) -> Any:
-    """The model of a checked folder by a transformers auto class, float32, in evaluation mode, on `device`.
+def load_transformer(folder: Path, auto: Any, device: str | None, precision: str = "fp32") -> Any:
+    """The model of a checked folder by a transformers auto class, in evaluation mode, on `device`.
 
     `device` None takes a GPU if there is one. Raises `EncoderError` if weights are missing or not finite.
     """
@@ -69,7 +100,7 @@ def load_transformer(folder: Path, auto: Any, device: str | None) -> Any:
                 local_files_only=True,
                 trust_remote_code=False,
                 use_safetensors=True,
-                dtype=torch.float32,
+                dtype=DTYPES[precision],
                 output_loading_info=True,
             )
         except LOADING_ERRORS as error:
@@ -79,15 +110,29 @@ def load_transformer(folder: Path, auto: Any, device: str | None) -> Any:
     if missing:
         raise EncoderError(f"{folder}: the weights lack {len(missing)} tensors, such as {missing[0]}")
     check_finite(model, folder)
+    # A decoder keeps keys and values for the next token, of which there is none.
+    model.config.use_cache = False
+    if model.config.model_type == "big_bird":
+        # It goes over from sparse to full attention at its first short batch, and stays there: a long text's vector
+        # would depend on what was encoded before it. Full attention is what it gives to texts of up to 704 tokens.
+        model.base_model.set_attention_type("original_full")
     return model.to(device or ("cuda" if torch.cuda.is_available() else "cpu")).eval()
 
 
-def model_inputs(model: Any, batch: Padded) -> dict[str, torch.Tensor]:
-    """The tensors of a batch on the model's device; token types only for a model that has them."""
+def inputs_of(model: Any, batch: Padded) -> dict[str, NDArray[np.int64]]:
+    """The arrays (B,T) of a batch by the names the model takes them under; token types only where it has them."""
     inputs = {"input_ids": batch.ids, "attention_mask": batch.mask}
     if "token_type_ids" in inspect.signature(model.forward).parameters:
         inputs["token_type_ids"] = batch.types
-    return {name: torch.from_numpy(array).to(model.device) for name, array in inputs.items()}
+    return inputs
+
+
+def model_inputs(model: Any, batch: Padded) -> dict[str, torch.Tensor]:
+    """The tensors of a batch on the model's device, by way of pinned memory if that is a GPU."""
+    tensors = {name: torch.from_numpy(array) for name, array in inputs_of(model, batch).items()}
+    if model.device.type != "cuda":
+        return tensors
+    return {name: tensor.pin_memory().to(model.device, non_blocking=True) for name, tensor in tensors.items()}
 
 
 def check_finite(module: torch.nn.Module, folder: Path) -> None:

@@ -21,6 +21,8 @@ from retrieve.index.arrays import Array, Float32s, Int64s
 LANES = 32
 
 _FLOAT = ir.FloatType()
+_HALF_BITS = ir.IntType(16)
+_BYTE = ir.IntType(8)
 _LANES_OF_FLOAT = ir.VectorType(_FLOAT, LANES)
 
 
@@ -28,8 +30,8 @@ _LANES_OF_FLOAT = ir.VectorType(_FLOAT, LANES)
 def dot(_typing: Any, vectors: Any, row: Any, queries: Any, query: Any) -> Any:
     """Inner product of vectors[row] and queries[query], float32; needs C-contiguous (N,D) and (B,D).
 
-    `vectors` are float32, or the bits of float16 as uint16 (numba has no half-precision arrays on the CPU), which
-    are widened exactly; `queries` are float32.
+    `vectors` are float32, the bits of float16 as uint16 (numba has no half-precision arrays on the CPU), or int8;
+    the narrow ones are widened exactly. `queries` are float32.
     """
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -62,11 +64,14 @@ def _row_pointer(context: Any, builder: Any, array_type: Any, array: Any, row: A
 
 def _load(builder: Any, start: Any, index: Any, width: int | None = None) -> Any:
     """Numbers from an index on as a float32 vector of `width`, or one number as a float32. Any alignment will do."""
-    stored = _FLOAT if start.type.pointee == _FLOAT else ir.HalfType()
+    found = start.type.pointee
+    stored = ir.HalfType() if found == _HALF_BITS else found
     stored_type, wanted_type = (ir.VectorType(t, width) if width else t for t in (stored, _FLOAT))
     pointer = builder.bitcast(builder.gep(start, [index]), stored_type.as_pointer())
     value = builder.load(pointer, align=1)
-    return value if stored == _FLOAT else builder.fpext(value, wanted_type)
+    if found == _FLOAT:
+        return value
+    return builder.sitofp(value, wanted_type) if found == _BYTE else builder.fpext(value, wanted_type)
 
 
 def _fold(builder: Any, lanes: Any) -> Any:
@@ -82,16 +87,21 @@ def _fold(builder: Any, lanes: Any) -> Any:
 
 
 @njit(nogil=True, cache=True)
-def dot_tiles(vectors: Array, queries: Float32s, tile: int, scores: Float32s) -> None:
-    """scores[query, row] for all rows; every query passes over `tile` rows before the next rows are read."""
+def dot_tiles(vectors: Array, scales: Float32s, queries: Float32s, tile: int, scores: Float32s) -> None:
+    """scores[query, row] for all rows; every query passes over `tile` rows before the next rows are read.
+
+    `scales` (N,), or empty for ones: a row's sum is multiplied by its scale.
+    """
     for start in range(0, len(vectors), tile):
         for query in range(len(queries)):
             for row in range(start, min(start + tile, len(vectors))):
-                scores[query, row] = dot(vectors, np.int64(row), queries, np.int64(query))  # type: ignore[call-arg]
+                scale = scales[row] if len(scales) else np.float32(1)
+                scores[query, row] = dot(vectors, np.int64(row), queries, np.int64(query)) * scale  # type: ignore[call-arg]
 
 
 @njit(nogil=True, cache=True)
-def dot_rows(vectors: Array, queries: Float32s, rows: Int64s, scores: Float32s) -> None:
-    """scores[i] of the first query and vectors[rows[i]]."""
+def dot_rows(vectors: Array, scales: Float32s, queries: Float32s, rows: Int64s, scores: Float32s) -> None:
+    """scores[i] of the first query and vectors[rows[i]], scaled as in `dot_tiles`."""
     for i in range(len(rows)):
-        scores[i] = dot(vectors, rows[i], queries, np.int64(0))  # type: ignore[call-arg]
+        scale = scales[rows[i]] if len(scales) else np.float32(1)
+        scores[i] = dot(vectors, rows[i], queries, np.int64(0)) * scale  # type: ignore[call-arg]

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from retrieve.errors import DimensionMismatch, IndexCorrupt, MissingExtra, RecipeError, UsageError
-from retrieve.index.arrays import Array, Bools, Float32s, Int64s
+from retrieve.index.arrays import Bools, Float32s, Int64s
+from retrieve.index.stored import StoredVectors
 
 ADD_BATCH = 16_384
 """Vectors added at once: HNSW orders insertions within a batch, so another size gives other bytes."""
@@ -70,20 +71,20 @@ def train(factory: str, sample: Float32s) -> bytes:
     return bytes(faiss.serialize_index(index))
 
 
-def build(trained: bytes, vectors: Array, batch: int = ADD_BATCH) -> bytes:
-    """A clone of the trained index with the vectors (N,D), float16 or float32, added in row order; serialised.
+def build(trained: bytes, vectors: StoredVectors, batch: int = ADD_BATCH) -> bytes:
+    """A clone of the trained index with the N vectors added in row order; serialised.
 
     Widens `batch` vectors at a time. Raises DimensionMismatch.
     """
     faiss = _faiss()
     index = _deserialise(trained)
-    if vectors.ndim != 2 or vectors.shape[1] != index.d:
+    if vectors.dimensions != index.d:
         raise DimensionMismatch(
-            f"vectors are {vectors.shape}, the trained index wants (n, {index.d}): train again"
+            f"vectors have {vectors.dimensions} dimensions, the trained index wants {index.d}: train again"
         )
     with _one_thread():
         for start in range(0, len(vectors), batch):
-            index.add(np.ascontiguousarray(vectors[start : start + batch], np.float32))
+            index.add(np.ascontiguousarray(vectors.take(slice(start, start + batch))))
     return bytes(faiss.serialize_index(index))
 
 

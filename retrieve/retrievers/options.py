@@ -31,6 +31,7 @@ class SearchOptions:
     b: float
     ef_search: int
     nprobe: int
+    oversample: int
     passages: int
     reranker: str
     rerank_depth: int
@@ -55,6 +56,7 @@ def resolve_options(  # noqa: PLR0913 - every search setting may be given by nam
     b: float | None = None,
     ef_search: int | None = None,
     nprobe: int | None = None,
+    oversample: int | None = None,
     passages: int = 3,
     reranker: str | None = None,
     rerank_depth: int | None = None,
@@ -78,6 +80,9 @@ def resolve_options(  # noqa: PLR0913 - every search setting may be given by nam
         b=defaults.bm25.b if b is None else b,
         ef_search=_at_least(defaults.dense.ef_search if ef_search is None else ef_search, "ef_search", 1),
         nprobe=_at_least(defaults.dense.nprobe if nprobe is None else nprobe, "nprobe", 1),
+        oversample=_at_least(
+            defaults.dense.oversample if oversample is None else oversample, "oversample", 1
+        ),
         passages=_at_least(passages, "passages", 0),
         reranker=defaults.rerank.model if reranker is None else reranker,
         rerank_depth=_at_least(

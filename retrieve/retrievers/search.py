@@ -23,6 +23,7 @@ from retrieve.retrievers.views import NoScores, ViewScores
 from retrieve.store.filters import Filter
 from retrieve.store.pipeline import Pipeline
 from retrieve.store.snapshot import Snapshot
+from retrieve.store.vectors import kept
 
 Vectors = npt.NDArray[np.float32]
 
@@ -86,8 +87,9 @@ class Searcher:
         from retrieve.retrievers.dense import DenseView
 
         if vectors is None:
-            encoded = self._pipeline.encoder.encode_queries(texts)
-            vectors = encoded.vectors
+            encoded = self._pipeline.query_encoder.encode_queries(texts)
+            section = self._pipeline.dense
+            vectors = kept(encoded.vectors, section.dimensions, normalize=section.normalize)
             if encoded.truncated_texts:
                 self.truncated += encoded.truncated_texts
                 _log.warning(
@@ -95,7 +97,12 @@ class Searcher:
                     encoded.truncated_tokens,
                     encoded.truncated_texts,
                 )
-        dense = DenseView(self.snapshot, ef_search=self.options.ef_search, nprobe=self.options.nprobe)
+        dense = DenseView(
+            self.snapshot,
+            ef_search=self.options.ef_search,
+            nprobe=self.options.nprobe,
+            oversample=self.options.oversample,
+        )
         return dense.scores(vectors)
 
     def _rank_one(self, scores: dict[str, ViewScores]) -> Ranking:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import ValuesView
 from typing import NamedTuple
 
+from retrieve.index.stored import StoredVectors
 from retrieve.recipe import Segments, canonical
-from retrieve.store.build import FloatArray, IntArray, Row
+from retrieve.store.build import IntArray, Row
 from retrieve.store.documents import Fingerprints
 from retrieve.types import Document
 
@@ -14,7 +15,7 @@ from retrieve.types import Document
 class Staged(NamedTuple):
     """A document that is not cut yet. `operation` counts what the writer was asked to do up to it.
 
-    `size` is in bytes. `vectors` (S,D) are the caller's, or copied from an older version whose passages were `spans`
+    `size` is in bytes. `vectors` are the caller's, or copied from an older version whose passages were `spans`
     (S,2), with `cut` tokens that the encoder left out.
     """
 
@@ -22,7 +23,7 @@ class Staged(NamedTuple):
     hashes: Fingerprints
     operation: int
     size: int
-    vectors: FloatArray | None = None
+    vectors: StoredVectors | None = None
     spans: IntArray | None = None
     cut: int = 0
 

@@ -17,6 +17,7 @@ import xxhash
 
 from retrieve.files import remove_folder, seal_folder, write_array
 from retrieve.index.postings import Postings
+from retrieve.index.stored import Form, StoredVectors
 from retrieve.index.strings import SortedStrings
 from retrieve.recipe import Dense, Recipe
 from retrieve.store.columns import build_columns
@@ -26,11 +27,10 @@ from retrieve.text.analyze import Analyzer
 from retrieve.types import Document
 
 IntArray = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.floating[Any]]
 
 
 class Row(NamedTuple):
-    """A document on its way into a segment. `spans` (S,2) int64; `vectors` (S,D) if they are known already.
+    """A document on its way into a segment. `spans` (S,2) int64; `vectors`, S of them, if they are known already.
 
     `size`: bytes of title, text and metadata. `cut`: tokens that the encoder left out when it made those vectors.
     """
@@ -41,7 +41,7 @@ class Row(NamedTuple):
     units: int
     indexed: int
     size: int
-    vectors: FloatArray | None = None
+    vectors: StoredVectors | None = None
     cut: int = 0
 
 
@@ -52,7 +52,7 @@ class Views(NamedTuple):
     """
 
     postings: Postings | None
-    vectors: FloatArray | None
+    vectors: StoredVectors | None
     faiss: bytes | None
     cut: IntArray | None = None
     trained: str | None = None
@@ -70,11 +70,11 @@ def segment_id(
     return digest.hexdigest()
 
 
-def row_key(doc_id: str, hashes: Fingerprints, vectors: FloatArray | None) -> tuple[str, bytes]:
+def row_key(doc_id: str, hashes: Fingerprints, vectors: StoredVectors | None) -> tuple[str, bytes]:
     """What a document contributes to its segment's id: vectors that do not come from the encoder are content too."""
     if vectors is None:
         return doc_id, hashes.content
-    return doc_id, hashes.content + xxhash.xxh3_128_digest(np.ascontiguousarray(vectors).tobytes())
+    return doc_id, hashes.content + xxhash.xxh3_128_digest(vectors.tobytes())
 
 
 def build_postings(texts: Iterable[str], analyzer: Analyzer) -> Postings:
@@ -94,6 +94,19 @@ def build_postings(texts: Iterable[str], analyzer: Analyzer) -> Postings:
     terms = SortedStrings.build(vocabulary)
     del numbers, vocabulary  # inverting is the peak of a build's memory
     return Postings.build(terms, occurrences, np.frombuffer(starts, dtype=np.int64))
+
+
+def create_vectors(building: Path, dense: Dense, rows: int, dimensions: int) -> StoredVectors:
+    """Room for a segment's vectors, in the recipe's form and in the very files that will be sealed."""
+    folder = building / "dense"
+    folder.mkdir()
+
+    def new(name: str, dtype: str, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+        if rows == 0:  # nothing to map; written with the rest
+            return np.empty(shape, dtype)
+        return np.lib.format.open_memmap(folder / f"{name}.npy", mode="w+", dtype=dtype, shape=shape)
+
+    return StoredVectors.make(Form.of(dense.storage, dense.rescore), rows, dimensions, new)
 
 
 def write_segment(
@@ -174,9 +187,11 @@ def _write_dense(building: Path, views: Views, dense: Dense) -> None:
     (building / "dense").mkdir(exist_ok=True)
     if views.faiss is not None:
         (building / "dense/index.faiss").write_bytes(views.faiss)
-    path = building / "dense/vectors.npy"
     if views.vectors is not None and (dense.keep_vectors or views.faiss is None):
-        if not path.exists():
-            write_array(path, views.vectors)
+        for name, values in views.vectors.arrays().items():
+            path = building / f"dense/{name}.npy"
+            if not path.exists():
+                write_array(path, values)
     else:
-        path.unlink(missing_ok=True)
+        for path in (building / "dense").glob("*.npy"):
+            path.unlink()

@@ -10,7 +10,7 @@ import heapq
 import logging
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ import xxhash
 
 from retrieve.errors import IndexCorrupt
 from retrieve.files import checksum_bytes, remove_folder, seal_folder
+from retrieve.index.stored import StoredVectors
 from retrieve.recipe import Dense
 from retrieve.store.manifest import FileEntry, Trained
 
@@ -27,16 +28,25 @@ LARGEST_SAMPLE = 50_000
 _log = logging.getLogger("retrieve")
 
 
-def choose_sample(
-    passages: Iterable[tuple[str, int, npt.NDArray[Any]]], limit: int = LARGEST_SAMPLE
-) -> npt.NDArray[np.float32]:
+class Candidate(NamedTuple):
+    """A passage that may be learned from, and where its vector is."""
+
+    doc_id: str
+    position: int
+    vectors: StoredVectors
+    row: int
+
+
+def choose_sample(passages: Iterable[Candidate], limit: int = LARGEST_SAMPLE) -> npt.NDArray[np.float32]:
     """The `limit` vectors whose (document id, position) hash lowest, in hash order: (S,D) float32."""
     hashed = (
-        (xxhash.xxh64_intdigest(f"{position}\0{doc_id}".encode()), doc_id, position, vector)
-        for doc_id, position, vector in passages
+        (xxhash.xxh64_intdigest(f"{passage.position}\0{passage.doc_id}".encode()), passage)
+        for passage in passages
     )
-    chosen = heapq.nsmallest(limit, hashed, key=lambda item: item[:3])
-    return np.stack([vector for *_, vector in chosen]).astype(np.float32)
+    chosen = heapq.nsmallest(limit, hashed, key=lambda item: (item[0], item[1][:2]))
+    return np.concatenate(
+        [passage.vectors.take(slice(passage.row, passage.row + 1)) for _, passage in chosen]
+    )
 
 
 def learn(index: Path, dense: Dense, sample: npt.NDArray[np.float32]) -> Trained | None:

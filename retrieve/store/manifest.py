@@ -76,12 +76,18 @@ class SegmentEntry(_Record):
 
 
 class EncoderRecord(_Record):
-    """Which encoder made the vectors, and on what: the conditions of a repetition to the byte."""
+    """Which encoder made the vectors, and on what: the conditions of a repetition to the byte.
+
+    `dimensions` are those kept; `calibration` is the digest of the texts that an int8 model was calibrated on.
+    """
 
     name: str
     fingerprint: str
     dimensions: int
     limit: int
+    backend: str = ""
+    precision: str = ""
+    calibration: str = ""
     environment: dict[str, str]
 
 

@@ -11,15 +11,15 @@ import logging
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from retrieve.errors import RecipeError
 from retrieve.files import writer_lock
 from retrieve.index.postings import merge_postings
-from retrieve.store.build import Row, Views, row_key, segment_id, write_segment
+from retrieve.index.stored import StoredVectors
+from retrieve.store.build import Row, Views, create_vectors, row_key, segment_id, write_segment
 from retrieve.store.commit import commit
 from retrieve.store.learning import FIRST_SAMPLE, choose_sample, learn
 from retrieve.store.manifest import Trained
@@ -227,21 +227,16 @@ def _copy_vectors(
     runs: Sequence[tuple[int, IntArray]],
     total: int,
     pipeline: Pipeline,
-) -> npt.NDArray[Any]:
-    dense = pipeline.dense
+) -> StoredVectors:
     if any(not part.segment.has_vectors for part in group if part.segment.passage_rows):
         raise RecipeError("merging needs the vectors, and dense.keep_vectors is false: build the index again")
     record = pipeline.encoder_record()
     assert record is not None
-    (building / "dense").mkdir()
-    if total == 0:
-        return np.empty((0, record.dimensions), dtype=dense.storage)
-    vectors = np.lib.format.open_memmap(
-        building / "dense/vectors.npy", mode="w+", dtype=dense.storage, shape=(total, record.dimensions)
-    )
+    vectors = create_vectors(building, pipeline.dense, total, record.dimensions)
     at = 0
     for number, rows in runs:
-        vectors[at : at + len(rows)] = group[number].segment.vectors[rows] if len(rows) else 0
+        if len(rows):
+            vectors.write(slice(at, at + len(rows)), group[number].segment.vectors[rows])
         at += len(rows)
     vectors.flush()
     return vectors

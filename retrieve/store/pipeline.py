@@ -5,10 +5,12 @@ Parts are made when first asked for, so that a BM25 search never loads torch and
 
 from __future__ import annotations
 
+import platform
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -21,21 +23,37 @@ from retrieve.text.passages import Splitter, Windows, fed_text
 from retrieve.types import Document
 
 if TYPE_CHECKING:
-    from retrieve.encoders.encoder import Encoder
+    from retrieve.encoders.encoder import Encoded, Encoder
+    from retrieve.encoders.late import Late
+
+IntArray = npt.NDArray[np.int64]
 
 
 class Pipeline:
     """The working parts of one recipe. Safe in many threads."""
 
     def __init__(
-        self, recipe: Recipe, *, expected: EncoderRecord | None = None, model: str | None = None
+        self,
+        recipe: Recipe,
+        *,
+        expected: EncoderRecord | None = None,
+        model: str | None = None,
+        queries: tuple[str, str] | None = None,
+        cache: bool = True,
     ) -> None:
-        """`expected`: the encoder an index was built with; `model`: its folder, if it moved."""
-        self.recipe = recipe
+        """`expected`: the encoder an index was built with; `model`: its folder, if it moved.
+
+        `queries`: back end and precision for queries, if not those the index was built with. `cache`: keep passage
+        vectors for later builds, and use those kept.
+        """
+        self.recipe = _with_runtime(recipe)
         self._expected = expected
         self._model = model
+        self._queries = queries
+        self._cache = cache
         self._lock = threading.Lock()
         self._encoder: Encoder | None = None
+        self._query_encoder: Encoder | None = None
 
     @cached_property
     def analyzer(self) -> Analyzer:
@@ -57,14 +75,30 @@ class Pipeline:
 
     @property
     def encoder(self) -> Encoder:
-        """The encoder, loaded once; `EncoderMismatch` if it is not the one that built the index."""
+        """The encoder of documents, loaded once; `EncoderMismatch` if it is not the one that built the index."""
         with self._lock:
             if self._encoder is None:
-                self._encoder = self._load_encoder()
+                self._encoder = self._load_encoder(self.dense.backend, self.dense.precision)
             return self._encoder
 
-    def _load_encoder(self) -> Encoder:
+    @property
+    def query_encoder(self) -> Encoder:
+        """The same model for queries: run as for documents, unless another way was asked for."""
+        if self._queries is None:
+            return self.encoder
+        with self._lock:
+            if self._query_encoder is None:
+                self._query_encoder = self._load_encoder(*self._queries)
+            return self._query_encoder
+
+    @property
+    def encodings(self) -> tuple[int, int]:
+        """Passages encoded and passages taken from the cache by this process."""
+        return (0, 0) if self._encoder is None else self._encoder.encodings
+
+    def _load_encoder(self, backend: str, precision: str) -> Encoder:
         from retrieve.encoders.load import load_encoder
+        from retrieve.encoders.vector_cache import cache_root
 
         dense = self.dense
         if dense.model == "none":
@@ -78,6 +112,9 @@ class Pipeline:
             document_prompt=dense.document_prompt,
             limit=dense.limit,
             normalize=dense.normalize,
+            backend=backend,
+            precision=precision,
+            cache=cache_root() if self._cache else None,
         )
         expected = self._expected
         if expected is not None and encoder.fingerprint != expected.fingerprint:
@@ -87,6 +124,20 @@ class Pipeline:
                 "search with the encoder it was built with, or build a new index"
             )
         return encoder
+
+    @property
+    def kept_dimensions(self) -> int:
+        """D of the stored vectors: the encoder's, or the first so many of them. Loads the model."""
+        dense = self.dense
+        if dense.model == "none":
+            assert dense.dimensions is not None
+            return dense.dimensions
+        given = self.encoder.dimensions
+        if dense.dimensions is not None and dense.dimensions > given:
+            raise RecipeError(
+                f"dense.dimensions = {dense.dimensions}, but {self.encoder.name} gives {given}: lower it"
+            )
+        return dense.dimensions or given
 
     @property
     def fingerprint(self) -> str | None:
@@ -114,9 +165,12 @@ class Pipeline:
         return EncoderRecord(
             name=encoder.name,
             fingerprint=encoder.fingerprint,
-            dimensions=encoder.dimensions,
+            dimensions=self.kept_dimensions,
             limit=encoder.limit,
-            environment=_environment(),
+            backend=encoder.runtime.backend,
+            precision=encoder.runtime.precision,
+            calibration=encoder.calibration,
+            environment={**_environment(), **encoder.environment},
         )
 
     @cached_property
@@ -124,6 +178,11 @@ class Pipeline:
         """The one splitter whose passages all views index."""
         passages = self.recipe.passages
         by_tokens = passages.unit == "tokens" and self.has_encoder
+        if by_tokens and passages.size is not None and passages.size > self._token_budget():
+            raise RecipeError(
+                f"passages.size = {passages.size} tokens, but {self.encoder.name} takes {self.encoder.limit}, of which "
+                f"{self._token_budget()} are left for text: lower passages.size, or take another model"
+            )
         return Splitter(
             offsets=self.encoder.token_offsets if by_tokens else self._word_offsets,
             limit=self._token_budget() if by_tokens else None,
@@ -144,14 +203,36 @@ class Pipeline:
             )
         return budget
 
-    def _word_offsets(self, texts: Sequence[str]) -> list[npt.NDArray[np.int64]]:
+    def _word_offsets(self, texts: Sequence[str]) -> list[IntArray]:
         return [self.analyzer.word_offsets(text) for text in texts]
 
     def split(self, documents: Sequence[Document]) -> list[Windows]:
         """Windows of each document."""
         return self.splitter.split(documents)
 
-    def fed(self, document: Document, spans: npt.NDArray[np.int64]) -> list[str]:
+    def encode(
+        self, rows: Sequence[tuple[Document, IntArray]], progress: Callable[[int, int], None]
+    ) -> Encoded:
+        """Vectors of the passages (spans (S,2)) of documents, in order; `progress` gets passages and tokens done."""
+        if not self.dense.late_chunking:
+            texts = [text for document, spans in rows for text in self.fed(document, spans)]
+            return self.encoder.encode_documents(texts, progress=progress)
+        windows = [window for document, spans in rows for window in self._late_windows(document, spans)]
+        return self.encoder.encode_late(windows, progress=progress)
+
+    def _late_windows(self, document: Document, spans: IntArray) -> Iterator[Late]:
+        from retrieve.encoders.late import Late, share_windows
+
+        # A window has the title in front as a passage has; what begins with it is the same string either way.
+        lead = fed_text(document, (0, 0), 0, title=self.recipe.passages.title)
+        text_offsets, lead_offsets = self.encoder.token_offsets([document.text, lead])
+        for first, end in share_windows(text_offsets, spans, self._token_budget() - len(lead_offsets)):
+            start = int(spans[first, 0])
+            text = document.text[start : int(spans[end - 1, 1])]
+            titled = first == 0 or self.recipe.passages.title == "every"
+            yield Late(text, spans[first:end] - start, lead if titled else "")
+
+    def fed(self, document: Document, spans: IntArray) -> list[str]:
         """The exact strings that are analysed and encoded for a document's passages."""
         title = self.recipe.passages.title
         return [
@@ -160,19 +241,19 @@ class Pipeline:
         ]
 
 
+def _with_runtime(recipe: Recipe) -> Recipe:
+    """The recipe with the back end and precision that "auto" means on this machine."""
+    dense = recipe.dense
+    if dense is None or dense.model == "none" or "auto" not in (dense.backend, dense.precision):
+        return recipe
+    from retrieve.encoders.load import runtime_of
+
+    runtime = runtime_of(dense.model, dense.pooling, dense.backend, dense.precision)
+    found = dense.model_copy(update={"backend": runtime.backend, "precision": runtime.precision})
+    return recipe.model_copy(update={"dense": found})
+
+
 def _environment() -> dict[str, str]:
-    import platform
-    from importlib.metadata import version
-
-    import torch
-
-    versions: dict[str, Any] = {
-        name: version(name) for name in ("torch", "transformers", "sentence-transformers")
-    }
-    return {
-        **versions,
-        "processor": torch.backends.cpu.get_cpu_capability(),
-        "machine": platform.machine(),
-        "threads": str(torch.get_num_threads()),
-        "precision": "fp32",
-    }
+    """Versions of what turns weights into vectors, and the machine's architecture."""
+    names = ("torch", "transformers", "sentence-transformers", "tokenizers")
+    return {name: version(name) for name in names} | {"machine": platform.machine()}

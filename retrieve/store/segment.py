@@ -18,6 +18,7 @@ import numpy.typing as npt
 from retrieve.errors import IndexCorrupt
 from retrieve.files import checksum_bytes, read_array
 from retrieve.index.postings import Postings
+from retrieve.index.stored import StoredVectors
 from retrieve.index.strings import SortedStrings
 from retrieve.store.columns import Column
 from retrieve.store.documents import DocumentTable
@@ -130,10 +131,15 @@ class Segment:
         """Whether the vectors themselves were kept."""
         return "dense/vectors.npy" in self.entry.files
 
+    @property
+    def has_signs(self) -> bool:
+        """Whether sign bits of the vectors were kept, for a first look at all of them."""
+        return "dense/bits.npy" in self.entry.files
+
     @cached_property
-    def vectors(self) -> npt.NDArray[Any]:
-        """(P,D) float16 or float32, memory-mapped."""
-        return read_array(self.folder / "dense/vectors.npy")
+    def vectors(self) -> StoredVectors:
+        """P vectors of D dimensions, memory-mapped."""
+        return StoredVectors.from_arrays(self._arrays("dense/"))
 
     @property
     def has_faiss(self) -> bool:

@@ -1,23 +1,31 @@
-"""Checks and prepares vectors that come from elsewhere than the encoder: the caller's, or an older version's."""
+"""Vectors on their way into a segment, in the form in which they will be stored, and those of queries.
+
+What the encoder gives is cut to the dimensions that the recipe keeps; what comes from elsewhere, the caller or an
+older version of a document, is checked and prepared first.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from retrieve.errors import BadVectors, DimensionMismatch, UsageError
+from retrieve.errors import BadVectors, DimensionMismatch, RecipeError, UsageError
+from retrieve.index.stored import Form, StoredVectors, encode_vectors
 from retrieve.recipe import Recipe
 from retrieve.store.batch import Staged
-from retrieve.store.build import FloatArray, IntArray
+from retrieve.store.build import IntArray
 from retrieve.store.pipeline import Pipeline
+
+FloatArray = npt.NDArray[np.floating[Any]]
 
 
 def own_vectors(
     source: Iterator[npt.ArrayLike], doc_id: str, recipe: Recipe, dimensions: int | None
-) -> FloatArray:
-    """The next document's vectors, as they will be stored: (S,D), unit norm where the recipe normalises; [] is (0,D).
+) -> StoredVectors:
+    """The next document's vectors, as they will be stored: S of them, unit norm where the recipe normalises.
 
     Raises `BadVectors` for a missing, non-finite or zero vector, `DimensionMismatch` for another dimension.
     """
@@ -36,10 +44,10 @@ def own_vectors(
             raise BadVectors(f"{name}: its vectors are no array of numbers ({error})") from error
         if given.shape == (0,):  # [], which has no dimensions to check
             given = np.empty((0, dimensions or 0), dtype=np.float32)
-        stored = prepare(np.atleast_2d(given), name, dimensions, normalize=dense.normalize).astype(
-            dense.storage
-        )
-    if not np.isfinite(stored).all():
+        prepared = prepare(np.atleast_2d(given), name, dimensions, normalize=dense.normalize)
+        stored = encode_vectors(Form.of(dense.storage, dense.rescore), prepared)
+        finite = np.isfinite(stored.take()).all()
+    if not finite:
         raise BadVectors(f"{name}: a vector is too large for {dense.storage}: normalise it, or store float32")
     return stored
 
@@ -71,13 +79,30 @@ def prepare(
     return np.asarray(vectors / norms, dtype=np.float32)
 
 
-def without_surplus(vectors: FloatArray, passages: int) -> FloatArray:
+def kept(vectors: FloatArray, dimensions: int | None, *, normalize: bool) -> FloatArray:
+    """An encoder's vectors (B,D) → the first `dimensions` of each (None: all), of the same type, worked in float32.
+
+    With `normalize` they are scaled to unit norm again: models trained for it (Matryoshka, Kusupati et al. 2022) put
+    what matters most first. Raises `RecipeError` where the encoder has fewer, `BadVectors` for nothing but zeros.
+    """
+    if dimensions is None or dimensions == vectors.shape[1]:
+        return vectors
+    if dimensions > vectors.shape[1]:
+        raise RecipeError(
+            f"dense.dimensions = {dimensions}, but the encoder gives {vectors.shape[1]}: lower it"
+        )
+    cut = vectors[:, :dimensions].astype(np.float32)
+    name = f"the first {dimensions} dimensions"
+    return prepare(cut, name, dimensions, normalize=normalize).astype(vectors.dtype)
+
+
+def without_surplus(vectors: StoredVectors, passages: int) -> StoredVectors:
     """The one vector of a document without passages is dropped: so a file of one row each fits any collection."""
     return vectors[:0] if passages == 0 and len(vectors) == 1 else vectors
 
 
-def fitting_vectors(staged: Staged, spans: IntArray, pipeline: Pipeline) -> FloatArray | None:
-    """The vectors (S,D) of a document's passages where they are known, else None: they are to be encoded.
+def fitting_vectors(staged: Staged, spans: IntArray, pipeline: Pipeline) -> StoredVectors | None:
+    """The vectors of a document's passages where they are known, else None: they are to be encoded.
 
     Vectors of an older version count only if it was cut into the same passages. Raises `BadVectors` for a wrong
     number of the caller's own, and where there are none and no encoder.

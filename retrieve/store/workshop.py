@@ -9,16 +9,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from retrieve.store.build import IntArray, Row, Views, build_postings, write_segment
-from retrieve.store.learning import FIRST_SAMPLE, choose_sample, learn, read_trained
+from retrieve.index.stored import Form, StoredVectors, encode_vectors
+from retrieve.store.build import IntArray, Row, Views, build_postings, create_vectors, write_segment
+from retrieve.store.learning import FIRST_SAMPLE, Candidate, choose_sample, learn, read_trained
 from retrieve.store.manifest import SegmentEntry, Trained
 from retrieve.store.pipeline import Pipeline
 from retrieve.store.segment import BoolArray, Segment
+from retrieve.store.vectors import kept
 from retrieve.types import Progress
 
 _ENCODE_CHUNK = 8_192
@@ -33,6 +33,7 @@ class Workshop:
         self._folder = folder
         self._pipeline = pipeline
         self._progress = progress
+        self._tokens = 0
 
     def build(
         self,
@@ -65,7 +66,7 @@ class Workshop:
         entry = write_segment(self._folder, name, rows, make, recipe=self._pipeline.recipe)
         return entry, learned[0] if learned else None
 
-    def faiss_index(self, trained: Trained | None, vectors: npt.NDArray[Any]) -> bytes | None:
+    def faiss_index(self, trained: Trained | None, vectors: StoredVectors) -> bytes | None:
         """A clone of the trained index with these vectors added, or None where search is exact."""
         if trained is None or not len(vectors):
             return None
@@ -77,31 +78,25 @@ class Workshop:
         for row in rows:
             yield from self._pipeline.fed(row.document, row.spans)
 
-    def _encode(self, rows: Sequence[Row], building: Path) -> tuple[npt.NDArray[Any], IntArray]:
-        """Fill `dense/vectors.npy` of the folder being built; returns it, and the tokens cut off each document."""
-        dense = self._pipeline.dense
-        dimensions = dense.dimensions if dense.dimensions is not None else self._pipeline.encoder.dimensions
+    def _encode(self, rows: Sequence[Row], building: Path) -> tuple[StoredVectors, IntArray]:
+        """Fill the vectors of the folder being built; returns them, and the tokens cut off each document."""
         total = sum(len(row.spans) for row in rows)
-        (building / "dense").mkdir()
-        path = building / "dense/vectors.npy"
         cut = np.zeros(len(rows), dtype=np.int64)
-        if total == 0:
-            return np.empty((0, dimensions), dtype=dense.storage), cut
-        vectors = np.lib.format.open_memmap(path, mode="w+", dtype=dense.storage, shape=(total, dimensions))
-        waiting: list[str] = []
+        vectors = create_vectors(building, self._pipeline.dense, total, self._pipeline.kept_dimensions)
+        waiting: list[Row] = []
         places: list[int] = []
         owners: list[int] = []
         done = 0
         for number, row in enumerate(rows):
             count = len(row.spans)
             if row.vectors is not None:
-                vectors[done : done + count] = row.vectors
+                vectors.write(slice(done, done + count), row.vectors)
             else:
-                waiting += self._pipeline.fed(row.document, row.spans)
+                waiting.append(row)
                 places += range(done, done + count)
                 owners += [number] * count
             done += count
-            if len(waiting) >= _ENCODE_CHUNK:
+            if len(places) >= _ENCODE_CHUNK:
                 np.add.at(cut, owners, self._flush(waiting, places, vectors, total))
                 waiting, places, owners = [], [], []
         np.add.at(cut, owners, self._flush(waiting, places, vectors, total))
@@ -112,25 +107,28 @@ class Workshop:
             )
         return vectors, cut
 
-    def _flush(self, texts: list[str], places: list[int], vectors: npt.NDArray[Any], total: int) -> IntArray:
-        """Vectors of these texts to their places; returns the tokens cut off each."""
-        if not texts:
+    def _flush(self, rows: Sequence[Row], places: list[int], vectors: StoredVectors, total: int) -> IntArray:
+        """Vectors of these documents' passages to their places; returns the tokens cut off each passage."""
+        if not places:
             return np.empty(0, dtype=np.int64)
-        progress = self._progress
         before = places[0]
 
-        def tell(done: int) -> None:
-            if progress is not None:
-                progress("passages encoded", before + done, total)
+        def tell(done: int, tokens: int) -> None:
+            if self._progress is not None:
+                self._progress("passages encoded", before + done, total)
+                self._progress("tokens encoded", self._tokens + tokens, None)
 
-        encoded = self._pipeline.encoder.encode_documents(texts, progress=tell)
-        vectors[places] = encoded.vectors
+        dense = self._pipeline.dense
+        encoded = self._pipeline.encode([(row.document, row.spans) for row in rows], tell)
+        self._tokens += encoded.tokens
+        wanted = kept(encoded.vectors, dense.dimensions, normalize=dense.normalize)
+        vectors.write(places, encode_vectors(Form.of(dense.storage, dense.rescore), wanted))
         return encoded.cut
 
     def _learn(
         self,
         rows: Sequence[Row],
-        vectors: npt.NDArray[Any],
+        vectors: StoredVectors,
         segments: Sequence[Segment],
         live: Sequence[BoolArray],
     ) -> Trained | None:
@@ -144,21 +142,19 @@ class Workshop:
             _log.info("dense search is exact until there are %d passages (now %d)", FIRST_SAMPLE, present)
             return None
 
-        def passages() -> Iterator[tuple[str, int, npt.NDArray[Any]]]:
+        def passages() -> Iterator[Candidate]:
             at = 0
             for row in rows:
                 for position in range(len(row.spans)):
-                    yield row.document.id, position, vectors[at]
+                    yield Candidate(row.document.id, position, vectors, at)
                     at += 1
             yield from stored_passages(segments, live)
 
         return learn(self._folder, dense, choose_sample(passages()))
 
 
-def stored_passages(
-    segments: Sequence[Segment], live: Sequence[BoolArray]
-) -> Iterator[tuple[str, int, npt.NDArray[Any]]]:
-    """(document id, position, vector) of every live passage whose vector was kept."""
+def stored_passages(segments: Sequence[Segment], live: Sequence[BoolArray]) -> Iterator[Candidate]:
+    """Every live passage whose vector was kept."""
     for segment, alive in zip(segments, live, strict=True):
         if not segment.has_vectors:
             continue
@@ -166,4 +162,4 @@ def stored_passages(
             first, last = segment.first_passage[row : row + 2]
             doc_id = segment.ids[int(row)]
             for position in range(last - first):
-                yield doc_id, position, segment.vectors[first + position]
+                yield Candidate(doc_id, position, segment.vectors, int(first) + position)

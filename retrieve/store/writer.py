@@ -18,8 +18,9 @@ import numpy.typing as npt
 
 from retrieve.errors import BadVectors, UsageError
 from retrieve.files import writer_lock
+from retrieve.index.stored import StoredVectors
 from retrieve.store.batch import Batch, Staged, text_bytes
-from retrieve.store.build import FloatArray, IntArray, Row
+from retrieve.store.build import IntArray, Row
 from retrieve.store.documents import Fingerprints, fingerprints
 from retrieve.store.draft import Draft
 from retrieve.store.filters import Filter, matches
@@ -44,14 +45,14 @@ class Added(NamedTuple):
 class _Incoming(NamedTuple):
     document: Document
     size: int
-    vectors: FloatArray | None
+    vectors: StoredVectors | None
 
 
 class _Kept(NamedTuple):
     """What the encoder made of an older version with the same text."""
 
     spans: IntArray
-    vectors: FloatArray
+    vectors: StoredVectors
     cut: int
 
 
@@ -245,7 +246,7 @@ class Writer:
                 same
                 and own is not None
                 and kept is not None
-                and np.array_equal(without_surplus(own, len(kept.spans)), kept.vectors)
+                and kept.vectors.same(without_surplus(own, len(kept.spans)))
             ):
                 return _UNCHANGED
             if older.place is None:

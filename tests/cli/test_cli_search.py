@@ -355,9 +355,12 @@ def test_progress_is_a_line_now_and_then(
     clock = iter(range(0, 100, 4))
     monkeypatch.setattr("retrieve.cli.progress.time.monotonic", lambda: float(next(clock)))
     lines = Lines()
-    for done in range(1, 7):
-        lines("documents", done * 1000, 6000)
-    assert capsys.readouterr().err == "documents: 3,000 of 6,000 (12 s)\ndocuments: 6,000 of 6,000 (24 s)\n"
+    for done in range(1, 8):
+        lines("documents", done * 1000, 8000)
+    assert capsys.readouterr().err.splitlines() == [
+        "documents: 4,000 of 8,000 (12 s, 250 a second, 16 s left)",
+        "documents: 7,000 of 8,000 (24 s, 250 a second, 4 s left)",
+    ]
 
 
 def test_text_for_a_terminal_cannot_steer_it() -> None:

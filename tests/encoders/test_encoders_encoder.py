@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from retrieve.encoders.batches import Padded
 from retrieve.encoders.encoder import Encoder
 from retrieve.encoders.folder import ModelFolder
 from retrieve.encoders.load import load_encoder
+from retrieve.encoders.machine import Runtime
 from retrieve.encoders.tokens import Tokens, load_tokenizer
 from retrieve.errors import BadVectors
 
@@ -156,7 +157,7 @@ def test_eight_threads_agree_with_one(folder: Path) -> None:
 def test_progress_counts_texts_to_the_end(encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(encoder_module, "CHUNK", 10)
     seen: list[int] = []
-    encoder.encode_documents(sentences(35), progress=seen.append)
+    encoder.encode_documents(sentences(35), progress=lambda texts, tokens: seen.append(texts))
     assert seen == sorted(set(seen))
     assert len(seen) >= 4
     assert seen[-1] == 35
@@ -166,12 +167,15 @@ class Fake:
     """A back end that gives each text, known by its first token, the vector set for it."""
 
     dimensions = 2
+    batch_tokens = 4096
+    environment: Mapping[str, str] = {}
 
     def __init__(self, vectors: dict[int, Sequence[float]]) -> None:
         self.vectors = vectors
 
-    def __call__(self, batch: Padded) -> NDArray[np.float32]:
-        return np.array([self.vectors[int(row[1])] for row in batch.ids], dtype=np.float32)
+    def run(self, batches: Iterable[Padded]) -> Iterator[NDArray[np.float32]]:
+        for batch in batches:
+            yield np.array([self.vectors[int(row[1])] for row in batch.ids], dtype=np.float32)
 
 
 def fake(folder: Path, second: Sequence[float], *, normalize: bool) -> Encoder:
@@ -183,11 +187,13 @@ def fake(folder: Path, second: Sequence[float], *, normalize: bool) -> Encoder:
         "fake",
         model,
         tokens,
-        lambda: backend,
+        lambda encoder: backend,
         query_prompt="",
         document_prompt="",
         limit=8,
         normalize=normalize,
+        runtime=Runtime("torch", "fp32"),
+        cache=None,
     )
 
 

@@ -14,6 +14,7 @@ from retrieve.errors import DimensionMismatch, IndexCorrupt, MissingExtra, Recip
 faiss = pytest.importorskip("faiss")
 
 from retrieve.index import faiss_index  # noqa: E402
+from retrieve.index.stored import StoredVectors  # noqa: E402
 
 D, N = 16, 1_500
 KINDS = ["Flat", "HNSW8", "HNSW8,SQ8", "IVF8,Flat", "IVF8,PQ4x4", "PCA8,IVF8,SQ8", "IVF8_HNSW4,Flat"]
@@ -28,11 +29,12 @@ def unit_vectors(rows: int, seed: int) -> np.ndarray:
 
 
 VECTORS = unit_vectors(N, 1).astype(np.float16)
+STORED = StoredVectors(VECTORS)
 QUERIES = unit_vectors(20, 2)
 
 
 def made(factory: str):
-    return faiss_index.load(faiss_index.build(faiss_index.train(factory, VECTORS), VECTORS))
+    return faiss_index.load(faiss_index.build(faiss_index.train(factory, VECTORS), STORED))
 
 
 def true_order(live: np.ndarray | None = None) -> np.ndarray:
@@ -46,9 +48,9 @@ def true_order(live: np.ndarray | None = None) -> np.ndarray:
 def test_two_builds_are_the_same_bytes(factory: str) -> None:
     before = faiss.omp_get_max_threads()
     trained = faiss_index.train(factory, VECTORS.astype(np.float32))
-    built = faiss_index.build(trained, VECTORS)
+    built = faiss_index.build(trained, STORED)
     assert faiss_index.train(factory, VECTORS.astype(np.float32)) == trained
-    assert faiss_index.build(trained, VECTORS) == built
+    assert faiss_index.build(trained, STORED) == built
     assert faiss.omp_get_max_threads() == before
 
 
@@ -57,7 +59,7 @@ def test_another_process_writes_the_same_bytes() -> None:
         "import sys, numpy as np; sys.path[:0] = sys.argv[1:]; from retrieve.index import faiss_index as f\n"
         "import test_index_faiss as t\n"
         "import hashlib; d = hashlib.sha256()\n"
-        "for k in ('HNSW8', 'IVF8,PQ4x4'): d.update(f.build(f.train(k, t.VECTORS), t.VECTORS))\n"
+        "for k in ('HNSW8', 'IVF8,PQ4x4'): d.update(f.build(f.train(k, t.VECTORS), t.STORED))\n"
         "print(d.hexdigest())"
     )
     paths = [path for path in sys.path if path]
@@ -205,13 +207,13 @@ def test_refusals() -> None:
     with pytest.raises(ValueError, match="live has 3 rows"):
         faiss_index.search(index, QUERIES, 1, live=np.ones(3, bool))
     with pytest.raises(DimensionMismatch, match="wants"):
-        faiss_index.build(faiss_index.train("Flat", VECTORS), VECTORS[:, :5])
+        faiss_index.build(faiss_index.train("Flat", VECTORS), StoredVectors(VECTORS[:, :5]))
     with pytest.raises(IndexCorrupt, match="of 7 bytes"):
         faiss_index.load(b"rubbish")
 
 
 def test_no_vectors_at_all() -> None:
-    index = faiss_index.load(faiss_index.build(faiss_index.train("HNSW8", VECTORS), VECTORS[:0]))
+    index = faiss_index.load(faiss_index.build(faiss_index.train("HNSW8", VECTORS), STORED[:0]))
     assert faiss_index.search(index, QUERIES, 3)[0].tolist() == [[-1] * 3] * len(QUERIES)
 
 

@@ -128,7 +128,7 @@ def test_no_index(tmp_path: Path) -> None:
 
 
 def test_the_same_encoder_in_another_folder_and_another_one(tmp_path: Path) -> None:
-    recipe = {"name": "t", "dense": {"model": str(tiny_encoder_folder(tmp_path / "one"))}}
+    recipe = {"name": "t", "dense": {"model": str(tiny_encoder_folder(tmp_path / "one")), "backend": "torch"}}
     with make(tmp_path / "a.index", recipe, documents(3)) as index:
         expected = index.search("court of law")
     (tmp_path / "one").rename(tmp_path / "moved")

@@ -18,7 +18,7 @@ _BUILD = """
 import json, sys
 from retrieve import Index
 folder, source, model = sys.argv[1:]
-recipe = {"name": "t", "bm25": {}, "dense": {"model": model}}
+recipe = {"name": "t", "bm25": {}, "dense": {"model": model, "backend": "torch"}}
 recipe |= {"segments": {"passages": 20}, "filters": {"fields": ["tags"]}}
 with Index.create(folder, recipe) as index, index.writer() as writer:
     writer.add(json.loads(line) for line in open(source, encoding="utf-8"))

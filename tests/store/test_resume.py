@@ -50,7 +50,7 @@ def test_the_encoder_is_not_asked_for_what_is_sealed(
     recipe = {
         "name": "tiny",
         "bm25": {},
-        "dense": {"model": str(tiny_encoder_folder(tmp_path / "encoder"))},
+        "dense": {"model": str(tiny_encoder_folder(tmp_path / "encoder")), "backend": "torch"},
         "segments": {"passages": 5},
     }
     rows = documents(23)
@@ -183,8 +183,8 @@ def test_an_id_that_comes_again_while_a_sealed_segment_is_awaited(tmp_path: Path
 
 
 def test_an_unfinished_index_goes_on_where_its_encoder_moved(tmp_path: Path) -> None:
-    first = {"name": "t", "dense": {"model": str(tiny_encoder_folder(tmp_path / "one"))}}
-    second = {"name": "t", "dense": {"model": str(tiny_encoder_folder(tmp_path / "two"))}}
+    first = {"name": "t", "dense": {"model": str(tiny_encoder_folder(tmp_path / "one")), "backend": "torch"}}
+    second = {"name": "t", "dense": {"model": str(tiny_encoder_folder(tmp_path / "two")), "backend": "torch"}}
     Index.create(tmp_path / "a.index", first).close()
     (tmp_path / "one").rename(tmp_path / "gone")
     with Index.create(tmp_path / "a.index", second) as index, index.writer() as writer:

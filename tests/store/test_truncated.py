@@ -23,7 +23,7 @@ def test_cut_tokens_follow_updates_deletions_and_merges(tmp_path: Path) -> None:
     recipe = {
         "name": "cut",
         "passages": {"unit": "words", "mode": "whole"},
-        "dense": {"model": str(model)},
+        "dense": {"model": str(model), "backend": "torch"},
         "segments": {"passages": 3},
     }
     with Index.create(tmp_path / "a.index", recipe) as index:

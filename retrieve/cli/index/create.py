@@ -7,14 +7,14 @@ from typing import Any
 import click
 
 from retrieve.cli.index.sources import fill, report, source_options
-from retrieve.cli.options import recipe_options, with_options
+from retrieve.cli.options import cache_option, recipe_options, runtime_options, with_options, with_runtime
 from retrieve.cli.output import as_json
 
 
 @click.command("create")
 @click.argument("index")
 @click.argument("sources", nargs=-1, metavar="[SOURCE]…")
-@with_options(*recipe_options)
+@with_options(*recipe_options, *runtime_options, cache_option)
 @source_options
 @click.option("--force", is_flag=True, help="Delete the index that is there.")
 @as_json
@@ -24,6 +24,9 @@ def command(
     recipe: str,
     overrides: tuple[str, ...],
     *,
+    backend: str | None,
+    precision: str | None,
+    cache: bool,
     force: bool,
     as_json: bool,
     **how: Any,
@@ -38,7 +41,9 @@ def command(
     from retrieve.store.place import index_path, is_index
 
     ours = force or not is_index(index_path(index))
-    with Index.create(index, recipe, overrides, force=force) as made:
+    with Index.create(
+        index, recipe, with_runtime(overrides, backend, precision), force=force, cache=cache
+    ) as made:
         try:
             filled = fill(made, sources, **how)
         except BaseException:

@@ -105,6 +105,7 @@ def _with_total(progress: Progress | None, corpora: Sequence[Corpus]) -> Progres
 def report(index: Index, filled: Filled, *, as_json: bool) -> None:
     """Print what became of the sources, and what the index holds now."""
     (added, updated, unchanged), skipped, seconds = filled
+    encoded, cached = index.encodings
     info = index.info()
     if as_json:
         print_json(
@@ -114,6 +115,8 @@ def report(index: Index, filled: Filled, *, as_json: bool) -> None:
                 "updated": updated,
                 "unchanged": unchanged,
                 "skipped": skipped,
+                "encoded": encoded,
+                "cached": cached,
                 **{name: info[name] for name in ("documents", "empty_documents", "passages", "generation")},
                 "seconds": round(seconds, 3),
             }
@@ -124,3 +127,5 @@ def report(index: Index, filled: Filled, *, as_json: bool) -> None:
         f"{index.path}: {added:,} added, {updated:,} updated, {unchanged:,} unchanged{left_out}; "
         f"{counted(info['documents'], 'document')} in {counted(info['passages'], 'passage')} ({seconds:.1f} s)"
     )
+    if cached:
+        click.echo(f"{counted(encoded, 'passage')} encoded, {cached:,} taken from the vector cache", err=True)

@@ -1,0 +1,87 @@
+"""Where converted models are kept: one sealed folder per encoder, precision and version of OpenVINO.
+
+Looking a conversion up loads neither torch nor transformers; only making one does, once, in `convert.py`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from functools import cache
+from importlib import resources
+from importlib.metadata import version
+from pathlib import Path
+
+from retrieve.encoders.folder import ModelFolder
+from retrieve.encoders.tokens import TokenRow
+from retrieve.files import checksum_file, remove_folder, seal_folder
+
+MODEL, HEAD, META = "model.xml", "head.xml", "meta.json"
+
+LAYOUT = 1
+"""Raised when what is kept of a conversion, or how it is made, changes."""
+
+Tokenize = Callable[[Sequence[str]], list[TokenRow]]
+
+_log = logging.getLogger("retrieve")
+
+
+def calibration_texts() -> list[str]:
+    """The fixed sample that int8 models are calibrated on: questions, sentences and paragraphs of many fields."""
+    sample = resources.files("retrieve.encoders").joinpath("calibration.txt")
+    return sample.read_text(encoding="utf-8").splitlines()
+
+
+@cache
+def calibration_digest() -> str:
+    """SHA-256 of the sample, 16 hexadecimal digits: what a manifest records of it."""
+    return hashlib.sha256("\n".join(calibration_texts()).encode()).hexdigest()[:16]
+
+
+def converted(
+    model: ModelFolder, fingerprint: str, root: Path, *, int8: bool, rows: Tokenize, pad: int
+) -> Path:
+    """The folder under `root` with a model's graphs, converted now if it is not there whole.
+
+    `rows` tokenizes texts as documents are; `pad` fills up batches. Raises `EncoderError` if OpenVINO cannot convert
+    the model.
+    """
+    kind = f"int8-{calibration_digest()}" if int8 else "fp32"
+    place = root / f"{fingerprint[:32]}-{kind}-{LAYOUT}-openvino-{version('openvino')}"
+    if is_whole(place):
+        return place
+    from retrieve.encoders.convert import convert
+
+    _log.info("converting %s for OpenVINO (%s): this is done once", model.root, "int8" if int8 else "fp32")
+    root.mkdir(parents=True, exist_ok=True)
+    building = root / f".building-{os.getpid()}-{place.name}"
+    remove_folder(building)
+    building.mkdir()
+    try:
+        with contextlib.redirect_stdout(sys.stderr):  # what the converters print is no product of ours
+            convert(model, building, int8=int8, rows=rows, pad=pad)
+        _seal(building, place)
+    finally:
+        remove_folder(building)
+    return place
+
+
+def is_whole(place: Path) -> bool:
+    """Whether every file of a conversion is there with its checksum."""
+    try:
+        files = json.loads((place / META).read_text(encoding="utf-8"))["files"]
+        return all(checksum_file(place / name) == checksum for name, checksum in files.items())
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def _seal(building: Path, place: Path) -> None:
+    files = {path.name: checksum_file(path) for path in sorted(building.iterdir())}
+    (building / META).write_text(json.dumps({"files": files}, sort_keys=True), encoding="utf-8")
+    remove_folder(place)  # a damaged one, or the same one by another process
+    seal_folder(building, place)

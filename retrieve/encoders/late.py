@@ -1,0 +1,76 @@
+"""Late chunking: passages are means over their tokens in a window longer than they are, so they know their context.
+
+Here are its pure parts: which passages share a window, which tokens belong to a passage, and the cache's keys.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieve.encoders.tokens import IntArray, TokenRow
+from retrieve.encoders.vector_cache import keys_of
+from retrieve.errors import EncoderError
+
+
+class Late(NamedTuple):
+    """One window: `prompt` and `lead` (a title) in front, `text`, and spans (S,2) in characters of `text`."""
+
+    text: str
+    spans: IntArray
+    lead: str = ""
+    prompt: str = ""
+
+    @property
+    def fed(self) -> str:
+        """The exact string that the model reads."""
+        return self.prompt + self.lead + self.text
+
+
+def share_windows(offsets: IntArray, spans: IntArray, budget: int) -> Iterator[tuple[int, int]]:
+    """Ranges of `spans` (S,2), in order, that fit into `budget` tokens together; `offsets` (T,2) of the whole text.
+
+    A span that does not fit alone is a window of its own.
+    """
+    first = 0
+    while first < len(spans):
+        end = first + 1
+        while end < len(spans) and _tokens_between(offsets, spans[first, 0], spans[end, 1]) <= budget:
+            end += 1
+        yield first, end
+        first = end
+
+
+def token_ranges(window: Late, row: TokenRow, offsets: IntArray, *, row_number: int) -> IntArray:
+    """(S,3) row, first token and token after the last of each span. Raises `EncoderError` beyond the limit."""
+    if row.cut:
+        raise EncoderError(
+            f"a window for late chunking has {row.cut} tokens more than the model takes: lower passages.size"
+        )
+    shift = len(window.prompt) + len(window.lead)
+    spans = window.spans + shift
+    real = offsets[:, 1] > offsets[:, 0]
+    ranges = np.empty((len(spans), 3), dtype=np.int64)
+    for number, (start, end) in enumerate(spans):
+        inside = np.flatnonzero(real & (offsets[:, 0] < end) & (offsets[:, 1] > start))
+        if not len(inside):
+            raise EncoderError(f"the tokenizer makes nothing of {window.text[start - shift : end - shift]!r}")
+        ranges[number] = row_number, inside[0], inside[-1] + 1
+    return ranges
+
+
+def keys_of_late(window: Late) -> NDArray[np.void]:
+    """Cache keys (S,): the string fed and the offsets of the span in it."""
+    context = hashlib.sha256(window.fed.encode("utf-8", "surrogatepass")).digest()
+    shift = len(window.prompt) + len(window.lead)
+    return keys_of(
+        [f"{start + shift}:{end + shift}" for start, end in window.spans.tolist()], b"late" + context
+    )
+
+
+def _tokens_between(offsets: IntArray, start: int, end: int) -> int:
+    return int(((offsets[:, 0] < end) & (offsets[:, 1] > start)).sum())

@@ -1,0 +1,140 @@
+"""The OpenVINO back end against torch: vectors, precisions, conversions that are kept, and what is not imported."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny_models import WORDS, tiny_encoder_folder, write_json
+
+from retrieve.encoders.graphs import calibration_texts, is_whole
+from retrieve.encoders.load import load_encoder
+from retrieve.encoders.machine import Machine
+from retrieve.errors import EncoderError
+
+pytest.importorskip("openvino", reason="the extra openvino is not installed")
+pytest.importorskip("nncf", reason="the extra openvino is not installed")
+
+TEXTS = [" ".join(WORDS[start : start + 1 + start % 17]) for start in range(40)]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tiny_encoder_folder(tmp_path / "model")
+
+
+def cosines(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    left, right = left.astype(np.float64), right.astype(np.float64)
+    return (left * right).sum(1) / np.linalg.norm(left, axis=1) / np.linalg.norm(right, axis=1)
+
+
+@pytest.mark.usefixtures("own_cache")
+def test_every_precision_is_close_to_torch(folder: Path, real_machine: Machine) -> None:
+    torch = load_encoder(str(folder), backend="torch", precision="fp32").encode_queries(TEXTS).vectors
+    # Random weights leave int8 nothing to rely on; trained ones are measured in the benchmarks.
+    floors = {"fp32": 0.999999, "int8": 0.9} | ({"bf16": 0.999} if real_machine.bf16 else {})
+    for precision, floor in floors.items():
+        encoder = load_encoder(str(folder), backend="openvino", precision=precision)
+        found = encoder.encode_queries(TEXTS)
+        assert cosines(found.vectors, torch).min() > floor, precision
+        assert bool(encoder.calibration) == (precision == "int8")
+
+
+@pytest.mark.usefixtures("own_cache", "real_machine")
+@pytest.mark.parametrize("pooling", ["cls", "max", "last"])
+def test_every_pooling_is_that_of_torch(tmp_path: Path, pooling: str) -> None:
+    folder = tiny_encoder_folder(tmp_path / "model", pooling=pooling)
+    torch = load_encoder(str(folder), backend="torch").encode_queries(TEXTS).vectors
+    found = load_encoder(str(folder), backend="openvino", precision="fp32").encode_queries(TEXTS).vectors
+    np.testing.assert_allclose(found, torch, atol=1e-4)
+
+
+@pytest.mark.usefixtures("own_cache", "real_machine")
+def test_modules_after_the_pooling_are_a_graph_of_their_own(folder: Path) -> None:
+    from sentence_transformers.sentence_transformer.modules import Dense
+
+    (folder / "2_Dense").mkdir()
+    Dense(32, 12).save(str(folder / "2_Dense"))
+    modules = json.loads((folder / "modules.json").read_text())
+    dense = {"idx": 2, "name": "2", "path": "2_Dense", "type": "sentence_transformers.models.Dense"}
+    write_json(folder / "modules.json", [*modules[:2], dense])
+    torch = load_encoder(str(folder), backend="torch")
+    openvino = load_encoder(str(folder), backend="openvino", precision="fp32")
+    assert torch.dimensions == openvino.dimensions == 12
+    np.testing.assert_allclose(
+        openvino.encode_queries(TEXTS).vectors, torch.encode_queries(TEXTS).vectors, atol=1e-4
+    )
+
+
+@pytest.mark.usefixtures("real_machine")
+def test_a_conversion_is_kept_and_a_damaged_one_made_again(
+    folder: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = load_encoder(str(folder), backend="openvino", precision="int8").encode_queries(TEXTS).vectors
+    (place,) = (own_cache / "models").iterdir()
+    assert is_whole(place)
+    with monkeypatch.context() as patch:
+        patch.setattr("retrieve.encoders.convert.convert", None)  # not to be called
+        again = load_encoder(str(folder), backend="openvino", precision="int8").encode_queries(TEXTS).vectors
+    assert again.tobytes() == first.tobytes()
+    weights = place / "model.bin"
+    content = bytearray(weights.read_bytes())
+    content[len(content) // 2] ^= 1
+    weights.write_bytes(content)
+    assert not is_whole(place)
+    repaired = load_encoder(str(folder), backend="openvino", precision="int8").encode_queries(TEXTS).vectors
+    assert is_whole(place)
+    assert repaired.tobytes() == first.tobytes()  # calibration is the same each time
+
+
+@pytest.mark.usefixtures("own_cache", "real_machine")
+def test_results_do_not_depend_on_the_requests_in_flight(folder: Path) -> None:
+    encoder = load_encoder(str(folder), backend="openvino", precision="fp32")
+    whole = encoder.encode_queries(TEXTS).vectors
+    backend = encoder._ready()
+    backend._requests = 1  # type: ignore[attr-defined]
+    assert encoder.encode_queries(TEXTS).vectors.tobytes() == whole.tobytes()
+
+
+@pytest.mark.usefixtures("own_cache", "real_machine")
+def test_a_failed_conversion_leaves_nothing_behind(
+    folder: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import openvino
+
+    def refuse(*_: object, **__: object) -> None:
+        raise RuntimeError("no such operation: aten::nonsense")
+
+    monkeypatch.setattr(openvino, "convert_model", refuse)
+    with pytest.raises(EncoderError, match=r"OpenVINO cannot convert .*bert.*nonsense.*backend = \"torch\""):
+        load_encoder(str(folder), backend="openvino", precision="fp32").encode_queries(["law"])
+    assert not any((own_cache / "models").iterdir())
+
+
+def test_the_query_path_loads_neither_torch_nor_transformers(folder: Path, own_cache: Path) -> None:
+    program = (
+        "import sys; from retrieve.encoders.load import load_encoder;"
+        f"e = load_encoder({str(folder)!r}, backend='openvino', precision='fp32');"
+        "e.encode_queries(['law']);"
+        "print([name for name in ('torch', 'transformers', 'nncf') if name in sys.modules])"
+    )
+    environment = os.environ | {"RETRIEVE_CACHE": str(own_cache)}
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+        )
+        for _ in range(2)
+    ]
+    assert runs[1].stdout == "[]\n"  # the first converts, which takes torch
+
+
+def test_the_calibration_sample_is_text_of_many_lengths() -> None:
+    lengths = [len(text.split()) for text in calibration_texts()]
+    assert len(lengths) >= 100
+    assert min(lengths) < 10
+    assert max(lengths) > 50
