@@ -66,7 +66,7 @@ def convert(model: ModelFolder, folder: Path, *, int8: bool, rows: Tokenize, pad
     """Write the graphs of a checked model into an empty folder. Raises `EncoderError` if it cannot be done."""
     import openvino
 
-    encoder = TorchEncoder(model, "cpu")
+    encoder = TorchEncoder(model, "cpu", packed=False)
     sample = [inputs_of(encoder.transformer, batch) for batch in _sample(rows, pad)]
     graph = _graph(_of_transformer(encoder, sample[0]), model)
     if int8:

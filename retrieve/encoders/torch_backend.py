@@ -33,7 +33,10 @@ class TorchEncoder:
     `transformer` and `head` (the modules after the pooling) are what runs; `pooled` counts the pooling modes.
     """
 
-    def __init__(self, model: ModelFolder, device: str | None, precision: str = "fp32") -> None:
+    def __init__(
+        self, model: ModelFolder, device: str | None, precision: str = "fp32", *, packed: bool = True
+    ) -> None:
+        """`packed` rearranges float32 weights for a processor; what is traced is to be left as it is."""
         from transformers import AutoModel, AutoModelForTextEncoding
 
         # The encoder half of T5 and its like; AutoModel would bring the decoder too and ask for its input.
@@ -52,6 +55,8 @@ class TorchEncoder:
                 self.dimensions = module.get_embedding_dimension()
             self.head.append(module)
         on_gpu = self.transformer.device.type != "cpu"
+        if packed and not on_gpu and precision == "fp32":
+            _pack_linear(self.transformer)
         self.batch_tokens = GPU_BATCH_TOKENS if on_gpu else BATCH_TOKENS
         self.environment: Mapping[str, str] = {
             "processor": torch.cuda.get_device_name() if on_gpu else torch.backends.cpu.get_cpu_capability(),
@@ -140,6 +145,19 @@ def check_finite(module: torch.nn.Module, folder: Path) -> None:
     for name, weights in module.named_parameters():
         if not bool(torch.isfinite(weights).all()):
             raise EncoderError(f"{folder}: weight {name} holds NaN or infinite values: the file is damaged")
+
+
+def _pack_linear(module: torch.nn.Module) -> None:
+    """Let oneDNN multiply, which takes all of a processor's instructions whoever made it; MKL does so on Intel's."""
+    from torch.utils.mkldnn import MkldnnLinear
+
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return
+    for name, child in module.named_children():
+        if type(child) is torch.nn.Linear:
+            setattr(module, name, MkldnnLinear(child, torch.float32).eval())
+        else:
+            _pack_linear(child)
 
 
 def _load_module(module: Module, width: int) -> Any:

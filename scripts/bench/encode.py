@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 MODEL = "sentence-transformers/all-MiniLM-L6-v2"
-COLLECTIONS = {"scifact": 1_000, "vaswani-npl": 4_000}
+COLLECTIONS = {"scifact": 500, "vaswani-npl": 4_000}
 LIMIT = 256
 STOCK = "stock"
 GOALS = {"int8": 3.5, "bf16": 2.7, "torch fp32": 1.2}
