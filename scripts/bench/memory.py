@@ -1,8 +1,9 @@
-"""Peak memory of a BM25 build at 50,000, 100,000 and 150,000 passages: it is to follow the segment, not the corpus.
+"""Peak memory of a build at growing numbers of passages: it is to follow the segment, not the corpus.
 
 EU acts are cut into windows of 64 words, segments hold 25,000 passages, every build runs in a process of its own
 that samples its anonymous memory (RssAnon: maps of files are the page cache's). Exit status 1 where the last peak is
-more than 1.1 times the first. `RETRIEVE_DATA=… python scripts/bench/memory.py --json`
+more than 1.1 times the first. `RETRIEVE_DATA=… python scripts/bench/memory.py --json` (`--view dense`: encoding,
+without the vector cache)
 """
 
 from __future__ import annotations
@@ -16,47 +17,17 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from retrieve import Document, Index
-from retrieve.corpora.open import open_corpus
-from retrieve.recipe import load_recipe
-from retrieve.store.pipeline import Pipeline
+from acts import WINDOWS, acts, documents_needed
 
-PASSAGES = (50_000, 100_000, 150_000)
-SEGMENT = 25_000
+from retrieve import Index
+
+PASSAGES = {"bm25": (50_000, 100_000, 150_000), "dense": (10_000, 50_000, 150_000)}
+RECIPES = {"bm25": "bm25", "dense": "flat"}
 LIMIT = 1.1
-OVERRIDES = (
-    "passages.mode=window",
-    "passages.size=64",
-    "passages.unit=words",
-    "passages.title=none",
-    f"segments.passages={SEGMENT}",
-)
-
-
-def acts() -> Iterator[Document]:
-    """All acts, in the order of the files."""
-    folder = Path(os.environ["RETRIEVE_DATA"]) / "eurlex_acts"
-    for split in ("train", "validation", "test"):
-        yield from open_corpus(folder / f"{split}.jsonl.gz")
-
-
-def documents_needed() -> list[int]:
-    """How many acts it takes to make each of `PASSAGES`."""
-    pipeline = Pipeline(load_recipe("bm25", OVERRIDES))
-    needed: list[int] = []
-    passages = 0
-    for number, document in enumerate(acts(), start=1):
-        passages += len(pipeline.split([document])[0].spans)
-        while len(needed) < len(PASSAGES) and passages >= PASSAGES[len(needed)]:
-            needed.append(number)
-        if len(needed) == len(PASSAGES):
-            return needed
-    raise SystemExit(f"the acts make {passages} passages, wanted {PASSAGES[-1]}")
 
 
 class Peak:
@@ -82,13 +53,18 @@ class Peak:
                     self.mebibytes = max(self.mebibytes, int(line.split()[1]) / 1024)
 
 
-def build(documents: int) -> dict[str, Any]:
+def overrides(view: str) -> tuple[str, ...]:
+    """The windows; and for `dense` the precision that the machine does best, which `flat` does not take."""
+    return WINDOWS if view == "bm25" else (*WINDOWS, "passages.boundaries=sentence", "dense.precision=auto")
+
+
+def build(view: str, documents: int) -> dict[str, Any]:
     """Build an index of the first acts and say what it took."""
     begun = time.perf_counter()
     with (
         tempfile.TemporaryDirectory() as folder,
         Peak() as peak,
-        Index.create(Path(folder) / "acts.index", "bm25", OVERRIDES) as index,
+        Index.create(Path(folder) / "acts.index", RECIPES[view], overrides(view), cache=False) as index,
     ):
         with index.writer() as writer:
             writer.add(islice(acts(), documents))
@@ -97,14 +73,15 @@ def build(documents: int) -> dict[str, Any]:
         "documents": info["documents"],
         "passages": info["passages"],
         "segments": info["segments"],
+        "encoder": None if view == "bm25" else f"{info['encoder']['backend']} {info['encoder']['precision']}",
         "peak_rss_anon_mib": round(peak.mebibytes, 1),
         "seconds": round(time.perf_counter() - begun, 1),
     }
 
 
-def build_alone(documents: int) -> dict[str, Any]:
+def build_alone(view: str, documents: int) -> dict[str, Any]:
     """The same in a new process."""
-    command = [sys.executable, __file__, "--documents", str(documents)]
+    command = [sys.executable, __file__, "--view", view, "--documents", str(documents)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     result: dict[str, Any] = json.loads(done.stdout)
     print(
@@ -118,17 +95,21 @@ def build_alone(documents: int) -> dict[str, Any]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--json", action="store_true", help="one object on standard output")
+    parser.add_argument("--view", choices=sorted(RECIPES), default="bm25")
     parser.add_argument("--documents", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.documents:
-        print(json.dumps(build(arguments.documents)))
+        print(json.dumps(build(arguments.view, arguments.documents)))
         return 0
-    builds = [build_alone(documents) for documents in documents_needed()]
+    view = arguments.view
+    if view == "dense":
+        build(view, 1)  # converts the model now, so that no measured build does
+    builds = [build_alone(view, documents) for documents in documents_needed(PASSAGES[view])]
     ratio = builds[-1]["peak_rss_anon_mib"] / builds[0]["peak_rss_anon_mib"]
     result = {
-        "command": "python scripts/bench/memory.py --json",
+        "command": f"python scripts/bench/memory.py --view {view} --json",
         "machine": f"{platform.machine()}, {os.cpu_count()} processors, Python {platform.python_version()}",
-        "recipe": ["bm25", *OVERRIDES],
+        "recipe": [RECIPES[view], *overrides(view)],
         "builds": builds,
         "ratio": round(ratio, 3),
         "limit": LIMIT,
