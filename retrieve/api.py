@@ -7,8 +7,9 @@ between threads is immutable or locked.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -91,10 +92,15 @@ class Writer:
 class Index:
     """An open index. Use `Index.create` or `Index.open`; use it as a context, or `close()` it."""
 
-    def __init__(self, folder: Path, snapshot: Snapshot, pipeline: Pipeline) -> None:
+    def __init__(
+        self, folder: Path, snapshot: Snapshot, pipeline: Pipeline, again: Callable[[], Pipeline]
+    ) -> None:
+        """`again` makes such a pipeline in another process."""
         self.path = folder
         self._held: Snapshot | None = snapshot
         self._pipeline = pipeline
+        self._again = again
+        self._encoded_beside = 0, 0
         self._refreshing = threading.Lock()
         self._scorers: dict[str, PairScorer] = {}
 
@@ -120,7 +126,8 @@ class Index:
         folder = index_path(path)
         pipeline = Pipeline(load_recipe(recipe, overrides), cache=cache)
         create_index(folder, pipeline, force=force)
-        return cls(folder, Snapshot.open(folder), pipeline)
+        again = partial(Pipeline, pipeline.recipe, expected=pipeline.encoder_record(), cache=cache)
+        return cls(folder, Snapshot.open(folder), pipeline, again)
 
     @classmethod
     def open(
@@ -142,10 +149,11 @@ class Index:
         recipe = snapshot.manifest.resolved_recipe()
         queries = (backend or "auto", precision or "auto") if backend or precision else None
         expected = snapshot.manifest.encoder
-        pipeline = Pipeline(recipe, expected=expected, model=model, queries=queries, cache=cache)
+        again = partial(Pipeline, recipe, expected=expected, model=model, cache=cache)
+        pipeline = again(queries=queries)
         if model is not None and pipeline.has_encoder:
             _ = pipeline.encoder  # loads no weights, and refuses another encoder
-        return cls(folder, snapshot, pipeline)
+        return cls(folder, snapshot, pipeline, again)
 
     def refresh(self) -> bool:
         """Move to the newest generation; returns whether there was one."""
@@ -180,19 +188,23 @@ class Index:
     # -- writing ----------------------------------------------------------------------------------------------
 
     @contextmanager
-    def writer(self, progress: Progress | None = None) -> Iterator[Writer]:
+    def writer(self, progress: Progress | None = None, workers: int = 1) -> Iterator[Writer]:
         """The one writer: leaving the block commits and refreshes this index; an exception changes nothing.
 
-        Raises `IndexLocked` while another writer is at work.
+        `workers`: so many processes build segments side by side, each on a GPU of its own if there are several; the
+        index is the same, to the byte. Each holds one segment in memory. A script must then do its work under
+        `if __name__ == "__main__":`. Raises `IndexLocked` while another writer is at work.
         """
         self._refuse_closed()
-        store = StoreWriter.open(self.path, self._pipeline, progress)
+        store = StoreWriter.open(self.path, self._pipeline, self._again, progress, workers=workers)
         try:
             yield Writer(store)
             store.commit()
             self.refresh()
         finally:
             store.close()
+            encoded, cached = store.encodings
+            self._encoded_beside = self._encoded_beside[0] + encoded, self._encoded_beside[1] + cached
 
     def merge(self, *, retrain: bool = False, progress: Progress | None = None) -> None:
         """Rewrite segments without deleted rows, packed to the recipe's segment size; `retrain` learns FAISS anew."""
@@ -373,7 +385,8 @@ class Index:
     @property
     def encodings(self) -> tuple[int, int]:
         """Passages that this `Index` encoded when it wrote, and those whose vectors it took from the cache."""
-        return self._pipeline.encodings
+        encoded, cached = self._pipeline.encodings
+        return encoded + self._encoded_beside[0], cached + self._encoded_beside[1]
 
     @property
     def generation(self) -> int:

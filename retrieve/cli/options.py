@@ -66,6 +66,15 @@ cache_option = click.option(
     "--cache/--no-cache", default=True, help="Use, and add to, the passage vectors kept on this machine."
 )
 
+workers_option = click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    metavar="N",
+    default=1,
+    show_default=True,
+    help="How many processes build segments.",
+)
+
 recipe_option = click.option(
     "--recipe", default="hybrid", show_default=True, help="A shipped recipe's name, or a .toml file."
 )

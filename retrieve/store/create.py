@@ -10,6 +10,7 @@ from pathlib import Path
 from retrieve.errors import IndexExists, IndexLocked
 from retrieve.files import remove_folder, sync_folder, write_file, writer_lock
 from retrieve.index.faiss_index import check_factory
+from retrieve.store.crew import wait_for_orphans
 from retrieve.store.manifest import MANIFEST, EncoderRecord, Manifest, read_manifest
 from retrieve.store.pending import PENDING
 from retrieve.store.pipeline import Pipeline
@@ -35,6 +36,7 @@ def create_index(folder: Path, pipeline: Pipeline, *, force: bool = False) -> No
     )
     if (folder / MANIFEST).exists() and force:
         with writer_lock(folder / _LOCK):
+            wait_for_orphans(folder)
             remove_folder(folder)
     if folder.exists() and not folder.is_dir():
         raise IndexExists(f"{folder} is a file: choose another place")

@@ -17,6 +17,7 @@ from retrieve.files import remove_folder
 from retrieve.store.batch import Staged
 from retrieve.store.build import Row, row_key, segment_id
 from retrieve.store.commit import commit
+from retrieve.store.crew import Crew
 from retrieve.store.manifest import Trained
 from retrieve.store.pending import Pending, Sealed, intact, read_pending, remove_pending, write_pending
 from retrieve.store.pipeline import Pipeline
@@ -30,11 +31,19 @@ _log = logging.getLogger("retrieve")
 
 
 class Draft:
-    """What a commit will make current. Only the holder of the writer's lock may have one."""
+    """What a commit will make current. Only the holder of the writer's lock may have one.
 
-    def __init__(self, folder: Path, pipeline: Pipeline, progress: Progress | None) -> None:
+    `segments` and `live` lack what the crew has under way: `locate` waits for the documents it is asked for, and
+    whoever reads more than that calls `drain` first.
+    """
+
+    def __init__(self, folder: Path, pipeline: Pipeline, progress: Progress | None, crew: Crew) -> None:
         self._folder = folder
+        self._recipe = pipeline.recipe
         self._fields = pipeline.recipe.filters.fields
+        self._crew = crew
+        self._progress = progress
+        self._encoded = 0
         self._workshop = Workshop(folder, pipeline, progress)
         self._begin(Snapshot.open(folder))
         found = read_pending(folder)
@@ -70,7 +79,14 @@ class Draft:
 
     def locate(self, ids: Sequence[str]) -> list[Place | None]:
         """Where each id is live in a sealed segment, or None."""
+        while self._crew.holds(ids):
+            self._include_next()
         return locate(self.segments, self.live, ids)
+
+    def drain(self) -> None:
+        """Wait until every batch that was sealed is a segment here."""
+        while self._crew.busy:
+            self._include_next()
 
     def adopt(self, staged: list[Staged]) -> list[Staged]:
         """Take over segments of an interrupted build that hold exactly the next documents; returns the others."""
@@ -90,11 +106,17 @@ class Draft:
         if self._adoptable and self._adoptable[0].entry.id == name and self._take_over(position):
             return
         self._discard_adoptable()
+        if self._beside:
+            while self._crew.full:
+                self._include_next()
+            self._crew.begin(name, ordered, self._trained, position)
+            return
         entry, learned = self._workshop.build(name, ordered, self.segments, self.live, self._trained)
         self._include(Sealed(position=position, entry=entry, trained=learned))
 
     def commit(self) -> int:
         """Make the draft the current generation and begin another on top of it; returns its number."""
+        self.drain()
         generation = commit(self._folder, self._base, self.segments, self.live, self._trained)
         remove_pending(self._folder)
         old = self._base
@@ -105,13 +127,20 @@ class Draft:
 
     def close(self) -> None:
         """Let the generation go. What was sealed and not committed stays for a writer that repeats the work."""
+        self._crew.close()
         self._base.close()
         sweep(self._folder, read_pending(self._folder))
+
+    @property
+    def _beside(self) -> bool:
+        """Whether a segment can be built beside others: not while one may have to learn from those before it."""
+        dense = self._recipe.dense
+        return self._crew.workers > 1 and (dense is None or dense.flat or bool(self._trained))
 
     def _name(self, keys: Sequence[tuple[str, bytes]]) -> str:
         """The segment's id; another one where a segment with the same content is in use (deleted and added again)."""
         learned = self._trained[-1].digest if self._trained else ""
-        used = {segment.id for segment in self.segments}
+        used = {segment.id for segment in self.segments} | self._crew.names
         adoptable = {sealed.entry.id for sealed in self._adoptable}
         for salt in itertools.count():
             name = segment_id(
@@ -148,6 +177,13 @@ class Draft:
             remove_folder(self._folder / "segments" / sealed.entry.id)
             if sealed.trained is not None:
                 remove_folder(self._folder / "trained" / sealed.trained.digest)
+
+    def _include_next(self) -> None:
+        finished = self._crew.next()
+        self._include(Sealed(position=finished.position, entry=finished.entry))
+        self._encoded += finished.encoded
+        if self._progress is not None and self._recipe.dense is not None:
+            self._progress("passages encoded", self._encoded, None)
 
     def _include(self, sealed: Sealed) -> None:
         segment = Segment.open(self._folder, sealed.entry, self._fields)

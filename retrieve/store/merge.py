@@ -21,6 +21,7 @@ from retrieve.index.postings import merge_postings
 from retrieve.index.stored import StoredVectors
 from retrieve.store.build import Row, Views, create_vectors, row_key, segment_id, write_segment
 from retrieve.store.commit import commit
+from retrieve.store.crew import wait_for_orphans
 from retrieve.store.learning import FIRST_SAMPLE, choose_sample, learn
 from retrieve.store.manifest import Trained
 from retrieve.store.pending import remove_pending
@@ -52,6 +53,7 @@ def merge(
     index as it was.
     """
     with writer_lock(folder / "lock"):
+        wait_for_orphans(folder)
         base = Snapshot.open(folder)
         remove_pending(folder)
         sweep(folder, None)

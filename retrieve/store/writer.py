@@ -7,7 +7,7 @@ the commit, and an operation that failed half-way makes the commit impossible.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +21,7 @@ from retrieve.files import writer_lock
 from retrieve.index.stored import StoredVectors
 from retrieve.store.batch import Batch, Staged, text_bytes
 from retrieve.store.build import IntArray, Row
+from retrieve.store.crew import Crew, wait_for_orphans
 from retrieve.store.documents import Fingerprints, fingerprints
 from retrieve.store.draft import Draft
 from retrieve.store.filters import Filter, matches
@@ -67,13 +68,19 @@ class Writer:
     """Use it as a context: leaving commits, an exception leaves the old generation as it is."""
 
     def __init__(
-        self, folder: Path, pipeline: Pipeline, lock: AbstractContextManager[None], progress: Progress | None
+        self,
+        folder: Path,
+        pipeline: Pipeline,
+        lock: AbstractContextManager[None],
+        progress: Progress | None,
+        crew: Crew,
     ) -> None:
         self._pipeline = pipeline
         self._lock = lock
         self._progress = progress
         self._limits = pipeline.recipe.segments
-        self._draft = Draft(folder, pipeline, progress)
+        self._crew = crew
+        self._draft = Draft(folder, pipeline, progress, crew)
         self._batch = Batch(self._limits)
         self._unsplit: dict[str, Staged] = {}
         self._unsplit_text = 0
@@ -82,12 +89,27 @@ class Writer:
         self._torn = False
 
     @classmethod
-    def open(cls, folder: Path, pipeline: Pipeline, progress: Progress | None = None) -> Writer:
-        """Take the writer's lock (`IndexLocked` if another has it) and what an interrupted writer left."""
+    def open(
+        cls,
+        folder: Path,
+        pipeline: Pipeline,
+        again: Callable[[], Pipeline],
+        progress: Progress | None = None,
+        *,
+        workers: int = 1,
+    ) -> Writer:
+        """Take the writer's lock (`IndexLocked` if another has it) and what an interrupted writer left.
+
+        More than one of `workers`: so many processes build segments, each with a pipeline that `again` (picklable)
+        makes there, equal to this one. Raises `UsageError` for less than one.
+        """
+        if workers < 1:
+            raise UsageError(f"workers is {workers}: wanted at least 1")
         lock = writer_lock(folder / "lock")
         lock.__enter__()
         try:
-            return cls(folder, pipeline, lock, progress)
+            wait_for_orphans(folder)
+            return cls(folder, pipeline, lock, progress, Crew(folder, again, workers))
         except BaseException:
             lock.__exit__(None, None, None)
             raise
@@ -110,6 +132,11 @@ class Writer:
             self._draft.close()
         finally:
             self._lock.__exit__(None, None, None)
+
+    @property
+    def encodings(self) -> tuple[int, int]:
+        """Passages that processes of this writer encoded, and took from the cache, beside those of this process."""
+        return self._crew.encodings
 
     # -- operations -------------------------------------------------------------------------------------------
 
@@ -168,6 +195,7 @@ class Writer:
     def _delete_sealed(self, ids: Collection[str], where: Filter | None) -> int:
         deleted = 0
         if where is not None:
+            self._draft.drain()
             for segment, live in zip(self._draft.segments, self._draft.live, strict=True):
                 rows = select_rows(segment, where) & live
                 deleted += int(rows.sum())

@@ -13,7 +13,7 @@ import click
 import numpy as np
 import numpy.typing as npt
 
-from retrieve.cli.options import with_options
+from retrieve.cli.options import with_options, workers_option
 from retrieve.cli.output import counted, print_json
 from retrieve.cli.progress import progress_shown
 from retrieve.cli.session import writes_index
@@ -36,6 +36,7 @@ source_options = with_options(
         show_default=True,
         help="Longest record accepted.",
     ),
+    workers_option,
 )
 
 
@@ -54,6 +55,7 @@ def fill(
     format: str | None,
     skip_bad: bool,
     max_line: int,
+    workers: int,
     vectors: Path | None = None,
 ) -> Filled:
     """Add all sources in one commit."""
@@ -68,7 +70,7 @@ def fill(
     given = None if vectors is None else _vectors(vectors)
     start = time.perf_counter()
     writes_index()
-    with progress_shown() as progress, index.writer(_with_total(progress, corpora)) as writer:
+    with progress_shown() as progress, index.writer(_with_total(progress, corpora), workers) as writer:
         counts = writer.add(chain.from_iterable(corpora), given)
     return Filled(counts, sum(corpus.skipped for corpus in corpora), time.perf_counter() - start)
 

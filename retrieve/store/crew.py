@@ -1,0 +1,277 @@
+"""Several processes that build segments side by side, while the writer goes on cutting documents.
+
+A batch goes to a process whole and comes back as a sealed folder, so that no byte of an index depends on how many
+processes there are; the draft takes the results in the order of the source. Processes are started anew (spawn), as
+neither CUDA nor the threads of torch survive a fork, and none outlives the writer that started it.
+"""
+
+from __future__ import annotations
+
+import logging
+import logging.handlers
+import multiprocessing
+import os
+import queue
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing.synchronize import Event
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+
+from retrieve.errors import IndexLocked, RetrieveError
+from retrieve.files import ReaderLock, has_readers
+from retrieve.store.build import Row
+from retrieve.store.manifest import SegmentEntry, Trained
+from retrieve.store.pipeline import Pipeline
+from retrieve.store.workshop import Workshop
+
+if TYPE_CHECKING:
+    from multiprocessing.queues import SimpleQueue
+
+_LOCK = "readers/workers"
+_PATIENCE = 10.0  # seconds that the processes of a killed writer have to notice it
+
+_log = logging.getLogger("retrieve")
+
+
+class _Built(NamedTuple):
+    """What a process gives back: `encodings` are the passages it encoded, and took from the cache, for this one."""
+
+    entry: SegmentEntry
+    encodings: tuple[int, int]
+    remarks: list[logging.LogRecord]
+
+
+class _Failed(NamedTuple):
+    """One of our errors in parts: pickled whole, those whose arguments are not their message cannot be read."""
+
+    kind: type[RetrieveError]
+    arguments: tuple[Any, ...]
+    state: dict[str, Any]
+
+    def throw(self) -> NoReturn:
+        """Raise the error as it was."""
+        error = self.kind.__new__(self.kind, *self.arguments)
+        error.__dict__.update(self.state)
+        raise error
+
+
+class _UnderWay(NamedTuple):
+    ids: frozenset[str]
+    name: str
+    position: int
+    encoding: int
+    result: Future[_Built | _Failed]
+
+
+class Finished(NamedTuple):
+    """A segment that is sealed. `position` is its batch's; `encoded`: passages of it that went to the encoder."""
+
+    entry: SegmentEntry
+    position: int
+    encoded: int
+
+
+class Crew:
+    """Processes for `workers` batches at a time, started with the first batch. Belongs to one writer.
+
+    `again` makes the pipeline anew in each process: it is pickled, and so are the batches.
+    """
+
+    def __init__(self, folder: Path, again: Callable[[], Pipeline], workers: int) -> None:
+        self.workers = workers
+        self.encodings = 0, 0
+        self._folder = folder
+        self._again = again
+        self._under_way: deque[_UnderWay] = deque()
+        self._pool: ProcessPoolExecutor | None = None
+        self._stop: Event | None = None
+
+    @property
+    def names(self) -> set[str]:
+        """Segments under way."""
+        return {item.name for item in self._under_way}
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is under way."""
+        return bool(self._under_way)
+
+    @property
+    def full(self) -> bool:
+        """Whether as many batches are under way as may be."""
+        return len(self._under_way) >= self.workers
+
+    def holds(self, ids: Iterable[str]) -> bool:
+        """Whether any of these documents is in a batch under way."""
+        return any(not item.ids.isdisjoint(ids) for item in self._under_way)
+
+    def begin(self, name: str, rows: Sequence[Row], trained: Sequence[Trained], position: int) -> None:
+        """Have a segment built of rows in id order, by whatever was learned already."""
+        if self._pool is None:
+            self._pool = self._start()
+        with _alive():
+            result = self._pool.submit(_build, name, rows, trained)
+        ids = frozenset(row.document.id for row in rows)
+        encoding = sum(len(row.spans) for row in rows if row.vectors is None)
+        self._under_way.append(_UnderWay(ids, name, position, encoding, result))
+
+    def next(self) -> Finished:
+        """Wait for the batch that was begun first. What went wrong with it is raised here, as it was raised there."""
+        item = self._under_way.popleft()
+        with _alive():
+            built = item.result.result()
+        if isinstance(built, _Failed):
+            built.throw()
+        for remark in built.remarks:
+            _log.handle(remark)
+        self.encodings = self.encodings[0] + built.encodings[0], self.encodings[1] + built.encodings[1]
+        return Finished(built.entry, item.position, item.encoding)
+
+    def close(self) -> None:
+        """Let what is under way go, and wait until no process is left."""
+        self._under_way.clear()
+        if self._pool is None or self._stop is None:
+            return
+        self._stop.set()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._pool = None
+        has_readers(self._folder / _LOCK)  # removes the file, which nobody holds any more
+
+    def _start(self) -> ProcessPoolExecutor:
+        context = multiprocessing.get_context("spawn")
+        self._stop = context.Event()
+        devices: SimpleQueue[str | None] = context.SimpleQueue()
+        known = _devices(self._again().has_encoder)
+        for number in range(self.workers):
+            devices.put(known[number % len(known)] if known else None)
+        level = _log.getEffectiveLevel()
+        return ProcessPoolExecutor(
+            self.workers,
+            mp_context=context,
+            initializer=_begin_work,
+            initargs=(self._folder, self._again, self._stop, devices, level),
+        )
+
+
+def wait_for_orphans(folder: Path) -> None:
+    """Wait for the processes of a writer that was killed: they end as soon as they notice. For the lock's holder.
+
+    Raises `IndexLocked` if they are still there after ten seconds.
+    """
+    deadline = time.monotonic() + _PATIENCE
+    while has_readers(folder / _LOCK):
+        if time.monotonic() > deadline:
+            raise IndexLocked(
+                f"{folder}: processes of a writer that was killed are still at work there: "
+                "end them, or wait until they are gone, and try again"
+            )
+        time.sleep(0.01)
+
+
+@contextmanager
+def _alive() -> Iterator[None]:
+    try:
+        yield
+    except BrokenProcessPool as error:
+        raise RetrieveError(
+            "a process that was to build a segment has died (memory ran out, it was killed, or a script that uses "
+            "workers does its work outside of `if __name__ == '__main__':`): nothing was committed; "
+            "repeat the work, with fewer workers if memory was short: it goes on from the finished segments"
+        ) from error
+
+
+def _devices(wanted: bool) -> list[str]:
+    """The GPUs that this process may use, by the names that CUDA_VISIBLE_DEVICES takes."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if not wanted:
+        return []
+    if visible is not None:
+        return [name for name in visible.split(",") if name]
+    import torch
+
+    return [str(number) for number in range(torch.cuda.device_count())]
+
+
+# -- in a process of the crew -----------------------------------------------------------------------------------
+
+
+class _Stopped(Exception):
+    """The writer has no use for the segment any more."""
+
+
+class _Bench(NamedTuple):
+    """What a process keeps from one batch to the next. `lock` tells the next writer that it is still there."""
+
+    workshop: Workshop
+    pipeline: Pipeline
+    folder: Path
+    stop: Event
+    remarks: queue.SimpleQueue[logging.LogRecord]
+    lock: ReaderLock
+
+
+_bench: _Bench | None = None
+
+
+def _begin_work(
+    folder: Path,
+    again: Callable[[], Pipeline],
+    stop: Event,
+    devices: SimpleQueue[str | None],
+    level: int,
+) -> None:
+    """Run once in each process, before torch is imported. Nothing may fail here: no error could be handed over."""
+    global _bench  # noqa: PLW0603 - an executor has no other place for what a process keeps
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the writer gets it too, and says when to stop
+    lock = ReaderLock.take(folder / _LOCK)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    # The lock is taken first: a writer that finds it free may be sure that no process builds after this line.
+    if not parent.is_alive():
+        os._exit(1)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    device = devices.get()
+    if device is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = device
+    remarks: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
+    _log.addHandler(logging.handlers.QueueHandler(remarks))
+    _log.setLevel(level)
+    _log.propagate = False
+
+    def still_wanted(stage: str, done: int, total: int | None) -> None:
+        if stop.is_set():
+            raise _Stopped
+
+    pipeline = again()
+    _bench = _Bench(Workshop(folder, pipeline, still_wanted), pipeline, folder, stop, remarks, lock)
+
+
+def _end_with(parent: Any) -> None:
+    """A process without its writer would write into the folder of the next one."""
+    parent.join()
+    os._exit(1)
+
+
+def _build(name: str, rows: Sequence[Row], trained: Sequence[Trained]) -> _Built | _Failed:
+    bench = _bench
+    assert bench is not None
+    if bench.stop.is_set():
+        raise _Stopped
+    before = bench.pipeline.encodings
+    try:
+        entry, learned = bench.workshop.build(name, rows, [], [], trained)
+    except RetrieveError as error:
+        return _Failed(type(error), error.args, dict(error.__dict__))
+    assert learned is None, "what is learned is learned by the writer"
+    after = bench.pipeline.encodings
+    remarks = []
+    while not bench.remarks.empty():
+        remarks.append(bench.remarks.get())
+    return _Built(entry, (after[0] - before[0], after[1] - before[1]), remarks)
