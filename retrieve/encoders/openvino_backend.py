@@ -30,7 +30,12 @@ class OpenVINOEncoder:
         import openvino
 
         core = openvino.Core()
-        settings = {"INFERENCE_PRECISION_HINT": _HINTS[precision], "PERFORMANCE_HINT": "THROUGHPUT"}
+        settings = {
+            "INFERENCE_PRECISION_HINT": _HINTS[precision],
+            "PERFORMANCE_HINT": "THROUGHPUT",
+            # Kernels are kept by shape, and there are as many shapes as batches: few are of use again.
+            "CPU_RUNTIME_CACHE_CAPACITY": 32,
+        }
         self._model = core.compile_model(str(folder / MODEL), "CPU", settings)
         self._names = [port.get_any_name() for port in self._model.inputs]
         self._modes = pooling_modes(model.modules[0])
@@ -40,6 +45,7 @@ class OpenVINOEncoder:
         if (folder / HEAD).is_file():
             self._head = core.compile_model(str(folder / HEAD), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
             self.dimensions = int(self._head.outputs[0].partial_shape[1].get_length())
+        self._idle: deque[Any] = deque()
         self._requests = int(self._model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
         self.batch_tokens = BATCH_TOKENS
         self.environment: Mapping[str, str] = {
@@ -50,22 +56,28 @@ class OpenVINOEncoder:
 
     def run(self, batches: Iterable[Padded]) -> Iterator[NDArray[np.float32]]:
         """Vectors (B,D) float32 of each batch in order, not yet normalised; those of its `ranges` if it has some."""
-        idle: list[Any] = []
         running: deque[tuple[Any, Padded]] = deque()
         for batch in batches:
             if len(running) == self._requests:
-                yield self._finished(running, idle)
-            request = idle.pop() if idle else self._model.create_infer_request()
+                yield self._finished(running)
+            request = self._request()
             request.start_async(self._inputs(batch))
             running.append((request, batch))
         while running:
-            yield self._finished(running, idle)
+            yield self._finished(running)
+
+    def _request(self) -> Any:
+        """An idle request, of this thread's alone from now on. They are kept, as the memory of each outlives it."""
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return self._model.create_infer_request()
 
     def _inputs(self, batch: Padded) -> dict[str, NDArray[np.int64]]:
         named = {"input_ids": batch.ids, "attention_mask": batch.mask, "token_type_ids": batch.types}
         return {name: named[name] for name in self._names}
 
-    def _finished(self, running: deque[tuple[Any, Padded]], idle: list[Any]) -> NDArray[np.float32]:
+    def _finished(self, running: deque[tuple[Any, Padded]]) -> NDArray[np.float32]:
         request, batch = running.popleft()
         request.wait()
         hidden = request.get_output_tensor(0).data
@@ -73,7 +85,7 @@ class OpenVINOEncoder:
             vectors = pool(hidden, batch.mask, self._modes)
         else:
             vectors = mean_of_ranges(hidden, batch.ranges)
-        idle.append(request)
+        self._idle.append(request)
         if self._head is not None:
             vectors = self._head(vectors)[0]
         return vectors
