@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from retrieve.corpora.check import stored_form
+from retrieve.encoders.machine import resolve_runtime
 from retrieve.errors import UsageError
 from retrieve.recipe import Recipe, load_recipe
 from retrieve.retrievers.explain import explain as explain_document
@@ -147,12 +148,14 @@ class Index:
         folder = index_path(path)
         snapshot = Snapshot.open(folder)
         recipe = snapshot.manifest.resolved_recipe()
-        queries = (backend or "auto", precision or "auto") if backend or precision else None
+        queries: tuple[str, str] | None = None
+        if backend or precision:
+            queries = resolve_runtime(backend or "auto", precision or "auto")
         expected = snapshot.manifest.encoder
         again = partial(Pipeline, recipe, expected=expected, model=model, cache=cache)
         pipeline = again(queries=queries)
         if model is not None and pipeline.has_encoder:
-            _ = pipeline.encoder  # loads no weights, and refuses another encoder
+            _ = pipeline.query_encoder  # loads no weights, and refuses another encoder
         return cls(folder, snapshot, pipeline, again)
 
     def refresh(self) -> bool:

@@ -164,6 +164,13 @@ class Recipe(_Section):
     def _views_are_known(self) -> Recipe:
         if not self.views:
             raise ValueError("no view: at least one of [bm25] and [dense] is wanted")
+        if self.dense is not None and self.dense.late_chunking:
+            passages = self.passages
+            if passages.unit != "tokens" or passages.mode == "whole":
+                raise ValueError(
+                    f'dense.late_chunking shares windows of tokens: passages.unit = "{passages.unit}" with '
+                    f'passages.mode = "{passages.mode}" does not go with it'
+                )
         unknown = sorted(set(self.search.weights) - set(self.views))
         if unknown:
             raise ValueError(f"search.weights names {unknown}, the views are {list(self.views)}")

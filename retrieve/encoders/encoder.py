@@ -209,13 +209,17 @@ class Encoder:
         """Vectors of spans as means of their tokens in a longer window (late chunking, Günther et al. 2024).
 
         Each window is text that fits the limit, with its spans (S,2) in characters; the result has float16 vectors
-        of all spans in order. Raises `EncoderError` for a model that does not pool by means, and a window beyond the
-        limit.
+        of all spans in order. What exceeds the limit is cut and counted. Raises `EncoderError` for a model that does
+        not pool by means.
         """
-        if pooling_modes(self._model.modules[0]) != ("mean",):
-            raise EncoderError(f"{self.folder} does not pool by means: late chunking is not offered for it")
+        self.check_late()
         prompted = [window._replace(prompt=self.document_prompt) for window in windows]
         return self._count(self._late(prompted, progress))
+
+    def check_late(self) -> None:
+        """Raise `EncoderError` if late chunking cannot be had of this model."""
+        if pooling_modes(self._model.modules[0]) != ("mean",):
+            raise EncoderError(f"{self.folder} does not pool by means: late chunking is not offered for it")
 
     def _ready(self) -> Backend:
         with self._loading:
@@ -303,6 +307,9 @@ class Encoder:
         rows = self._tokens.rows_with_offsets([window.fed for window in windows], self.limit)
         tokens = sum(len(row.ids) for row, _ in rows)
         lengths = [len(row.ids) for row, _ in rows]
+        cut = np.zeros(len(vectors), dtype=np.int64)
+        for (row, _), following in zip(rows, firsts[1:], strict=True):
+            cut[following - 1] = row.cut  # the end is what a window loses, so it is the last span's
         todo = [
             batch
             for batch in batches(lengths, backend.batch_tokens)
@@ -319,16 +326,15 @@ class Encoder:
             if progress is not None:
                 progress(done, fed)
         if cache is not None and len(vectors):
-            spans = np.zeros(len(vectors), dtype=np.int64)
-            cache.add(keys[~hit], vectors[~hit], spans[~hit], spans[~hit])
-        return Encoded(vectors, tokens, np.zeros(len(vectors), dtype=np.int64), int(hit.sum()))
+            cache.add(keys[~hit], vectors[~hit], np.zeros_like(cut[~hit]), cut[~hit])
+        return Encoded(vectors, tokens, cut, int(hit.sum()))
 
     def _late_batches(
         self, todo: Sequence[IntArray], windows: Sequence[Late], rows: Sequence[tuple[TokenRow, IntArray]]
     ) -> Iterator[Padded]:
         for batch in todo:
             ranges = [
-                token_ranges(windows[window], *rows[window], row_number=row)
+                token_ranges(windows[window], rows[window][1], row_number=row)
                 for row, window in enumerate(batch)
             ]
             yield Padded([rows[window][0] for window in batch], self._tokens.pad, np.concatenate(ranges))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib.util
 import json
 import logging
 import os
@@ -19,6 +20,7 @@ from pathlib import Path
 
 from retrieve.encoders.folder import ModelFolder
 from retrieve.encoders.tokens import TokenRow
+from retrieve.errors import MissingExtra
 from retrieve.files import checksum_file, remove_folder, seal_folder
 
 MODEL, HEAD, META = "model.xml", "head.xml", "meta.json"
@@ -55,10 +57,22 @@ def converted(
     place = root / f"{fingerprint[:32]}-{kind}-{LAYOUT}-openvino-{version('openvino')}"
     if is_whole(place):
         return place
+    if int8 and importlib.util.find_spec("nncf") is None:
+        raise MissingExtra("int8 under OpenVINO", "openvino")
+    from filelock import FileLock
+
+    root.mkdir(parents=True, exist_ok=True)
+    with FileLock(root.with_suffix(".lock")):  # who waited finds the other's conversion
+        if not is_whole(place):
+            _make(model, place, int8=int8, rows=rows, pad=pad)
+    return place
+
+
+def _make(model: ModelFolder, place: Path, *, int8: bool, rows: Tokenize, pad: int) -> None:
     from retrieve.encoders.convert import convert
 
     _log.info("converting %s for OpenVINO (%s): this is done once", model.root, "int8" if int8 else "fp32")
-    root.mkdir(parents=True, exist_ok=True)
+    root = place.parent
     building = root / f".building-{os.getpid()}-{place.name}"
     remove_folder(building)
     building.mkdir()
@@ -68,7 +82,6 @@ def converted(
         _seal(building, place)
     finally:
         remove_folder(building)
-    return place
 
 
 def is_whole(place: Path) -> bool:
@@ -83,5 +96,5 @@ def is_whole(place: Path) -> bool:
 def _seal(building: Path, place: Path) -> None:
     files = {path.name: checksum_file(path) for path in sorted(building.iterdir())}
     (building / META).write_text(json.dumps({"files": files}, sort_keys=True), encoding="utf-8")
-    remove_folder(place)  # a damaged one, or the same one by another process
+    remove_folder(place)  # a damaged one
     seal_folder(building, place)

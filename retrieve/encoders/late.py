@@ -12,9 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieve.encoders.tokens import IntArray, TokenRow
+from retrieve.encoders.tokens import IntArray
 from retrieve.encoders.vector_cache import keys_of
-from retrieve.errors import EncoderError
 
 
 class Late(NamedTuple):
@@ -45,21 +44,19 @@ def share_windows(offsets: IntArray, spans: IntArray, budget: int) -> Iterator[t
         first = end
 
 
-def token_ranges(window: Late, row: TokenRow, offsets: IntArray, *, row_number: int) -> IntArray:
-    """(S,3) row, first token and token after the last of each span. Raises `EncoderError` beyond the limit."""
-    if row.cut:
-        raise EncoderError(
-            f"a window for late chunking has {row.cut} tokens more than the model takes: lower passages.size"
-        )
+def token_ranges(window: Late, offsets: IntArray, *, row_number: int) -> IntArray:
+    """(S,3) row, first token and token after the last of each span; `offsets` (T,2) are the window's, as it was cut.
+
+    A span without tokens (nothing but a title was there, the tokenizer drops it, or it was cut off) has all of the
+    window's: it is known by its context alone.
+    """
     shift = len(window.prompt) + len(window.lead)
-    spans = window.spans + shift
-    real = offsets[:, 1] > offsets[:, 0]
-    ranges = np.empty((len(spans), 3), dtype=np.int64)
-    for number, (start, end) in enumerate(spans):
-        inside = np.flatnonzero(real & (offsets[:, 0] < end) & (offsets[:, 1] > start))
-        if not len(inside):
-            raise EncoderError(f"the tokenizer makes nothing of {window.text[start - shift : end - shift]!r}")
-        ranges[number] = row_number, inside[0], inside[-1] + 1
+    real = np.flatnonzero(offsets[:, 1] > offsets[:, 0])
+    every = (real[0], real[-1] + 1) if len(real) else (0, len(offsets))
+    ranges = np.empty((len(window.spans), 3), dtype=np.int64)
+    for number, (start, end) in enumerate(window.spans + shift):
+        inside = real[(offsets[real, 0] < end) & (offsets[real, 1] > start)]
+        ranges[number] = (row_number, inside[0], inside[-1] + 1) if len(inside) else (row_number, *every)
     return ranges
 
 

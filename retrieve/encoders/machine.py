@@ -10,9 +10,9 @@ import importlib.util
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Literal, NamedTuple, cast
+from typing import Literal, NamedTuple, cast, get_args
 
-from retrieve.errors import MissingExtra, RecipeError
+from retrieve.errors import MissingExtra, RecipeError, UsageError
 
 Backend = Literal["torch", "openvino"]
 Precision = Literal["fp32", "bf16", "fp16", "int8"]
@@ -64,8 +64,12 @@ def resolve_runtime(
 ) -> Runtime:
     """Fill in "auto", and refuse what the machine cannot do. `architecture` is a config's `model_type`.
 
-    Raises `MissingExtra` for packages that are not installed and `RecipeError` for a pair that does not exist here.
+    Raises `UsageError` for a name that does not exist, `MissingExtra` for packages that are not installed and
+    `RecipeError` for a pair that does not go together here.
     """
+    for name, value, known in (("backend", backend, Backend), ("precision", precision, Precision)):
+        if value not in ("auto", *get_args(known)):
+            raise UsageError(f"{name} is {value!r}: wanted one of auto, {', '.join(get_args(known))}")
     machine = this_machine() if machine is None else machine
     if backend == "auto" and architecture in NOT_CONVERTIBLE:
         backend = "torch"

@@ -87,5 +87,6 @@ class OpenVINOEncoder:
             vectors = mean_of_ranges(hidden, batch.ranges)
         self._idle.append(request)
         if self._head is not None:
-            vectors = self._head(vectors)[0]
+            # A request of its own: a compiled model called directly has one for all threads.
+            vectors = self._head.create_infer_request().infer({0: vectors})[0].copy()
         return vectors

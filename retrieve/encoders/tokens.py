@@ -57,21 +57,24 @@ class Tokens:
     def rows_with_offsets(self, texts: Sequence[str], limit: int) -> list[tuple[TokenRow, IntArray]]:
         """Like `rows`, each with the (T,2) start and end characters of its tokens; special tokens have (0, 0)."""
         encodings = encode_slices(self._tokenizer.encode_batch, texts, add_special_tokens=True)
-        return [
-            (
-                row_of(encoding, max(0, len(encoding) - limit)),
-                np.array(encoding.offsets, np.int64).reshape(-1, 2),
-            )
-            for encoding in encodings
-        ]
+        found = []
+        for text, encoding in zip(texts, encodings, strict=True):
+            kept = self._fitted(text, encoding, limit)
+            offsets = np.array(kept.offsets, np.int64).reshape(-1, 2)
+            found.append((row_of(kept, len(encoding) - len(kept)), offsets))
+        return found
 
     def _row(self, text: str, encoding: Any, limit: int) -> TokenRow:
-        cut = max(0, len(encoding) - limit)
-        if cut:
-            content = self._tokenizer.encode(text, add_special_tokens=False)
-            content.truncate(limit - self.special)
-            encoding = self._tokenizer.post_process(content)
-        return row_of(encoding, cut)
+        kept = self._fitted(text, encoding, limit)
+        return row_of(kept, max(0, len(encoding) - limit))
+
+    def _fitted(self, text: str, encoding: Any, limit: int) -> Any:
+        """The encoding cut at the limit, its special tokens in place."""
+        if len(encoding) <= limit:
+            return encoding
+        content = self._tokenizer.encode(text, add_special_tokens=False)
+        content.truncate(limit - self.special)
+        return self._tokenizer.post_process(content)
 
 
 def encode_slices(encode: Any, inputs: Sequence[Any], **options: bool) -> Iterator[Any]:

@@ -46,7 +46,7 @@ class Pipeline:
         `queries`: back end and precision for queries, if not those the index was built with. `cache`: keep passage
         vectors for later builds, and use those kept.
         """
-        self.recipe = _with_runtime(recipe)
+        self.recipe = _with_runtime(recipe, expected)
         self._expected = expected
         self._model = model
         self._queries = queries
@@ -162,6 +162,8 @@ class Pipeline:
         if self._expected is not None:
             return self._expected
         encoder = self.encoder
+        if self.recipe.dense.late_chunking:
+            encoder.check_late()
         return EncoderRecord(
             name=encoder.name,
             fingerprint=encoder.fingerprint,
@@ -241,15 +243,18 @@ class Pipeline:
         ]
 
 
-def _with_runtime(recipe: Recipe) -> Recipe:
-    """The recipe with the back end and precision that "auto" means on this machine."""
+def _with_runtime(recipe: Recipe, expected: EncoderRecord | None) -> Recipe:
+    """The recipe with the back end and precision that "auto" means on this machine, or meant to an index's builder."""
     dense = recipe.dense
     if dense is None or dense.model == "none" or "auto" not in (dense.backend, dense.precision):
         return recipe
-    from retrieve.encoders.load import runtime_of
+    if expected is not None:
+        runtime = expected.backend or "torch", expected.precision or "fp32"
+    else:
+        from retrieve.encoders.load import runtime_of
 
-    runtime = runtime_of(dense.model, dense.pooling, dense.backend, dense.precision)
-    found = dense.model_copy(update={"backend": runtime.backend, "precision": runtime.precision})
+        runtime = runtime_of(dense.model, dense.pooling, dense.backend, dense.precision)
+    found = dense.model_copy(update=dict(zip(("backend", "precision"), runtime, strict=True)))
     return recipe.model_copy(update={"dense": found})
 
 

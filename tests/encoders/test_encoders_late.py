@@ -78,11 +78,17 @@ def test_what_late_chunking_cannot_do_is_an_error(folder: Path, tmp_path: Path) 
     pooled = tiny_encoder_folder(tmp_path / "cls", pooling="cls")
     with pytest.raises(EncoderError, match="does not pool by means"):
         load_encoder(str(pooled)).encode_late([Late(TEXT, spans_of(TEXT, 4))])
+
+
+def test_a_span_without_tokens_is_its_window_and_what_is_cut_is_counted(folder: Path) -> None:
+    encoder = load_encoder(str(folder))
+    blank, whole = encoder.encode_late([Late("law    court", np.array([[4, 6], [0, 12]]))]).vectors
+    assert blank.tobytes() == whole.tobytes()
+    titled = encoder.encode_late([Late("", np.array([[0, 0]]), lead="law court ")])
+    assert np.isfinite(titled.vectors).all()
     long = " ".join(WORDS * 3)
-    with pytest.raises(EncoderError, match="tokens more than the model takes"):
-        load_encoder(str(folder)).encode_late([Late(long, spans_of(long, 4))])
-    with pytest.raises(EncoderError, match="makes nothing of"):
-        load_encoder(str(folder)).encode_late([Late("law    court", np.array([[4, 6]]))])
+    found = encoder.encode_late([Late(long, np.array([[0, 20], [len(long) - 20, len(long)]]))])
+    assert found.cut.tolist() == [0, len(encoder.token_offsets([long])[0]) + 2 - encoder.limit]
 
 
 @given(lengths=st.lists(st.integers(1, 6), min_size=1, max_size=12), budget=st.integers(1, 20))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from retrieve.encoders.machine import Machine, resolve_runtime
-from retrieve.errors import MissingExtra, RecipeError
+from retrieve.errors import MissingExtra, RecipeError, UsageError
 
 BARE = Machine(openvino=False, nncf=False, gpu=False, int8=True, bf16=True)
 NEW = Machine(openvino=True, nncf=True, gpu=False, int8=True, bf16=True)
@@ -45,6 +45,12 @@ def test_auto_is_the_best_there_is(machine: Machine, asked: tuple[str, str], exp
 def test_what_cannot_be_is_refused(machine: Machine, asked: tuple[str, str], words: str) -> None:
     with pytest.raises(RecipeError, match=words):
         resolve_runtime(*asked, machine)
+
+
+@pytest.mark.parametrize("asked", [("onnx", "fp32"), ("OpenVINO", "auto"), ("auto", "float32")])
+def test_a_name_that_does_not_exist_is_refused(asked: tuple[str, str]) -> None:
+    with pytest.raises(UsageError, match="wanted one of auto, "):
+        resolve_runtime(*asked, NEW)
 
 
 @pytest.mark.parametrize("asked", [("openvino", "auto"), ("auto", "int8")])
