@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -57,3 +58,16 @@ def counted(number: int, noun: str, several: str = "") -> str:
 def figure(value: float) -> str:
     """A measure as it is usually printed."""
     return f"{value:.4f}"
+
+
+def report_problems(kind: str, place: Path, problems: Sequence[str], *, remedy: str, as_json: bool) -> None:
+    """What a verification found at a place, as the product; if anything, what to do about it, and exit status 1."""
+    if as_json:
+        print_json({kind: str(place), "clean": not problems, "problems": problems})
+    elif problems:
+        click.echo("\n".join(problems))
+    else:
+        click.echo(f"{place}: clean")
+    if problems:
+        click.echo(f"retrieve: {counted(len(problems), 'problem')} in {place}: {remedy}", err=True)
+        click.get_current_context().exit(1)
