@@ -1,0 +1,41 @@
+"""A recipe says how an index is built and how it is searched unless a search says otherwise.
+
+Recipes are data (TOML), every key is known, and the fully resolved recipe is kept in the index's manifest, so that
+an index never depends on a file that may have changed since. Everything outside `[search]` decides the bytes of an
+index and enters its digest; `[search]` holds defaults that may be overridden at any time.
+"""
+
+from retrieve.recipe.load import load_recipe, shipped
+from retrieve.recipe.sections import (
+    BM25,
+    UHD,
+    VIEWS,
+    Aggregate,
+    Dense,
+    Encoding,
+    FusionMethod,
+    Recipe,
+    Segments,
+    Splade,
+    Unit,
+    VectorForm,
+    canonical,
+)
+
+__all__ = [
+    "BM25",
+    "UHD",
+    "VIEWS",
+    "Aggregate",
+    "Dense",
+    "Encoding",
+    "FusionMethod",
+    "Recipe",
+    "Segments",
+    "Splade",
+    "Unit",
+    "VectorForm",
+    "canonical",
+    "load_recipe",
+    "shipped",
+]
