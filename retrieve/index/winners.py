@@ -1,0 +1,81 @@
+"""From vectors to binary codes: projection to very many dimensions, of which the largest few win.
+
+The projection is made of the inner products of `dot.py`, whose additions have one order, so that the same vector has
+the same code in whatever batch, segment and process it is coded; a BLAS does not promise that.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from retrieve.errors import DimensionMismatch
+from retrieve.index.arrays import Float32s, UInt32s, frozen
+from retrieve.index.codes import Codes
+from retrieve.index.dot import dot_tiles
+
+_TILE = 32  # rows of the projection that stay in the first cache while a batch passes over them
+_BATCH = 256
+_NO_SCALES = frozen(np.empty(0, np.float32))
+
+
+class Projection(NamedTuple):
+    """weight (n,H) and mean (H,), both float32; winners are chosen in each of `segments` equal parts of the n."""
+
+    weight: Float32s
+    mean: Float32s
+    segments: int = 1
+
+    @property
+    def dimensions(self) -> int:
+        """n of the codes."""
+        return len(self.weight)
+
+
+def winning(projection: Projection, vectors: Float32s, winners: int) -> Codes:
+    """vectors (B,H) float32 → codes (B rows): the `winners` largest of (v − mean)·weightᵀ, ties to the lower dimension.
+
+    `winners` and n are multiples of `segments`. Releases the GIL. Raises `DimensionMismatch` for vectors, or a mean,
+    of another H, ValueError for winners that do not fit.
+    """
+    weight, mean, segments = projection
+    hidden = weight.shape[1]
+    if mean.shape != (hidden,):
+        raise DimensionMismatch(
+            f"the corpus mean has shape {mean.shape}, the projection takes ({hidden},): it is another encoder's"
+        )
+    if vectors.ndim != 2 or vectors.shape[1] != hidden:
+        raise DimensionMismatch(f"vectors have shape {vectors.shape}, the projection takes (…, {hidden})")
+    if not 1 <= winners <= len(weight) or winners % segments or len(weight) % segments:
+        raise ValueError(f"{winners} winners of {len(weight)} dimensions in {segments} segments")
+    dims = np.empty((len(vectors), winners), np.uint32)
+    flat = frozen(np.asarray(weight, np.float32))
+    for start in range(0, len(vectors), _BATCH):
+        centred = frozen(np.asarray(vectors[start : start + _BATCH], np.float32) - mean)
+        scores = np.empty((len(centred), len(weight)), np.float32)
+        dot_tiles(flat, _NO_SCALES, centred, _TILE, scores)
+        _largest(scores, segments, winners // segments, dims[start : start + len(centred)])
+    return Codes(np.arange(len(vectors) + 1, dtype=np.int64) * winners, dims.reshape(-1))
+
+
+@njit(nogil=True, cache=True)
+def _largest(scores: Float32s, segments: int, each: int, dims: UInt32s) -> None:
+    """dims[row] = the `each` largest of every segment of scores[row], dimensions rising, ties to the lower one."""
+    size = scores.shape[1] // segments
+    for row in range(len(scores)):
+        found = 0
+        for segment in range(segments):
+            values = scores[row, segment * size : (segment + 1) * size]
+            least = np.partition(values, size - each)[size - each]
+            above = 0
+            for value in values:
+                above += value > least
+            ties = each - above
+            for dimension in range(size):
+                value = values[dimension]
+                if value > least or (value == least and ties > 0):
+                    ties -= value == least
+                    dims[row, found] = segment * size + dimension
+                    found += 1
