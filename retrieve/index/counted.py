@@ -24,7 +24,7 @@ from retrieve.index.counted_blocks import (
     unpack_winners,
     words_of,
 )
-from retrieve.index.planes import best_rows, count_block, counts_at, find_entries
+from retrieve.index.planes import LEAST_PLANES, best_rows, count_block, counts_at, find_entries, workspaces
 
 MOST = 65_535
 """Winners that a query may have."""
@@ -183,8 +183,9 @@ class Counted:
         Raises UsageError for more than 65,535 winners, ValueError for winners out of range or order.
         """
         query = self._check(dims)
-        planes = np.empty((len(query).bit_length(), words_of(self.rows)), np.uint64)
+        planes = np.empty((max(LEAST_PLANES, len(query).bit_length()), words_of(self.rows)), np.uint64)
         found = np.empty(len(query), np.int64)
+        sources, scratch = workspaces(words_of(min(self.rows, BLOCK)))
         for block, (first, end) in zip(self._blocks, row_blocks(self.rows), strict=True):
             n = find_entries(block.dims, self.dimensions, query, found)
             count_block(
@@ -196,6 +197,8 @@ class Counted:
                 planes,
                 first // 64,
                 words_of(end - first),
+                sources,
+                scratch,
             )
         return Counts(self.rows, planes)
 

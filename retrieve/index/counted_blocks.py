@@ -19,15 +19,13 @@ from numba.extending import intrinsic
 from retrieve.errors import IndexCorrupt
 from retrieve.index.arrays import Array, Int64s, UInt16s, UInt32s, frozen, take_array
 from retrieve.index.codes import Codes
+from retrieve.index.planes import UNIT
 
 Layout: TypeAlias = Literal["fast", "small"]
 Words: TypeAlias = npt.NDArray[np.uint64]
 Int32s: TypeAlias = npt.NDArray[np.int32]
 
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
-UNIT = 8
-"""Bitmaps are a multiple of so many words of 64 bits: the widest vector register."""
-
 DENSE = {"fast": 1 / 50, "small": 1 / 16}
 """Above this share of a bitmap's bits a list becomes a bitmap. At 1/16 both have one size; 1/50 was measured."""
 

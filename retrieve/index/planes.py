@@ -11,10 +11,24 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from llvmlite import ir
 from numba import njit, types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
-from retrieve.index.arrays import Int64s, UInt16s, UInt32s
+from retrieve.index.arrays import Bytes, Int64s, UInt16s, UInt32s
+
+UNIT = 8
+"""Words of 64 bits that are worked on at a time: as many as the widest vector register holds."""
+
+GROUP = 16
+"""Bitmaps that are added at a time."""
+
+LEAST_PLANES = _LEVELS = 4
+"""Planes that such a group is summed into before a carry leaves it, log2(GROUP): there are never fewer."""
+
+_INT = ir.IntType(64)
+_LANES = ir.VectorType(_INT, UNIT)
 
 Words = npt.NDArray[np.uint64]
 Int32s = npt.NDArray[np.int32]
@@ -53,6 +67,74 @@ def find_entries(dims: UInt32s, dimensions: int, query: UInt32s, found: Int64s) 
     return n
 
 
+@intrinsic
+def _add_group(
+    _typing: Any, sources: Any, planes: Any, stride: Any, words: Any, height: Any
+) -> Any:
+    """Add `GROUP` bitmaps of `words` words to the counts; all arguments are int64.
+
+    `sources` is the address of the addresses of these bitmaps and, behind them, of as many that come next and are
+    fetched ahead. `planes` is the address of plane 0, `stride` the words from a plane to the next, and `height` ≥ 4
+    how many planes a carry may reach. The carry-save adders halve the bitmaps of one weight until one is left
+    (Harley–Seal); it ripples through the planes above.
+    """
+
+    def codegen(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        table, bottom, stride, words, height = args
+        table = builder.inttoptr(table, _INT.as_pointer())
+        bitmaps = [builder.load(builder.gep(table, [_INT(i)])) for i in range(2 * GROUP)]
+        step = builder.mul(stride, _INT(8))
+        levels = [builder.add(bottom, builder.mul(step, _INT(level))) for level in range(_LEVELS + 1)]
+        ripple = builder.add(bottom, builder.mul(step, _INT(_LEVELS)))
+        above = builder.sub(height, _INT(_LEVELS))
+        fetch = cgutils.get_or_insert_function(
+            builder.module,
+            ir.FunctionType(ir.VoidType(), [ir.IntType(8).as_pointer(), *[ir.IntType(32)] * 3]),
+            "llvm.prefetch.p0",
+        )
+        with cgutils.for_range(builder, builder.udiv(words, _INT(UNIT))) as loop:
+            offset = builder.mul(loop.index, _INT(8 * UNIT))
+
+            def place(address: Any) -> Any:
+                return builder.inttoptr(builder.add(address, offset), _LANES.as_pointer())
+
+            held = [builder.load(place(levels[level]), align=8) for level in range(_LEVELS)]
+            carries: list[list[Any]] = [[] for _ in range(_LEVELS + 1)]
+            for i in range(GROUP):
+                carries[0].append(builder.load(place(bitmaps[i]), align=8))
+                ahead = builder.bitcast(place(bitmaps[GROUP + i]), ir.IntType(8).as_pointer())
+                builder.call(fetch, [ahead, *(ir.IntType(32)(flag) for flag in (0, 3, 1))])
+                for level in range(_LEVELS):
+                    if len(carries[level]) == 2:
+                        carry, held[level] = _add_three(builder, held[level], *carries[level])
+                        carries[level].clear()
+                        carries[level + 1].append(carry)
+            for level in range(_LEVELS):
+                builder.store(held[level], place(levels[level]), align=8)
+            carry = cgutils.alloca_once(builder, _LANES)
+            builder.store(carries[_LEVELS][0], carry)
+            with cgutils.for_range(builder, above) as inner:
+                spot = place(builder.add(ripple, builder.mul(inner.index, step)))
+                plane, moved = builder.load(spot, align=8), builder.load(carry)
+                builder.store(builder.xor(plane, moved), spot, align=8)
+                builder.store(builder.and_(plane, moved), carry)
+        return _context.get_dummy_value()
+
+    return types.none(*[types.int64] * 5), codegen
+
+
+def _add_three(builder: Any, one: Any, two: Any, three: Any) -> tuple[Any, Any]:
+    """Bit by bit, the carry and the sum of three."""
+    half = builder.xor(one, two)
+    carry = builder.or_(builder.and_(one, two), builder.and_(half, three))
+    return carry, builder.xor(half, three)
+
+
+def workspaces(words: int) -> tuple[Int64s, Bytes]:
+    """What `count_block` needs for blocks of so many words at most."""
+    return np.empty(2 * GROUP, np.int64), np.empty(8 * words * (GROUP + 1), np.uint8)
+
+
 @njit(nogil=True, cache=True)
 def count_block(
     sizes: Int32s,
@@ -63,27 +145,44 @@ def count_block(
     planes: Words,
     first: int,
     words: int,
+    sources: Int64s,
+    scratch: Bytes,
 ) -> None:
-    """Count a block's entries into planes[:, first : first + words]."""
+    """Count a block's entries into planes[:, first : first + words].
+
+    Two workspaces belong to the caller, as only their addresses are used here: `sources` (2·GROUP,) and `scratch`
+    (8·words·(GROUP + 1),), in which lists are written out as bitmaps and where the last bitmap is 0.
+    """
     planes[:, first : first + words] = 0
-    expanded = np.empty(words, np.uint64)
-    for entry in entries:
-        place = places[entry]
-        if sizes[entry] > 0:
-            expanded[:] = 0
-            for i in range(place, place + sizes[entry]):
-                row = np.int64(lists[i])
-                expanded[row >> 6] |= np.uint64(1) << np.uint64(row & 63)
-        else:
-            expanded[:] = bitmaps[place : place + words]
-        for word in range(words):
-            carry = expanded[word]
-            plane = 0
-            while carry != 0:
-                held = planes[plane, first + word]
-                planes[plane, first + word] = held ^ carry
-                carry &= held
-                plane += 1
+    width = 8 * words
+    nothing = scratch.ctypes.data + GROUP * width
+    scratch[GROUP * width : (GROUP + 1) * width] = 0
+    base = bitmaps.ctypes.data
+    counted = 0
+    while counted < len(entries):
+        for i in range(2 * GROUP):
+            sources[i] = nothing
+            if counted + i < len(entries):
+                entry = entries[counted + i]
+                if sizes[entry] < 0:
+                    sources[i] = base + 8 * places[entry]
+                elif i < GROUP:
+                    sources[i] = scratch.ctypes.data + i * width
+                    expand_list(lists[places[entry] : places[entry] + sizes[entry]], scratch[i * width : (i + 1) * width])
+        counted += GROUP
+        height = _LEVELS
+        while height < len(planes) and (min(counted, len(entries)) >> height) > 0:
+            height += 1
+        _add_group(sources.ctypes.data, planes.ctypes.data + 8 * first, planes.shape[1], words, height)
+
+
+@njit(nogil=True, cache=True)
+def expand_list(rows: UInt16s, bitmap: Bytes) -> None:
+    """A list as a bitmap: byte by byte, since two rows of one list rarely meet in a byte, where one waits for another."""
+    bitmap[:] = 0
+    for i in range(len(rows)):
+        row = np.int64(rows[i])
+        bitmap[row >> 3] |= np.uint8(1 << (row & 7))
 
 
 @njit(nogil=True, cache=True)
