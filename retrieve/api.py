@@ -25,7 +25,7 @@ from retrieve.retrievers.hits import build_hits, load_documents
 from retrieve.retrievers.options import options_by_name
 from retrieve.retrievers.pool import Pool
 from retrieve.retrievers.rerank import PairScorer, rerank
-from retrieve.retrievers.search import Ranking, Searcher, check_query
+from retrieve.retrievers.search import VECTOR_VIEWS, Ranking, Searcher, check_query
 from retrieve.store.create import create_index
 from retrieve.store.filters import Filter, parse_conditions, parse_filter
 from retrieve.store.info import describe
@@ -241,7 +241,7 @@ class Index:
             raise UsageError("search wants a query text, a vector, or both")
         vectors = None if vector is None else query_vector(vector)
         if query is None and "using" not in options:
-            options["using"] = "dense"
+            options["using"] = [name for name in self.recipe.views if name in VECTOR_VIEWS] or "dense"
         return self._search_texts([query], k, vectors, where, options)[0]
 
     def search_many(
@@ -338,16 +338,14 @@ class Index:
         _, searcher = self._searcher(k, where, options)
         if searcher.options.reranker and len(texts) != len(queries):
             raise UsageError("reranking reads the query: give its text beside the vector")
-        dense = "dense" in searcher.options.views
-        if len(texts) != len(queries) and searcher.options.views != ("dense",):
-            raise UsageError(
-                f"a vector alone searches the dense view, not {list(searcher.options.views)}: add the text"
-            )
+        form = self._pipeline.recipe.vectors
+        by_text = [name for name in searcher.options.views if form is None or name not in VECTOR_VIEWS]
+        if len(texts) != len(queries) and by_text:
+            raise UsageError(f"a vector alone does not search {by_text}: add the text, or leave them out")
         if vectors is not None:
-            if not dense:
-                raise UsageError("a vector was given, and the dense view is not searched")
-            section = self._pipeline.dense
-            vectors = prepare(vectors, "the query", self._dimensions(), normalize=section.normalize)
+            if form is None or len(by_text) == len(searcher.options.views):
+                raise UsageError("a vector was given, and no view of vectors is searched")
+            vectors = prepare(vectors, "the query", self._dimensions(), normalize=form.normalize)
         asked = [query or "" for query in queries]
         return [
             self._hits(text, ranking, searcher)

@@ -164,6 +164,7 @@ def _settings(recipe: Recipe) -> dict[str, Any]:
         "ef_search": search.dense.ef_search,
         "nprobe": search.dense.nprobe,
         "oversample": search.dense.oversample,
+        "query_winners": search.uhd.query_winners,
         "reranker": search.rerank.model,
         "rerank_depth": search.rerank.depth,
     }

@@ -58,7 +58,7 @@ def command(
 
     writes_index()
     with progress_shown() as progress:
-        overrides = with_runtime(overrides, backend, precision)
+        overrides = with_runtime(recipe, overrides, backend, precision)
         report = bench(dataset, recipe, overrides, progress=progress, **given(settings))
     if as_json:
         print_json(report)

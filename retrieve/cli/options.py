@@ -36,9 +36,7 @@ def _weights(ctx: click.Context, param: click.Parameter, value: str | None) -> d
 
 
 _SEARCH = (
-    click.option(
-        "--using", callback=_names, metavar="VIEWS", help="bm25, dense, bm25,dense or hybrid (all)."
-    ),
+    click.option("--using", callback=_names, metavar="VIEWS", help="Views, as in bm25,dense; hybrid: all."),
     click.option("--where", metavar="JSON", help='Filter on metadata, as in \'{"year": {"gte": 2015}}\'.'),
     click.option("--aggregate", metavar="HOW", help="Passages to documents: max, first, sum, mean or top3."),
     click.option("--fusion", metavar="HOW", help="convex (min-max) or rrf."),
@@ -49,6 +47,7 @@ _SEARCH = (
     click.option("--ef-search", type=int, help="Effort of an HNSW search."),
     click.option("--nprobe", type=int, help="Lists that an IVF search visits."),
     click.option("--oversample", type=int, help="Candidates by sign bits for each hit of a binary index."),
+    click.option("--query-winners", type=int, help="Dimensions that a query of a UHD view keeps."),
     click.option(
         "--rerank", "reranker", metavar="MODEL", help="A cross-encoder that orders the first hits anew."
     ),
@@ -132,10 +131,18 @@ def with_options(*options: Callable[[Command], Command]) -> Callable[[Command], 
 search_options = with_options(*_SEARCH)
 
 
-def with_runtime(overrides: tuple[str, ...], backend: str | None, precision: str | None) -> tuple[str, ...]:
-    """The recipe's overrides with those of `runtime_options`."""
-    named = {"dense.backend": backend, "dense.precision": precision}
-    return (*overrides, *(f"{key}={value}" for key, value in named.items() if value is not None))
+def with_runtime(
+    recipe: str, overrides: tuple[str, ...], backend: str | None, precision: str | None
+) -> tuple[str, ...]:
+    """The recipe's overrides with those of `runtime_options`, for whichever of its views has an encoder."""
+    asked = {"backend": backend, "precision": precision}
+    if not given(asked):
+        return overrides
+    from retrieve.recipe import load_recipe
+
+    views = [name for name in load_recipe(recipe, overrides).views if name != "bm25"]
+    named = [f"{view}.{key}={value}" for view in views for key, value in given(asked).items()]
+    return (*overrides, *named)
 
 
 def given(options: Mapping[str, Any]) -> dict[str, Any]:

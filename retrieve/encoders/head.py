@@ -17,6 +17,8 @@ from retrieve.errors import DimensionMismatch, EncoderError, UsageError
 
 Float32s = NDArray[np.float32]
 
+STEPS = 32
+
 MOST_WINNERS = 65_535
 """Dimensions that a query may have: what the counters of the index hold."""
 
@@ -123,12 +125,18 @@ def _arrays(module: Module) -> dict[str, Float32s]:
 
 
 def gaussian(dimensions: int, hidden: int, seed: int) -> Float32s:
-    """(dimensions, hidden) float32 from N(0, 1/hidden): numpy's PCG64 of the seed, row after row, in float64.
+    """(dimensions, hidden) float32 from N(0, 1/hidden): `gaussian_steps` in units of 1 / (STEPS · √hidden)."""
+    return gaussian_steps(dimensions, hidden, seed) * np.float32(1 / (STEPS * np.sqrt(hidden)))
 
-    No version of torch has a part in it, and rows do not depend on how many follow.
+
+def gaussian_steps(dimensions: int, hidden: int, seed: int) -> NDArray[np.int8]:
+    """(dimensions, hidden) int8: N(0, 1) in steps of 1/STEPS, within four standard deviations.
+
+    Numpy's PCG64 of the seed, row after row, in float64: no version of torch has a part in it, and rows do not depend
+    on how many follow. One byte a number, because a query reads all of the matrix and that is what it waits for.
     """
     numbers = np.random.Generator(np.random.PCG64(seed)).standard_normal((dimensions, hidden))
-    return np.asarray(numbers / np.sqrt(hidden), dtype=np.float32)
+    return np.rint(numbers * STEPS).clip(-127, 127).astype(np.int8)
 
 
 def check_numbers(dimensions: int, winners: int, query_winners: int, segments: int) -> None:

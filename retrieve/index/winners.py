@@ -12,19 +12,22 @@ import numpy as np
 from numba import njit
 
 from retrieve.errors import DimensionMismatch
-from retrieve.index.arrays import Float32s, UInt32s, frozen
+from retrieve.index.arrays import Array, Float32s, UInt32s, frozen
 from retrieve.index.codes import Codes
 from retrieve.index.dot import dot_tiles
 
-_TILE = 32  # rows of the projection that stay in the first cache while a batch passes over them
+_TILE = 16  # rows of the projection that stay in the first cache while a batch passes over them
 _BATCH = 256
 _NO_SCALES = frozen(np.empty(0, np.float32))
 
 
 class Projection(NamedTuple):
-    """weight (n,H) and mean (H,), both float32; winners are chosen in each of `segments` equal parts of the n."""
+    """weight (n,H), float32 or int8, and mean (H,) float32; each of `segments` equal parts of the n has its winners.
 
-    weight: Float32s
+    Who wins does not depend on a common factor of the weights, so none is kept.
+    """
+
+    weight: Array
     mean: Float32s
     segments: int = 1
 
@@ -51,7 +54,7 @@ def winning(projection: Projection, vectors: Float32s, winners: int) -> Codes:
     if not 1 <= winners <= len(weight) or winners % segments or len(weight) % segments:
         raise ValueError(f"{winners} winners of {len(weight)} dimensions in {segments} segments")
     dims = np.empty((len(vectors), winners), np.uint32)
-    flat = frozen(np.asarray(weight, np.float32))
+    flat = frozen(weight)
     for start in range(0, len(vectors), _BATCH):
         centred = frozen(np.asarray(vectors[start : start + _BATCH], np.float32) - mean)
         scores = np.empty((len(centred), len(weight)), np.float32)

@@ -5,9 +5,10 @@ an index never depends on a file that may have changed since. Everything outside
 index and enters its digest; `[search]` holds defaults that may be overridden at any time.
 """
 
-from retrieve.recipe.load import load_recipe, shipped
+from retrieve.recipe.load import load_recipe, load_section, shipped
 from retrieve.recipe.sections import (
     BM25,
+    MOST_QUERY_DIMENSIONS,
     UHD,
     VIEWS,
     Aggregate,
@@ -24,6 +25,7 @@ from retrieve.recipe.sections import (
 
 __all__ = [
     "BM25",
+    "MOST_QUERY_DIMENSIONS",
     "UHD",
     "VIEWS",
     "Aggregate",
@@ -37,5 +39,6 @@ __all__ = [
     "VectorForm",
     "canonical",
     "load_recipe",
+    "load_section",
     "shipped",
 ]

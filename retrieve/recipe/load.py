@@ -7,12 +7,14 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from retrieve.errors import RecipeError
 from retrieve.recipe.sections import Recipe
+
+Section = TypeVar("Section", bound=BaseModel)
 
 
 def shipped() -> dict[str, Path]:
@@ -40,7 +42,7 @@ def load_recipe(source: str | Path | Mapping[str, Any] | Recipe, overrides: Sequ
         origin += f" with {', '.join(overrides)}"
     for override in overrides:
         _apply_override(values, override)
-    return _validate(values, origin)
+    return _validate(Recipe, values, origin)
 
 
 def _plain(source: Mapping[str, Any]) -> dict[str, Any]:
@@ -89,9 +91,14 @@ def _apply_override(values: dict[str, Any], override: str) -> None:
     target[last] = value
 
 
-def _validate(values: Mapping[str, Any], origin: str) -> Recipe:
+def load_section(kind: type[Section], name: str, values: Mapping[str, Any]) -> Section:
+    """One section of a recipe from its values. Raises `RecipeError` naming the key."""
+    return _validate(kind, values, f"recipe section [{name}]")
+
+
+def _validate(kind: type[Section], values: Mapping[str, Any], origin: str) -> Section:
     try:
-        return Recipe.model_validate(values)
+        return kind.model_validate(values)
     except ValidationError as error:
         raise RecipeError(f"{origin}: {'; '.join(_explain(item) for item in error.errors())}") from error
 

@@ -61,8 +61,6 @@ class Encoding(_Section):
     model: str = "sentence-transformers/all-MiniLM-L6-v2"
     backend: Literal["auto", "torch", "openvino"] = "auto"
     precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = "auto"
-    pooling: Literal["cls", "mean", "max", "last"] | None = None
-    normalize: bool = True
     limit: int | None = Field(default=None, ge=8)
     query_prompt: str = ""
     document_prompt: str = ""
@@ -73,7 +71,14 @@ class Encoding(_Section):
         return self.model == "none"
 
 
-class Dense(Encoding):
+class VectorEncoding(Encoding):
+    """An encoder that gives one vector, and how its token vectors become that one."""
+
+    pooling: Literal["cls", "mean", "max", "last"] | None = None
+    normalize: bool = True
+
+
+class Dense(VectorEncoding):
     """The dense view: an encoder, or `model = "none"` with `dimensions` for vectors of the caller's own.
 
     With an encoder, `dimensions` keeps the first so many of its dimensions (Matryoshka models). `storage` is the form
@@ -106,7 +111,7 @@ class Dense(Encoding):
         return self.factory == "Flat"
 
 
-class UHD(Encoding):
+class UHD(VectorEncoding):
     """Binary codes of very many dimensions, of which each passage keeps few (Jang et al. 2021).
 
     `level` "text" projects vectors by a Gaussian matrix (`seed`) less their corpus mean, or by the head that the
@@ -144,6 +149,12 @@ class UHD(Encoding):
                 )
         if self.own_vectors != (self.hidden is not None):
             raise ValueError('uhd.hidden = N is for uhd.model = "none": of the vectors you will give')
+        if self.level == "token":
+            _only_torch("uhd", self)
+            if self.own_vectors:
+                raise ValueError(
+                    'uhd.level = "token" codes the tokens of a model: uhd.model names its folder'
+                )
         return self
 
 
@@ -155,6 +166,20 @@ class Splade(Encoding):
 
     model: str
     scale: float = Field(default=100.0, gt=0, allow_inf_nan=False, strict=False)
+
+    @model_validator(mode="after")
+    def _has_a_model(self) -> Splade:
+        _only_torch("splade", self)
+        if self.own_vectors:
+            raise ValueError(
+                "splade.model names the folder of a SparseEncoder: there are no weights of your own"
+            )
+        return self
+
+
+def _only_torch(name: str, section: Encoding) -> None:
+    if section.backend == "openvino":
+        raise ValueError(f'{name} is encoded by torch alone: {name}.backend = "openvino" cannot be had')
 
 
 class VectorForm(NamedTuple):
@@ -246,7 +271,7 @@ class Recipe(_Section):
         if isinstance(values, dict) and isinstance(values.get("dense"), dict):
             dense, uhd = values["dense"], values.get("uhd")
             if isinstance(uhd, dict):
-                shared = {key: dense[key] for key in Encoding.model_fields if key in dense}
+                shared = {key: dense[key] for key in VectorEncoding.model_fields if key in dense}
                 if dense.get("model") == "none" and "dimensions" in dense:
                     shared["hidden"] = dense["dimensions"]
                 return {**values, "uhd": shared | uhd}
@@ -278,7 +303,9 @@ class Recipe(_Section):
             )
         if self.dense is not None and self.uhd is not None:
             other = [
-                key for key in Encoding.model_fields if getattr(self.dense, key) != getattr(self.uhd, key)
+                key
+                for key in VectorEncoding.model_fields
+                if getattr(self.dense, key) != getattr(self.uhd, key)
             ]
             if other:
                 raise ValueError(

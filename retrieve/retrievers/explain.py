@@ -1,4 +1,4 @@
-"""Why a document got its score: each view's terms or cosines, passage by passage, and what fusion made of them."""
+"""Why a document got its score: each view's terms, cosines or counts, by passage, and what fusion made of them."""
 
 from __future__ import annotations
 
@@ -22,8 +22,12 @@ def explain(searcher: Searcher, text: str, ranking: Ranking, place: Place) -> di
         values = scores.at(number, rows)
         in_pool = ranking.pools[name].mapping().get(document)
         views[name] = {"score": in_pool, "passages": values.tolist()}
-        if name == "bm25" and len(rows):
-            views[name] |= _bm25_terms(searcher, text, place.segment, int(rows[int(np.argmax(values))]))
+        if len(rows):
+            best = int(rows[int(np.argmax(values))])
+            if name == "bm25":
+                views[name] |= _bm25_terms(searcher, text, place.segment, best)
+            elif name == "splade":
+                views[name] |= _splade_terms(searcher, text, place.segment, best)
     return {
         "rank": int(at[0]) + 1 if len(at) else None,
         "score": float(ranking.final.scores[at[0]]) if len(at) else None,
@@ -61,3 +65,15 @@ def _bm25_terms(searcher: Searcher, text: str, segment: int, row: int) -> dict[s
         "k1": view.k1,
         "b": view.b,
     }
+
+
+def _splade_terms(searcher: Searcher, text: str, segment: int, row: int) -> dict[str, Any]:
+    """The query terms that the best passage has, with what each adds to its score; largest first."""
+    query = searcher.splade_terms(text)
+    impacts = searcher.snapshot.segments[segment].impacts
+    terms = []
+    for at, term in enumerate(query.terms):
+        alone = impacts.impact_scores(query.rows[segment][at : at + 1], query.weights[at : at + 1])
+        if alone[row] > 0:
+            terms.append({"term": term, "contribution": float(alone[row])})
+    return {"terms": sorted(terms, key=lambda item: (-item["contribution"], item["term"]))}

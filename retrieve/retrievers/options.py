@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, get_args
 
 from retrieve.errors import UsageError
-from retrieve.recipe import Aggregate, FusionMethod, Recipe, Unit
+from retrieve.recipe import MOST_QUERY_DIMENSIONS, Aggregate, FusionMethod, Recipe, Unit
 
 DEEPEST = 1 << 31
 
@@ -32,6 +32,7 @@ class SearchOptions:
     ef_search: int
     nprobe: int
     oversample: int
+    query_winners: int | None
     passages: int
     reranker: str
     rerank_depth: int
@@ -57,6 +58,7 @@ def resolve_options(  # noqa: PLR0913 - every search setting may be given by nam
     ef_search: int | None = None,
     nprobe: int | None = None,
     oversample: int | None = None,
+    query_winners: int | None = None,
     passages: int = 3,
     reranker: str | None = None,
     rerank_depth: int | None = None,
@@ -83,6 +85,7 @@ def resolve_options(  # noqa: PLR0913 - every search setting may be given by nam
         oversample=_at_least(
             defaults.dense.oversample if oversample is None else oversample, "oversample", 1
         ),
+        query_winners=_query_winners(recipe, query_winners),
         passages=_at_least(passages, "passages", 0),
         reranker=defaults.rerank.model if reranker is None else reranker,
         rerank_depth=_at_least(
@@ -120,6 +123,21 @@ def _views(recipe: Recipe, using: str | Sequence[str] | None) -> tuple[str, ...]
             f"using={using!r}: this index has the views {list(recipe.views)} (or 'hybrid' for all)"
         )
     return names
+
+
+def _query_winners(recipe: Recipe, asked: int | None) -> int | None:
+    wanted = recipe.search.uhd.query_winners if asked is None else asked
+    if wanted is None:
+        return None
+    uhd = recipe.uhd
+    if uhd is None or uhd.level == "token":
+        raise UsageError("query_winners is for a UHD view of level text, which this index has not")
+    if wanted > uhd.dimensions or wanted % uhd.segments or wanted > MOST_QUERY_DIMENSIONS:
+        raise UsageError(
+            f"query_winners is {wanted}: wanted a multiple of {uhd.segments} segments, "
+            f"at most {min(uhd.dimensions, MOST_QUERY_DIMENSIONS)}"
+        )
+    return _at_least(wanted, "query_winners", 1)
 
 
 def _at_least(value: int, name: str, least: int) -> int:

@@ -8,24 +8,33 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from retrieve.errors import UsageError
+from retrieve.index.codes import Codes
 from retrieve.measures.fuse import convex, rrf
 from retrieve.retrievers.aggregate import aggregate_pool, in_scope
 from retrieve.retrievers.bm25 import BM25View
 from retrieve.retrievers.options import SearchOptions
 from retrieve.retrievers.pool import FloatArray, Pool, order
+from retrieve.retrievers.uhd import UHDView, codes_by_segment
 from retrieve.retrievers.views import NoScores, ViewScores
 from retrieve.store.filters import Filter
 from retrieve.store.pipeline import Pipeline
 from retrieve.store.snapshot import Snapshot
 from retrieve.store.vectors import kept
 
+if TYPE_CHECKING:
+    from retrieve.encoders.sparse import SparseRows
+    from retrieve.retrievers.splade import Impacts, SpladeView
+
 Vectors = npt.NDArray[np.float32]
+
+VECTOR_VIEWS = frozenset({"dense", "uhd"})
+"""Views that take a query's vector, unless UHD is of the token level."""
 
 _GROUP = 16
 
@@ -68,9 +77,15 @@ class Searcher:
         Exact views hold a score for every passage, so only a few queries are in memory at a time.
         """
         for start in range(0, len(texts), _GROUP):
-            part = texts[start : start + _GROUP]
+            group = texts[start : start + _GROUP]
+            if not self.snapshot.segments:
+                for _ in group:
+                    yield self._rank_one({name: NoScores() for name in self.options.views})
+                continue
             own = None if vectors is None else vectors[start : start + _GROUP]
-            by_view = [self._view_scores(name, part, own) for name in self.options.views]
+            if own is None and not VECTOR_VIEWS.isdisjoint(self.options.views) and self._has_vectors:
+                own = self._encode(group)
+            by_view = [self._view_scores(name, group, own) for name in self.options.views]
             for scores in zip(*by_view, strict=True):
                 yield self._rank_one(dict(zip(self.options.views, scores, strict=True)))
 
@@ -78,25 +93,51 @@ class Searcher:
         """The BM25 view under these options."""
         return BM25View(self.snapshot, self._pipeline.analyzer, k1=self.options.k1, b=self.options.b)
 
+    def splade_terms(self, text: str) -> Impacts:
+        """A query's terms in the SPLADE view, with their weights."""
+        return next(self._splade().weigh(self._encode_sparse([text])))
+
+    def _splade(self) -> SpladeView:
+        from retrieve.retrievers.splade import SpladeView
+
+        return SpladeView(
+            self.snapshot, self._pipeline.sparse_encoder.vocabulary(), self._pipeline.impact_scale
+        )
+
+    @property
+    def _has_vectors(self) -> bool:
+        return self._pipeline.recipe.vectors is not None
+
+    def _encode(self, texts: Sequence[str]) -> Vectors:
+        encoded = self._pipeline.query_encoder.encode_queries(texts)
+        self._tell_cut(encoded.truncated_texts, encoded.truncated_tokens)
+        form = self._pipeline.recipe.vectors
+        assert form is not None
+        return np.asarray(kept(encoded.vectors, form.dimensions, normalize=form.normalize), np.float32)
+
+    def _tell_cut(self, texts: int, tokens: int) -> None:
+        if texts:
+            self.truncated += texts
+            _log.warning(
+                "the encoder cut off %d tokens of %d queries that were longer than its limit", tokens, texts
+            )
+
+    def _encode_sparse(self, texts: Sequence[str]) -> SparseRows:
+        encoded = self._pipeline.sparse_encoder.encode_queries(texts)
+        self._tell_cut(encoded.truncated_texts, encoded.truncated_tokens)
+        return encoded
+
     def _view_scores(self, name: str, texts: Sequence[str], vectors: Vectors | None) -> Iterable[ViewScores]:
-        if not self.snapshot.segments:
-            return [NoScores() for _ in texts]
         if name == "bm25":
             view = self.bm25()
             return (view.scores(text) for text in texts)
+        if name == "splade":
+            return self._splade().scores(self._encode_sparse(texts))
+        if name == "uhd":
+            return UHDView(self.snapshot).scores(self._codes(texts, vectors))
         from retrieve.retrievers.dense import DenseView
 
-        if vectors is None:
-            encoded = self._pipeline.query_encoder.encode_queries(texts)
-            section = self._pipeline.dense
-            vectors = kept(encoded.vectors, section.dimensions, normalize=section.normalize)
-            if encoded.truncated_texts:
-                self.truncated += encoded.truncated_texts
-                _log.warning(
-                    "the encoder cut off %d tokens of %d queries that were longer than its limit",
-                    encoded.truncated_tokens,
-                    encoded.truncated_texts,
-                )
+        assert vectors is not None
         dense = DenseView(
             self.snapshot,
             ef_search=self.options.ef_search,
@@ -104,6 +145,13 @@ class Searcher:
             oversample=self.options.oversample,
         )
         return dense.scores(vectors)
+
+    def _codes(self, texts: Sequence[str], vectors: Vectors | None) -> list[Codes]:
+        """The queries' codes for each segment."""
+        if vectors is not None:
+            return codes_by_segment(self.snapshot, self._pipeline, vectors, self.options.query_winners)
+        encoded = self._encode_sparse(texts)
+        return [Codes(encoded.starts, encoded.dims)] * len(self.snapshot.segments)
 
     def _rank_one(self, scores: dict[str, ViewScores]) -> Ranking:
         options = self.options

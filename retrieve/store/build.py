@@ -19,7 +19,7 @@ from retrieve.files import remove_folder, seal_folder, write_array
 from retrieve.index.postings import Postings
 from retrieve.index.stored import Form, StoredVectors
 from retrieve.index.strings import SortedStrings
-from retrieve.recipe import Dense, Recipe
+from retrieve.recipe import Recipe, VectorForm
 from retrieve.store.columns import build_columns
 from retrieve.store.documents import Fingerprints, write_documents
 from retrieve.store.manifest import FileEntry, SegmentEntry, Totals
@@ -46,14 +46,16 @@ class Row(NamedTuple):
 
 
 class Views(NamedTuple):
-    """What each view of a segment is made of; None where the recipe has no such view.
+    """What each view of a segment is made of; None where the recipe has no such view, or it is on disk already.
 
-    `cut` (N,) int64: tokens of each document that the encoder left out just now, beside what its row says.
+    `impacts` are the postings of the SPLADE view. `cut` (N,) int64: tokens of each document that the encoder left out
+    just now, beside what its row says.
     """
 
-    postings: Postings | None
-    vectors: StoredVectors | None
-    faiss: bytes | None
+    postings: Postings | None = None
+    vectors: StoredVectors | None = None
+    faiss: bytes | None = None
+    impacts: Postings | None = None
     cut: IntArray | None = None
     trained: str | None = None
 
@@ -96,9 +98,9 @@ def build_postings(texts: Iterable[str], analyzer: Analyzer) -> Postings:
     return Postings.build(terms, occurrences, np.frombuffer(starts, dtype=np.int64))
 
 
-def create_vectors(building: Path, dense: Dense, rows: int, dimensions: int) -> StoredVectors:
+def create_vectors(building: Path, form: VectorForm, rows: int, dimensions: int) -> StoredVectors:
     """Room for a segment's vectors, in the recipe's form and in the very files that will be sealed."""
-    folder = building / "dense"
+    folder = building / form.folder
     folder.mkdir()
 
     def new(name: str, dtype: str, shape: tuple[int, ...]) -> npt.NDArray[Any]:
@@ -106,7 +108,7 @@ def create_vectors(building: Path, dense: Dense, rows: int, dimensions: int) -> 
             return np.empty(shape, dtype)
         return np.lib.format.open_memmap(folder / f"{name}.npy", mode="w+", dtype=dtype, shape=shape)
 
-    return StoredVectors.make(Form.of(dense.storage, dense.rescore), rows, dimensions, new)
+    return StoredVectors.make(Form.of(form.storage, form.rescore), rows, dimensions, new)
 
 
 def write_segment(
@@ -135,10 +137,11 @@ def write_segment(
     length = 0
     if views.postings is not None:
         length = int(views.postings.lengths.sum(dtype=np.int64))
-        for key, values in views.postings.arrays().items():
-            write_array(building / f"bm25/{key}.npy", values)
-    if recipe.dense is not None:
-        _write_dense(building, views, recipe.dense)
+    for view, postings in (("bm25", views.postings), ("splade", views.impacts)):
+        for key, values in ({} if postings is None else postings.arrays()).items():
+            write_array(building / f"{view}/{key}.npy", values)
+    if recipe.vectors is not None:
+        _write_vectors(building, views, recipe.vectors)
     files = seal_folder(building, segments / name)
     return SegmentEntry(
         id=name,
@@ -183,15 +186,17 @@ def _write_tables(
     return totals, counted
 
 
-def _write_dense(building: Path, views: Views, dense: Dense) -> None:
-    (building / "dense").mkdir(exist_ok=True)
+def _write_vectors(building: Path, views: Views, form: VectorForm) -> None:
+    folder = building / form.folder
+    folder.mkdir(exist_ok=True)
     if views.faiss is not None:
-        (building / "dense/index.faiss").write_bytes(views.faiss)
-    if views.vectors is not None and (dense.keep_vectors or views.faiss is None):
+        (folder / "index.faiss").write_bytes(views.faiss)
+    # A dense view has to have one or the other.
+    if views.vectors is not None and (form.keep or (form.folder == "dense" and views.faiss is None)):
         for name, values in views.vectors.arrays().items():
-            path = building / f"dense/{name}.npy"
+            path = folder / f"{name}.npy"
             if not path.exists():
                 write_array(path, values)
     else:
-        for path in (building / "dense").glob("*.npy"):
+        for path in folder.glob("*.npy"):
             path.unlink()

@@ -63,8 +63,9 @@ def remove_unfilled(folder: Path) -> None:
 
 
 def _check_factory(pipeline: Pipeline, record: EncoderRecord | None) -> None:
-    if record is not None and not pipeline.dense.flat:
-        check_factory(pipeline.dense.factory, record.dimensions)
+    dense = pipeline.recipe.dense
+    if record is not None and dense is not None and not dense.flat:
+        check_factory(dense.factory, record.dimensions)
 
 
 def _continues(found: Manifest, wanted: Manifest) -> bool:

@@ -134,8 +134,7 @@ class Draft:
     @property
     def _beside(self) -> bool:
         """Whether a segment can be built beside others: not while one may have to learn from those before it."""
-        dense = self._recipe.dense
-        return self._crew.workers > 1 and (dense is None or dense.flat or bool(self._trained))
+        return self._crew.workers > 1 and not self._workshop.unlearned(self._trained)
 
     def _name(self, keys: Sequence[tuple[str, bytes]]) -> str:
         """The segment's id; another one where a segment with the same content is in use (deleted and added again)."""
@@ -182,7 +181,7 @@ class Draft:
         finished = self._crew.next()
         self._include(Sealed(position=finished.position, entry=finished.entry))
         self._encoded += finished.encoded
-        if self._progress is not None and self._recipe.dense is not None:
+        if self._progress is not None and self._recipe.encoding is not None:
             self._progress("passages encoded", self._encoded, None)
 
     def _include(self, sealed: Sealed) -> None:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
+from retrieve.recipe import VIEWS
 from retrieve.store.snapshot import Snapshot
 
 
@@ -14,9 +19,11 @@ def describe(snapshot: Snapshot) -> dict[str, Any]:
     stored = sum(segment.entry.totals.documents for segment in snapshot.segments)
     sizes: dict[str, int] = {
         name: sum(segment.nbytes(f"{name}/") for segment in snapshot.segments)
-        for name in ("bm25", "dense")
+        for name in VIEWS
         if name in manifest.recipe
     }
+    if kept := sum(segment.nbytes("vectors/") for segment in snapshot.segments):
+        sizes["vectors"] = kept
     sizes["total"] = sum(segment.nbytes() for segment in snapshot.segments)
     encoder = manifest.encoder
     return {
@@ -37,10 +44,46 @@ def describe(snapshot: Snapshot) -> dict[str, Any]:
         "bytes_per_passage": {
             name: size / totals.passages for name, size in sizes.items() if totals.passages
         },
+        "sparse": {name: _sparse(snapshot, name) for name in ("uhd", "splade") if name in manifest.recipe},
         "encoder": None if encoder is None else encoder.model_dump(mode="json"),
         "trained": [item.model_dump(mode="json", exclude={"files"}) for item in manifest.trained],
         "recipe": manifest.recipe,
     }
+
+
+def _sparse(snapshot: Snapshot, view: str) -> dict[str, float]:
+    """How the dimensions of a sparse view are used, deleted passages included.
+
+    `usage_entropy` is that of a non-zero's dimension over the entropy of all dimensions used alike: 0 to 1.
+    `dead_dimensions` are those of no passage; a SPLADE view counts only those that some passage has.
+    """
+    passages = sum(segment.passage_rows for segment in snapshot.segments)
+    used = _usage(snapshot, view)
+    nonzeros = int(used.sum())
+    found = used[used > 0]
+    shares = found / max(nonzeros, 1)
+    report: dict[str, float] = {
+        "dimensions": len(used),
+        "nonzeros_per_passage": nonzeros / passages if passages else 0.0,
+        "usage_entropy": float(-(shares * np.log(shares)).sum() / np.log(len(used)))
+        if len(found) > 1
+        else 0.0,
+    }
+    if view == "uhd":
+        report["dead_dimensions"] = len(used) - len(found)
+    return report
+
+
+def _usage(snapshot: Snapshot, view: str) -> npt.NDArray[np.int64]:
+    """In how many passages each dimension is."""
+    if view == "uhd":
+        counts = [segment.codes.usage() for segment in snapshot.segments]
+        return np.sum(counts, axis=0) if counts else np.zeros(0, np.int64)
+    by_term: Counter[str] = Counter()
+    for segment in snapshot.segments:
+        postings = segment.impacts
+        by_term.update(dict(zip(postings.terms, postings.frequencies.tolist(), strict=True)))
+    return np.array(list(by_term.values()), np.int64)
 
 
 def not_indexed(units: int, indexed: int) -> float:

@@ -92,12 +92,17 @@ class EncoderRecord(_Record):
 
 
 class Trained(_Record):
-    """What was learned from data: files in `trained/<digest>/`."""
+    """What was learned from a sample of so many passages: files in `trained/<digest>/`, `factory` of a FAISS index."""
 
     digest: str
     factory: str
     sample: int
     files: dict[str, FileEntry]
+
+    @property
+    def borrowed(self) -> bool:
+        """Whether it was not learned of this index's passages, which were too few."""
+        return self.sample == 0
 
 
 class Manifest(_Record):

@@ -17,17 +17,20 @@ import numpy as np
 
 from retrieve.errors import RecipeError
 from retrieve.files import writer_lock
+from retrieve.index.counted import merge_counted
 from retrieve.index.postings import merge_postings
 from retrieve.index.stored import StoredVectors
+from retrieve.recipe import VectorForm
 from retrieve.store.build import Row, Views, create_vectors, row_key, segment_id, write_segment
 from retrieve.store.commit import commit
 from retrieve.store.crew import wait_for_orphans
-from retrieve.store.learning import FIRST_SAMPLE, choose_sample, learn
+from retrieve.store.learning import FIRST_SAMPLE, choose_sample, learn, wanted
 from retrieve.store.manifest import Trained
 from retrieve.store.pending import remove_pending
 from retrieve.store.pipeline import Pipeline
 from retrieve.store.segment import BoolArray, IntArray, Segment
 from retrieve.store.snapshot import Snapshot
+from retrieve.store.sparse import code_builder
 from retrieve.store.sweep import sweep
 from retrieve.store.workshop import Workshop, stored_passages
 from retrieve.types import Progress
@@ -66,11 +69,12 @@ def merge(
             learned = _relearn(folder, pipeline, parts)
             trained = [item for item in trained if item not in learned] + learned
         current = trained[-1] if trained else None
-        groups = [group for group in _plan(parts, pipeline) if _worth(group, current)]
+        groups = [group for group in _plan(parts, pipeline) if _worth(group, current, pipeline)]
         workshop = Workshop(folder, pipeline, progress)
         replaced: dict[str, Segment | None] = {}
         for number, group in enumerate(groups):
-            merged = _merge_group(folder, base, group, current, pipeline, workshop)
+            mine = current if _recodes(pipeline) else _of_group(group, trained)
+            merged = _merge_group(folder, base, group, mine, pipeline, workshop)
             replaced |= {part.segment.id: None for part in group}
             replaced[group[0].segment.id] = merged
             if progress is not None:
@@ -89,7 +93,10 @@ def merge(
 
 
 def _plan(parts: Sequence[_Part], pipeline: Pipeline) -> list[list[_Part]]:
-    """Neighbours, packed while what is live of them fits into one segment, by the limits of a batch."""
+    """Neighbours, packed while what is live of them fits into one segment, by the limits of a batch.
+
+    Codes that cannot be made anew go together only where they were made with one mean.
+    """
     limits = pipeline.recipe.segments
     most = np.array([limits.passages, limits.passages, limits.text_bytes], dtype=np.int64)
     groups: list[list[_Part]] = []
@@ -98,7 +105,8 @@ def _plan(parts: Sequence[_Part], pipeline: Pipeline) -> list[list[_Part]]:
         passages = part.alive[part.segment.document_of].sum()
         size = part.segment.units[part.alive, 3].sum(dtype=np.int64)
         needed = np.array([part.alive.sum(), passages, size], dtype=np.int64)
-        if not groups or (needed > room).any():
+        other = bool(groups) and groups[-1][0].segment.entry.trained != part.segment.entry.trained
+        if not groups or (needed > room).any() or (other and not _recodes(pipeline)):
             groups.append([])
             room = most
         groups[-1].append(part)
@@ -106,28 +114,41 @@ def _plan(parts: Sequence[_Part], pipeline: Pipeline) -> list[list[_Part]]:
     return groups
 
 
-def _worth(group: Sequence[_Part], trained: Trained | None) -> bool:
+def _recodes(pipeline: Pipeline) -> bool:
+    """Whether what is made of vectors can be made anew: they were kept, or there is no such view."""
+    form = pipeline.recipe.vectors
+    return form is None or form.keep or form.folder == "dense"
+
+
+def _of_group(group: Sequence[_Part], trained: Sequence[Trained]) -> Trained | None:
+    return next((item for item in trained if item.digest == group[0].segment.entry.trained), None)
+
+
+def _worth(group: Sequence[_Part], trained: Trained | None, pipeline: Pipeline) -> bool:
     """Whether rewriting changes anything: several segments, deleted rows, or a trained index that is newer."""
     if len(group) > 1 or not group[0].alive.all():
         return any(part.alive.any() for part in group)
     segment = group[0].segment
-    return trained is not None and segment.passage_rows > 0 and segment.entry.trained != trained.digest
+    newer = trained is not None and segment.entry.trained != trained.digest
+    return newer and segment.passage_rows > 0 and _recodes(pipeline)
 
 
 def _relearn(folder: Path, pipeline: Pipeline, parts: Sequence[_Part]) -> list[Trained]:
-    dense = pipeline.dense
-    if dense.flat:
-        raise RecipeError("there is nothing to retrain: dense.factory is Flat")
-    if any(not part.segment.has_vectors for part in parts if part.segment.passage_rows):
+    recipe = pipeline.recipe
+    todo = wanted(recipe, None, learns_mean=pipeline.learns_mean)
+    if not todo:
         raise RecipeError(
-            "retraining needs the vectors, and dense.keep_vectors is false: build the index again"
+            "there is nothing to retrain: dense.factory is Flat, and no other view learns from its passages"
         )
+    if any(not part.segment.has_vectors for part in parts if part.segment.passage_rows):
+        raise RecipeError("retraining needs the vectors, and keep_vectors is false: build the index again")
     present = sum(int(part.alive[part.segment.document_of].sum()) for part in parts)
     if present < FIRST_SAMPLE:
         _log.warning("nothing was learned: that takes %d passages, there are %d", FIRST_SAMPLE, present)
         return []
     segments = [part.segment for part in parts]
-    learned = learn(folder, dense, choose_sample(stored_passages(segments, [part.alive for part in parts])))
+    sample = choose_sample(stored_passages(segments, [part.alive for part in parts]))
+    learned = learn(folder, recipe, todo, sample, None)
     return [] if learned is None else [learned]
 
 
@@ -142,21 +163,27 @@ def _merge_group(
     order = _id_order(group)
     passage_rows = _passage_order(group, order)
     total = sum(len(rows) for _, rows in passage_rows)
-    dense = pipeline.recipe.dense
+    recipe = pipeline.recipe
 
     def make(building: Path) -> Views:
-        postings = None
-        if pipeline.recipe.bm25 is not None:
-            postings = merge_postings(
-                [part.segment.postings for part in group], _passage_maps(group, passage_rows), total
-            )
-        if dense is None:
-            return Views(postings, None, None)
-        vectors = _copy_vectors(building, group, passage_rows, total, pipeline)
-        faiss = workshop.faiss_index(trained, vectors)
-        return Views(
-            postings, vectors, faiss, trained=trained.digest if faiss is not None and trained else None
-        )
+        maps = _passage_maps(group, passage_rows)
+        views = Views()
+        if recipe.bm25 is not None:
+            merged = merge_postings([part.segment.postings for part in group], maps, total)
+            views = views._replace(postings=merged)
+        if recipe.splade is not None:
+            merged = merge_postings([part.segment.impacts for part in group], maps, total)
+            views = views._replace(impacts=merged)
+        if recipe.vectors is not None and _recodes(pipeline):
+            vectors = _copy_vectors(building, group, passage_rows, total, recipe.vectors, pipeline)
+            return workshop.vector_views(building, views, vectors, trained)
+        if recipe.uhd is not None:
+            parts = [part.segment.codes for part in group]
+            builder = code_builder(building, recipe.uhd, parts[0].dimensions)
+            merge_counted(parts, maps, total, builder)
+            builder.finish()
+            views = views._replace(trained=group[0].segment.entry.trained)
+        return views
 
     keys = [row_key(row.document.id, row.hashes, None) for row in _rows(group, order)]
     record = base.manifest.encoder
@@ -228,13 +255,14 @@ def _copy_vectors(
     group: Sequence[_Part],
     runs: Sequence[tuple[int, IntArray]],
     total: int,
+    form: VectorForm,
     pipeline: Pipeline,
 ) -> StoredVectors:
     if any(not part.segment.has_vectors for part in group if part.segment.passage_rows):
         raise RecipeError("merging needs the vectors, and dense.keep_vectors is false: build the index again")
     record = pipeline.encoder_record()
     assert record is not None
-    vectors = create_vectors(building, pipeline.dense, total, record.dimensions)
+    vectors = create_vectors(building, form, total, record.dimensions)
     at = 0
     for number, rows in runs:
         if len(rows):

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from retrieve.errors import EncoderMismatch, RecipeError
-from retrieve.recipe import BM25, Dense, Recipe
+from retrieve.recipe import BM25, UHD, Dense, Encoding, Recipe, Splade
 from retrieve.store.manifest import EncoderRecord
 from retrieve.text.analyze import Analyzer
 from retrieve.text.passages import Splitter, Windows, fed_text
@@ -25,6 +25,8 @@ from retrieve.types import Document
 if TYPE_CHECKING:
     from retrieve.encoders.encoder import Encoded, Encoder
     from retrieve.encoders.late import Late
+    from retrieve.encoders.sparse import SparseTextEncoder
+    from retrieve.store.coder import Coder, Float32s
 
 IntArray = npt.NDArray[np.int64]
 
@@ -46,7 +48,7 @@ class Pipeline:
         `queries`: back end and precision for queries, if not those the index was built with. `cache`: keep passage
         vectors for later builds, and use those kept.
         """
-        self.recipe = _with_runtime(recipe, expected)
+        self.recipe = _resolve(recipe, expected)
         self._expected = expected
         self._model = model
         self._queries = queries
@@ -54,6 +56,8 @@ class Pipeline:
         self._lock = threading.Lock()
         self._encoder: Encoder | None = None
         self._query_encoder: Encoder | None = None
+        self._sparse_encoder: SparseTextEncoder | None = None
+        self._coders: dict[bytes, Coder] = {}
 
     @cached_property
     def analyzer(self) -> Analyzer:
@@ -69,17 +73,51 @@ class Pipeline:
         return self.recipe.dense
 
     @property
+    def uhd(self) -> UHD:
+        """The section of the UHD view; asking for it without one is an error."""
+        if self.recipe.uhd is None:
+            raise RecipeError(f"recipe {self.recipe.name!r} has no UHD view")
+        return self.recipe.uhd
+
+    @property
+    def _vector_encoding(self) -> Dense | UHD:
+        section = self.recipe.dense or self.recipe.uhd
+        if section is None:
+            raise RecipeError(f"recipe {self.recipe.name!r} has no view of vectors")
+        return section
+
+    @property
+    def encoding(self) -> Dense | UHD | Splade:
+        """The section that names the encoder; asking for it without one is an error."""
+        if self.recipe.encoding is None:
+            raise RecipeError(f"recipe {self.recipe.name!r} has no view with an encoder")
+        return self.recipe.encoding
+
+    @property
     def has_encoder(self) -> bool:
-        """False where there is no dense view, or its vectors are the caller's own."""
-        return self.recipe.dense is not None and self.recipe.dense.model != "none"
+        """False where no view has an encoder, or its vectors are the caller's own."""
+        return self.recipe.encoding is not None and not self.recipe.encoding.own_vectors
+
+    @property
+    def text_model(self) -> Encoder | SparseTextEncoder:
+        """The encoder of the recipe, whichever kind it is: what cuts passages and has a fingerprint."""
+        return self.encoder if self.recipe.vectors is not None else self.sparse_encoder
 
     @property
     def encoder(self) -> Encoder:
         """The encoder of documents, loaded once; `EncoderMismatch` if it is not the one that built the index."""
         with self._lock:
             if self._encoder is None:
-                self._encoder = self._load_encoder(self.dense.backend, self.dense.precision)
+                self._encoder = self._load_encoder(self.encoding.backend, self.encoding.precision)
             return self._encoder
+
+    @property
+    def sparse_encoder(self) -> SparseTextEncoder:
+        """The encoder of SPLADE weights or token-level codes, loaded once; `EncoderMismatch` as for `encoder`."""
+        with self._lock:
+            if self._sparse_encoder is None:
+                self._sparse_encoder = self._load_sparse_encoder()
+            return self._sparse_encoder
 
     @property
     def query_encoder(self) -> Encoder:
@@ -94,80 +132,125 @@ class Pipeline:
     @property
     def encodings(self) -> tuple[int, int]:
         """Passages encoded and passages taken from the cache by this process."""
-        return (0, 0) if self._encoder is None else self._encoder.encodings
+        for model in (self._encoder, self._sparse_encoder):
+            if model is not None:
+                return model.encodings
+        return 0, 0
 
     def _load_encoder(self, backend: str, precision: str) -> Encoder:
         from retrieve.encoders.load import load_encoder
         from retrieve.encoders.vector_cache import cache_root
 
-        dense = self.dense
-        if dense.model == "none":
+        section = self._vector_encoding
+        if section.own_vectors:
             raise RecipeError(
-                'this index holds vectors of your own (dense.model = "none"): add with vectors=…, search with vector=…'
+                'this index holds vectors of your own (model = "none"): add with vectors=…, search with vector=…'
             )
         encoder = load_encoder(
-            self._model or dense.model,
-            pooling=dense.pooling,
-            query_prompt=dense.query_prompt,
-            document_prompt=dense.document_prompt,
-            limit=dense.limit,
-            normalize=dense.normalize,
+            self._model or section.model,
+            pooling=section.pooling,
+            query_prompt=section.query_prompt,
+            document_prompt=section.document_prompt,
+            limit=section.limit,
+            normalize=section.normalize,
             backend=backend,
             precision=precision,
             cache=cache_root() if self._cache else None,
         )
+        self._refuse_another(encoder.name, encoder.fingerprint)
+        return encoder
+
+    def _load_sparse_encoder(self) -> SparseTextEncoder:
+        from retrieve.encoders.sparse import load_sparse_encoder
+
+        section = self.encoding
+        encoder = load_sparse_encoder(
+            self._model or section.model,
+            query_prompt=section.query_prompt,
+            document_prompt=section.document_prompt,
+            limit=section.limit,
+            precision=section.precision,
+        )
+        self._refuse_another(encoder.name, encoder.fingerprint)
+        return encoder
+
+    def _refuse_another(self, name: str, fingerprint: str) -> None:
         expected = self._expected
-        if expected is not None and encoder.fingerprint != expected.fingerprint:
+        if expected is not None and fingerprint != expected.fingerprint:
             raise EncoderMismatch(
                 f"the index was built with encoder {expected.name} (fingerprint {expected.fingerprint[:16]}), "
-                f"{encoder.name} is another (fingerprint {encoder.fingerprint[:16]}): "
+                f"{name} is another (fingerprint {fingerprint[:16]}): "
                 "search with the encoder it was built with, or build a new index"
             )
-        return encoder
+
+    @property
+    def impact_scale(self) -> float:
+        """What SPLADE weights are multiplied by before they are rounded."""
+        assert self.recipe.splade is not None
+        return self.recipe.splade.scale
+
+    @property
+    def learns_mean(self) -> bool:
+        """Whether the UHD view has to learn the mean of the corpus: an untrained head has none of its own."""
+        uhd = self.recipe.uhd
+        if uhd is None or uhd.level == "token":
+            return False
+        return not self.has_encoder or self.encoder.head is None
+
+    def coder(self, mean: Float32s | None) -> Coder:
+        """What makes codes of vectors by a mean that was learned; None where the head has its own. Kept by mean."""
+        from retrieve.store.coder import make_coder
+
+        key = b"" if mean is None else mean.tobytes()
+        with self._lock:
+            known = self._coders.get(key)
+        if known is None:
+            head = self.encoder.head if self.has_encoder else None
+            known = make_coder(self.uhd, self.kept_dimensions, head=head, mean=mean)
+            with self._lock:
+                self._coders[key] = known
+        return known
 
     @property
     def kept_dimensions(self) -> int:
         """D of the stored vectors: the encoder's, or the first so many of them. Loads the model."""
-        dense = self.dense
-        if dense.model == "none":
-            assert dense.dimensions is not None
-            return dense.dimensions
-        given = self.encoder.dimensions
-        if dense.dimensions is not None and dense.dimensions > given:
+        form = self.recipe.vectors
+        assert form is not None
+        if not self.has_encoder:
+            assert form.dimensions is not None
+            return form.dimensions
+        given = self._expected.dimensions if self._expected is not None else self.encoder.dimensions
+        if form.dimensions is not None and form.dimensions > given:
             raise RecipeError(
-                f"dense.dimensions = {dense.dimensions}, but {self.encoder.name} gives {given}: lower it"
+                f"dense.dimensions = {form.dimensions}, but {self.encoder.name} gives {given}: lower it"
             )
-        return dense.dimensions or given
+        return form.dimensions or given
 
     @property
     def fingerprint(self) -> str | None:
-        """The encoder's fingerprint, "none" for vectors of the caller's own, None without a dense view."""
+        """The encoder's fingerprint, "none" for vectors of the caller's own, None where no view is encoded."""
         if self.has_encoder:
-            return self.encoder.fingerprint
-        return None if self.recipe.dense is None else "none"
+            return self.text_model.fingerprint
+        return None if self.recipe.encoding is None else "none"
 
     def encoder_record(self) -> EncoderRecord | None:
         """What a manifest keeps of the encoder."""
-        if self.recipe.dense is None:
+        if self.recipe.encoding is None:
             return None
+        form = self.recipe.vectors
         if not self.has_encoder:
-            assert self.recipe.dense.dimensions is not None
             return EncoderRecord(
-                name="none",
-                fingerprint="none",
-                dimensions=self.recipe.dense.dimensions,
-                limit=0,
-                environment={},
+                name="none", fingerprint="none", dimensions=self.kept_dimensions, limit=0, environment={}
             )
         if self._expected is not None:
             return self._expected
-        encoder = self.encoder
-        if self.recipe.dense.late_chunking:
-            encoder.check_late()
+        encoder = self.text_model
+        if self.recipe.late_chunking:
+            self.encoder.check_late()
         return EncoderRecord(
             name=encoder.name,
             fingerprint=encoder.fingerprint,
-            dimensions=self.kept_dimensions,
+            dimensions=encoder.dimensions if form is None else self.kept_dimensions,
             limit=encoder.limit,
             backend=encoder.runtime.backend,
             precision=encoder.runtime.precision,
@@ -181,12 +264,13 @@ class Pipeline:
         passages = self.recipe.passages
         by_tokens = passages.unit == "tokens" and self.has_encoder
         if by_tokens and passages.size is not None and passages.size > self._token_budget():
+            model = self.text_model
             raise RecipeError(
-                f"passages.size = {passages.size} tokens, but {self.encoder.name} takes {self.encoder.limit}, of which "
+                f"passages.size = {passages.size} tokens, but {model.name} takes {model.limit}, of which "
                 f"{self._token_budget()} are left for text: lower passages.size, or take another model"
             )
         return Splitter(
-            offsets=self.encoder.token_offsets if by_tokens else self._word_offsets,
+            offsets=self.text_model.token_offsets if by_tokens else self._word_offsets,
             limit=self._token_budget() if by_tokens else None,
             size=passages.size,
             overlap=passages.overlap,
@@ -196,7 +280,7 @@ class Pipeline:
         )
 
     def _token_budget(self) -> int:
-        encoder = self.encoder
+        encoder = self.text_model
         budget = encoder.limit - encoder.special_tokens - encoder.prompt_tokens()
         if budget < 1:
             raise RecipeError(
@@ -216,7 +300,7 @@ class Pipeline:
         self, rows: Sequence[tuple[Document, IntArray]], progress: Callable[[int, int], None]
     ) -> Encoded:
         """Vectors of the passages (spans (S,2)) of documents, in order; `progress` gets passages and tokens done."""
-        if not self.dense.late_chunking:
+        if not self.recipe.late_chunking:
             texts = [text for document, spans in rows for text in self.fed(document, spans)]
             return self.encoder.encode_documents(texts, progress=progress)
         windows = [window for document, spans in rows for window in self._late_windows(document, spans)]
@@ -243,19 +327,38 @@ class Pipeline:
         ]
 
 
+def _resolve(recipe: Recipe, expected: EncoderRecord | None) -> Recipe:
+    """The recipe with what "auto" means on this machine, or meant to an index's builder, and a head's numbers."""
+    found = _with_runtime(recipe, expected)
+    uhd = found.uhd
+    if expected is not None or uhd is None or uhd.level == "token" or uhd.own_vectors:
+        return found
+    from retrieve.encoders.load import head_of
+    from retrieve.store.coder import resolved
+
+    return found.model_copy(update={"uhd": resolved(uhd, head_of(uhd.model, uhd.pooling))})
+
+
 def _with_runtime(recipe: Recipe, expected: EncoderRecord | None) -> Recipe:
-    """The recipe with the back end and precision that "auto" means on this machine, or meant to an index's builder."""
-    dense = recipe.dense
-    if dense is None or dense.model == "none" or "auto" not in (dense.backend, dense.precision):
+    section = recipe.encoding
+    if section is None or section.own_vectors or "auto" not in (section.backend, section.precision):
         return recipe
     if expected is not None:
         runtime = expected.backend or "torch", expected.precision or "fp32"
+    elif recipe.vectors is None:
+        from retrieve.encoders.machine import resolve_runtime
+
+        runtime = resolve_runtime("torch", section.precision)
     else:
         from retrieve.encoders.load import runtime_of
 
-        runtime = runtime_of(dense.model, dense.pooling, dense.backend, dense.precision)
-    found = dense.model_copy(update=dict(zip(("backend", "precision"), runtime, strict=True)))
-    return recipe.model_copy(update={"dense": found})
+        pooling = None if isinstance(section, Splade) else section.pooling
+        runtime = runtime_of(section.model, pooling, section.backend, section.precision)
+    said = dict(zip(("backend", "precision"), runtime, strict=True))
+    sections: dict[str, Encoding | None] = {"dense": recipe.dense, "uhd": recipe.uhd, "splade": recipe.splade}
+    return recipe.model_copy(
+        update={name: kept.model_copy(update=said) for name, kept in sections.items() if kept is not None}
+    )
 
 
 def _environment() -> dict[str, str]:

@@ -17,12 +17,16 @@ import numpy.typing as npt
 
 from retrieve.errors import IndexCorrupt
 from retrieve.files import checksum_bytes, read_array
+from retrieve.index.counted import Counted
 from retrieve.index.postings import Postings
 from retrieve.index.stored import StoredVectors
 from retrieve.index.strings import SortedStrings
 from retrieve.store.columns import Column
 from retrieve.store.documents import DocumentTable
 from retrieve.store.manifest import FileEntry, SegmentEntry
+
+_VECTOR_FOLDERS = ("dense", "vectors")
+"""Where vectors are: of the dense view, or kept for a view that was made of them."""
 
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
@@ -126,10 +130,20 @@ class Segment:
         """The BM25 view."""
         return Postings.from_arrays(self._arrays("bm25/"))
 
+    @cached_property
+    def codes(self) -> Counted:
+        """The UHD view."""
+        return Counted.from_arrays(self._arrays("uhd/"))
+
+    @cached_property
+    def impacts(self) -> Postings:
+        """The SPLADE view: an impact stands where BM25 has a term frequency."""
+        return Postings.from_arrays(self._arrays("splade/"))
+
     @property
     def has_vectors(self) -> bool:
         """Whether the vectors themselves were kept."""
-        return "dense/vectors.npy" in self.entry.files
+        return any(f"{folder}/vectors.npy" in self.entry.files for folder in _VECTOR_FOLDERS)
 
     @property
     def has_signs(self) -> bool:
@@ -139,7 +153,8 @@ class Segment:
     @cached_property
     def vectors(self) -> StoredVectors:
         """P vectors of D dimensions, memory-mapped."""
-        return StoredVectors.from_arrays(self._arrays("dense/"))
+        arrays = (self._arrays(f"{folder}/") for folder in _VECTOR_FOLDERS)
+        return StoredVectors.from_arrays(next((found for found in arrays if found), {}))
 
     @property
     def has_faiss(self) -> bool:

@@ -29,9 +29,9 @@ def own_vectors(
 
     Raises `BadVectors` for a missing, non-finite or zero vector, `DimensionMismatch` for another dimension.
     """
-    dense = recipe.dense
-    if dense is None:
-        raise UsageError(f"vectors were given, but recipe {recipe.name!r} has no dense view")
+    form = recipe.vectors
+    if form is None:
+        raise UsageError(f"vectors were given, but recipe {recipe.name!r} has no view of vectors")
     try:
         raw = next(source)
     except StopIteration:
@@ -44,11 +44,11 @@ def own_vectors(
             raise BadVectors(f"{name}: its vectors are no array of numbers ({error})") from error
         if given.shape == (0,):  # [], which has no dimensions to check
             given = np.empty((0, dimensions or 0), dtype=np.float32)
-        prepared = prepare(np.atleast_2d(given), name, dimensions, normalize=dense.normalize)
-        stored = encode_vectors(Form.of(dense.storage, dense.rescore), prepared)
+        prepared = prepare(np.atleast_2d(given), name, dimensions, normalize=form.normalize)
+        stored = encode_vectors(Form.of(form.storage, form.rescore), prepared)
         finite = np.isfinite(stored.take()).all()
     if not finite:
-        raise BadVectors(f"{name}: a vector is too large for {dense.storage}: normalise it, or store float32")
+        raise BadVectors(f"{name}: a vector is too large for {form.storage}: normalise it, or store float32")
     return stored
 
 
@@ -118,8 +118,8 @@ def fitting_vectors(staged: Staged, spans: IntArray, pipeline: Pipeline) -> Stor
         return given
     if staged.spans is not None and np.array_equal(staged.spans, spans):
         return staged.vectors
-    if pipeline.recipe.dense is not None and not pipeline.has_encoder and len(spans):
+    if pipeline.recipe.vectors is not None and not pipeline.has_encoder and len(spans):
         raise BadVectors(
-            f'document {doc_id!r} has no vectors: with dense.model = "none" give them, add(…, vectors=…)'
+            f'document {doc_id!r} has no vectors: with model = "none" give them, add(…, vectors=…)'
         )
     return None

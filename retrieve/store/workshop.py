@@ -11,13 +11,27 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from retrieve.index.stored import Form, StoredVectors, encode_vectors
 from retrieve.store.build import IntArray, Row, Views, build_postings, create_vectors, write_segment
-from retrieve.store.learning import FIRST_SAMPLE, Candidate, choose_sample, learn, read_trained
+from retrieve.store.learning import (
+    FAISS,
+    FIRST_SAMPLE,
+    MEAN,
+    Candidate,
+    Wanted,
+    borrow_mean,
+    choose_sample,
+    learn,
+    read_mean,
+    read_trained,
+    wanted,
+)
 from retrieve.store.manifest import SegmentEntry, Trained
 from retrieve.store.pipeline import Pipeline
 from retrieve.store.segment import BoolArray, Segment
+from retrieve.store.sparse import CodeTaker, ImpactTaker, code_builder
 from retrieve.store.vectors import kept
 from retrieve.types import Progress
 
@@ -45,30 +59,51 @@ class Workshop:
     ) -> tuple[SegmentEntry, Trained | None]:
         """Build and seal one segment from rows in id order; also returns what was learned on the way, if anything."""
         learned: list[Trained] = []
+        recipe = self._pipeline.recipe
 
         def make(building: Path) -> Views:
-            postings = None
-            if self._pipeline.recipe.bm25 is not None:
-                postings = build_postings(self._texts(rows), self._pipeline.analyzer)
-            if self._pipeline.recipe.dense is None:
-                return Views(postings, None, None)
+            views = Views()
+            if recipe.bm25 is not None:
+                views = views._replace(postings=build_postings(self._texts(rows), self._pipeline.analyzer))
+            if recipe.vectors is None:
+                return self._encode_sparse(rows, building, views) if recipe.encoding is not None else views
             vectors, cut = self._encode(rows, building)
             current = trained[-1] if trained else None
-            if current is None:
-                current = self._learn(rows, vectors, segments, live)
-                if current is not None:
-                    learned.append(current)
-            faiss = self.faiss_index(current, vectors)
-            return Views(
-                postings, vectors, faiss, cut, None if faiss is None or not current else current.digest
-            )
+            fresh = self._learn(rows, vectors, segments, live, current)
+            if fresh is not None:
+                learned.append(fresh)
+            return self.vector_views(building, views._replace(cut=cut), vectors, fresh or current)
 
-        entry = write_segment(self._folder, name, rows, make, recipe=self._pipeline.recipe)
+        entry = write_segment(self._folder, name, rows, make, recipe=recipe)
         return entry, learned[0] if learned else None
+
+    def vector_views(
+        self, building: Path, views: Views, vectors: StoredVectors, trained: Trained | None
+    ) -> Views:
+        """The views that are made of vectors, by what was learned; codes are written into the folder."""
+        coded = self._pipeline.recipe.uhd is not None
+        if coded:
+            coder = self._pipeline.coder(read_mean(self._folder, trained))
+            builder = code_builder(building, self._pipeline.uhd, coder.projection.dimensions)
+            for codes in coder.documents(vectors):
+                builder.add(codes)
+            builder.finish()
+        faiss = self.faiss_index(trained, vectors)
+        used = trained is not None and (faiss is not None or (coded and MEAN in trained.files))
+        return views._replace(
+            vectors=vectors, faiss=faiss, trained=trained.digest if used and trained else None
+        )
+
+    def unlearned(self, trained: Sequence[Trained]) -> bool:
+        """Whether something is still to be learned, so that segments must follow one another."""
+        return bool(self._wanted(trained[-1] if trained else None))
+
+    def _wanted(self, known: Trained | None) -> Wanted:
+        return wanted(self._pipeline.recipe, known, learns_mean=self._pipeline.learns_mean)
 
     def faiss_index(self, trained: Trained | None, vectors: StoredVectors) -> bytes | None:
         """A clone of the trained index with these vectors added, or None where search is exact."""
-        if trained is None or not len(vectors):
+        if trained is None or FAISS not in trained.files or not len(vectors):
             return None
         from retrieve.index.faiss_index import build
 
@@ -82,7 +117,9 @@ class Workshop:
         """Fill the vectors of the folder being built; returns them, and the tokens cut off each document."""
         total = sum(len(row.spans) for row in rows)
         cut = np.zeros(len(rows), dtype=np.int64)
-        vectors = create_vectors(building, self._pipeline.dense, total, self._pipeline.kept_dimensions)
+        form = self._pipeline.recipe.vectors
+        assert form is not None
+        vectors = create_vectors(building, form, total, self._pipeline.kept_dimensions)
         waiting: list[Row] = []
         places: list[int] = []
         owners: list[int] = []
@@ -118,11 +155,12 @@ class Workshop:
                 self._progress("passages encoded", before + done, total)
                 self._progress("tokens encoded", self._tokens + tokens, None)
 
-        dense = self._pipeline.dense
+        form = self._pipeline.recipe.vectors
+        assert form is not None
         encoded = self._pipeline.encode([(row.document, row.spans) for row in rows], tell)
         self._tokens += encoded.tokens
-        wanted = kept(encoded.vectors, dense.dimensions, normalize=dense.normalize)
-        vectors.write(places, encode_vectors(Form.of(dense.storage, dense.rescore), wanted))
+        ours = kept(encoded.vectors, form.dimensions, normalize=form.normalize)
+        vectors.write(places, encode_vectors(Form.of(form.storage, form.rescore), ours))
         return encoded.cut
 
     def _learn(
@@ -131,15 +169,20 @@ class Workshop:
         vectors: StoredVectors,
         segments: Sequence[Segment],
         live: Sequence[BoolArray],
+        known: Trained | None,
     ) -> Trained | None:
-        dense = self._pipeline.dense
-        if dense.flat:
+        todo = self._wanted(known)
+        if not todo:
             return None
         present = len(vectors) + sum(
             int(alive[segment.document_of].sum()) for segment, alive in zip(segments, live, strict=True)
         )
+        recipe = self._pipeline.recipe
         if present < FIRST_SAMPLE:
-            _log.info("dense search is exact until there are %d passages (now %d)", FIRST_SAMPLE, present)
+            if todo.faiss:
+                _log.info("dense search is exact until there are %d passages (now %d)", FIRST_SAMPLE, present)
+            if todo.mean and known is None:
+                return borrow_mean(self._folder, recipe, self._foreign_mean(vectors, present))
             return None
 
         def passages() -> Iterator[Candidate]:
@@ -150,7 +193,68 @@ class Workshop:
                     at += 1
             yield from stored_passages(segments, live)
 
-        return learn(self._folder, dense, choose_sample(passages()))
+        return learn(self._folder, recipe, todo, choose_sample(passages()), known)
+
+    def _foreign_mean(self, vectors: StoredVectors, present: int) -> npt.NDArray[np.float32]:
+        """A mean for an index of few passages: of the encoder's calibration texts, or of what there is."""
+        if not self._pipeline.has_encoder:
+            return vectors.take().mean(axis=0) if len(vectors) else np.zeros(vectors.dimensions, np.float32)
+        from retrieve.encoders.graphs import calibration_texts
+
+        _log.info(
+            "UHD codes are made with a general mean until there are %d passages (now %d); "
+            "`retrieve index merge --retrain` makes them anew",
+            *(FIRST_SAMPLE, present),
+        )
+        form = self._pipeline.recipe.vectors
+        assert form is not None
+        general = self._pipeline.encoder.encode_documents(calibration_texts()).vectors
+        mean: npt.NDArray[np.float32] = kept(general, form.dimensions, normalize=form.normalize).mean(
+            axis=0, dtype=np.float32
+        )
+        return mean
+
+    def _encode_sparse(self, rows: Sequence[Row], building: Path, views: Views) -> Views:
+        """The view of a sparse encoder: token-level codes are written into the folder, impacts are returned."""
+        recipe, encoder = self._pipeline.recipe, self._pipeline.sparse_encoder
+        if recipe.uhd is not None:
+            taker: CodeTaker | ImpactTaker = CodeTaker(code_builder(building, recipe.uhd, encoder.dimensions))
+        else:
+            taker = ImpactTaker(encoder.vocabulary(), self._pipeline.impact_scale)
+        total = sum(len(row.spans) for row in rows)
+        cut = np.zeros(len(rows), dtype=np.int64)
+        done = 0
+        for owners, texts in self._chunks(rows):
+
+            def tell(now: int, tokens: int, before: int = done) -> None:
+                if self._progress is not None:
+                    self._progress("passages encoded", before + now, total)
+                    self._progress("tokens encoded", self._tokens + tokens, None)
+
+            found = encoder.encode_documents(texts, progress=tell)
+            np.add.at(cut, owners, found.cut)
+            self._tokens += found.tokens
+            done += len(texts)
+            taker.take(found.starts, found.dims, found.weights)
+        if cut.any():
+            _log.warning(
+                "the encoder cut off %d tokens of passages that were longer than its limit", cut.sum()
+            )
+        return views._replace(impacts=taker.finish(), cut=cut)
+
+    def _chunks(self, rows: Sequence[Row]) -> Iterator[tuple[list[int], list[str]]]:
+        """The fed texts of some thousand passages at a time, each with the number of its row."""
+        owners: list[int] = []
+        texts: list[str] = []
+        for number, row in enumerate(rows):
+            fed = self._pipeline.fed(row.document, row.spans)
+            owners += [number] * len(fed)
+            texts += fed
+            if len(texts) >= _ENCODE_CHUNK:
+                yield owners, texts
+                owners, texts = [], []
+        if texts:
+            yield owners, texts
 
 
 def stored_passages(segments: Sequence[Segment], live: Sequence[BoolArray]) -> Iterator[Candidate]:

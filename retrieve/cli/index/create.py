@@ -42,7 +42,7 @@ def command(
 
     ours = force or not is_index(index_path(index))
     with Index.create(
-        index, recipe, with_runtime(overrides, backend, precision), force=force, cache=cache
+        index, recipe, with_runtime(recipe, overrides, backend, precision), force=force, cache=cache
     ) as made:
         try:
             filled = fill(made, sources, **how)
