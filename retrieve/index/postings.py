@@ -7,6 +7,7 @@ The arrays follow from the rows alone, not from how they came together: merging 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 
@@ -33,7 +34,7 @@ from retrieve.index.blocks import (
     row_blocks,
     unpack_block,
 )
-from retrieve.index.scoring import add_bm25, add_impacts, best_bm25, saturations
+from retrieve.index.scoring import add_bm25, add_impacts, best_bm25, columns_of, saturations
 from retrieve.index.select import NO_GROUPS, NO_LIVE, check_choice, in_order
 from retrieve.index.strings import SortedStrings
 
@@ -48,6 +49,10 @@ class Postings:
         self.lengths = frozen(lengths)
         """Terms in each row, repetitions counted, uint32 (rows,)."""
         self._blocks = Blocks(**{name: frozen(array) for name, array in blocks._asdict().items()})
+
+    @cached_property
+    def _columns(self) -> Array:
+        return columns_of(self.lengths)
 
     @property
     def rows(self) -> int:
@@ -128,7 +133,7 @@ class Postings:
         scores = np.zeros(self.rows, np.float64)
         if average_length > 0:
             table = saturations(base, slope)
-            add_bm25(self._blocks, self.lengths, table, ids, factors, base, slope, scores)
+            add_bm25(self._blocks, self.lengths, self._columns, table, ids, factors, base, slope, scores)
         return scores
 
     def bm25_top(
@@ -157,6 +162,7 @@ class Postings:
         found = best_bm25(
             self._blocks,
             self.lengths,
+            self._columns,
             saturations(base, slope),
             ids,
             factors,

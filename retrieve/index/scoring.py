@@ -13,14 +13,17 @@ from functools import lru_cache
 import numpy as np
 from numba import njit
 
-from retrieve.index.arrays import Array, Bools, Bytes, Float64s, Int64s, UInt16s, UInt32s, frozen
+from retrieve.index.arrays import Array, Bools, Float64s, Int64s, UInt32s, frozen
 from retrieve.index.blocks import BLOCK, ESCAPE, Blocks
 
 _FREQUENCIES = 16
 """Term frequencies below this are in the table of saturations."""
 
-_LENGTHS = 4_096
+_LENGTHS = 4_095
 """And lengths below this."""
+
+_SHORT = 255
+"""Where all lengths are below this they are held in one byte each."""
 
 _CHUNK = 64
 """Scores compared at a time."""
@@ -31,11 +34,17 @@ _SPARE = 128
 
 @lru_cache(maxsize=8)
 def saturations(base: float, slope: float) -> Float64s:
-    """tf / (tf + base + slope · length), at tf · 4,096 + length, for the frequencies and lengths that are usual."""
+    """tf / (tf + base + slope · length), at tf · 4,095 + length, for the frequencies and lengths that are usual."""
     tf = np.arange(_FREQUENCIES, dtype=np.float64)[:, None]
     norm = base + slope * np.arange(_LENGTHS, dtype=np.float64)
     with np.errstate(invalid="ignore"):  # 0 / 0 where k1 is 0: no posting has a frequency of 0
         return frozen((tf / (tf + norm)).ravel())
+
+
+def columns_of(lengths: UInt32s) -> Array:
+    """Where each length is in the table of saturations, (rows,) uint8 if it can be, else uint16; 4,095: nowhere."""
+    narrow = np.uint8 if int(lengths.max(initial=0)) < _SHORT else np.uint16
+    return frozen(np.minimum(lengths, _LENGTHS).astype(narrow))
 
 
 @njit(nogil=True, cache=True)
@@ -53,40 +62,11 @@ def find_entry(blocks: Blocks, block: int, term: int) -> int:
 
 
 @njit(nogil=True, cache=True)
-def _add_saturations(
-    local_rows: UInt16s,
-    tfs: Bytes,
-    overflow: UInt32s,
-    lengths: UInt32s,
-    table: Float64s,
-    weight: float,
-    base: float,
-    slope: float,
-    scores: Float64s,
-) -> None:
-    """scores[row] += weight · (tf / (tf + base + slope · length)) for one entry's postings; `scores` of its block.
-
-    `overflow`: the values of the overflow list from the entry's first escaped posting on, which are taken in turn.
-    """
-    escaped = 0
-    for i in range(len(local_rows)):
-        row = np.intp(local_rows[i])
-        tf, length = np.int64(tfs[i]), np.int64(lengths[row])
-        if tf < _FREQUENCIES and length < _LENGTHS:
-            scores[row] += weight * table[tf * _LENGTHS + length]
-        else:
-            if tf == ESCAPE:
-                tf = np.int64(overflow[escaped])
-                escaped += 1
-            frequency = float(tf)
-            scores[row] += weight * (frequency / (frequency + (base + slope * float(length))))
-
-
-@njit(nogil=True, cache=True)
 def _score_block(
     blocks: Blocks,
     block: int,
     lengths: UInt32s,
+    columns: Array,
     table: Float64s,
     term_ids: Int64s,
     weights: Float64s,
@@ -94,26 +74,37 @@ def _score_block(
     slope: float,
     scores: Float64s,
 ) -> bool:
-    """Add every query term in turn to the scores of a block; whether it holds any of them."""
+    """Add every query term in turn to the scores of a block, whose first row has scores[0]; whether it holds any.
+
+    `columns` (rows,): each length, or 4,095 for one that is not in the table. Subscripts are unsigned because numba
+    looks at the others for a count from the end.
+    """
     found = False
+    columns = columns[block * BLOCK :]
+    frequencies, width = np.uintp(_FREQUENCIES), np.uintp(_LENGTHS)
     for q in range(len(term_ids)):
         entry = find_entry(blocks, block, term_ids[q])
         if entry < 0:
             continue
         found = True
+        weight = weights[q]
         start, end = blocks.entry_starts[entry], blocks.entry_starts[entry + 1]
-        overflow = blocks.overflow_values[np.searchsorted(blocks.overflow_positions, start) :]
-        _add_saturations(
-            blocks.local_rows[start:end],
-            blocks.tfs[start:end],
-            overflow,
-            lengths[block * BLOCK :],
-            table,
-            weights[q],
-            base,
-            slope,
-            scores,
-        )
+        local_rows, tfs = blocks.local_rows[start:end], blocks.tfs[start:end]
+        escaped = -1
+        for i in range(len(local_rows)):
+            row = np.uintp(local_rows[i])
+            tf, column = np.uintp(tfs[i]), np.uintp(columns[row])
+            if tf < frequencies and column < width:
+                scores[row] += weight * table[tf * width + column]
+            else:
+                frequency = float(tf)
+                if tf == ESCAPE:  # the overflow list goes on in step with the postings
+                    if escaped < 0:
+                        escaped = np.searchsorted(blocks.overflow_positions, start + i)
+                    frequency = float(blocks.overflow_values[escaped])
+                    escaped += 1
+                norm = base + slope * float(lengths[block * BLOCK + np.int64(row)])
+                scores[row] += weight * (frequency / (frequency + norm))
     return found
 
 
@@ -121,6 +112,7 @@ def _score_block(
 def add_bm25(
     blocks: Blocks,
     lengths: UInt32s,
+    columns: Array,
     table: Float64s,
     term_ids: Int64s,
     weights: Float64s,
@@ -134,7 +126,7 @@ def add_bm25(
     """
     for block in range(len(blocks.block_starts) - 1):
         part = scores[block * BLOCK : (block + 1) * BLOCK]
-        _score_block(blocks, block, lengths, table, term_ids, weights, base, slope, part)
+        _score_block(blocks, block, lengths, columns, table, term_ids, weights, base, slope, part)
 
 
 @njit(nogil=True, cache=True)
@@ -200,7 +192,22 @@ def _next_above(scores: Array, threshold: float) -> int:
 
 
 @njit(nogil=True, cache=True)
-def _collect(
+def _clear_below(scores: Float64s, threshold: float) -> int:
+    """`_next_above` that leaves zeros behind, while the chunk is at hand."""
+    whole = len(scores) - len(scores) % _CHUNK
+    for first in range(0, whole, _CHUNK):
+        above = False
+        for i in range(first, first + _CHUNK):
+            above = above | (scores[i] > threshold)
+        if above:
+            return first
+        for i in range(first, first + _CHUNK):
+            scores[i] = 0.0
+    return whole
+
+
+@njit(nogil=True, cache=True)
+def _keep(
     scores: Array,
     first_row: int,
     k: int,
@@ -211,25 +218,19 @@ def _collect(
     kept_rows: Int64s,
     n: int,
 ) -> tuple[int, float]:
-    """Add the rows above the threshold to the n candidates, sifting when they are full; both as they are then.
+    """Add the rows of a chunk that are above the threshold to the n candidates; both as they are then.
 
-    `scores` are those of the rows from `first_row` on. Empty `groups`: each row is one; empty `live`: all.
+    The first score is that of `first_row`. Candidates are sifted when there is no room for a chunk.
     """
-    start = 0
-    while True:
-        start += _next_above(scores[start:], threshold)
-        end = min(start + _CHUNK, len(scores))
-        if start == end:
-            return n, threshold
-        if n + _CHUNK > len(kept_rows):
-            n = _sift(k, groups, kept_scores, kept_rows, n)
-            if n == k:
-                threshold = max(threshold, kept_scores[:n].min())
-        for i in range(start, end):
-            if scores[i] > threshold and (len(live) == 0 or live[first_row + i]):
-                kept_scores[n], kept_rows[n] = scores[i], first_row + i
-                n += 1
-        start = end
+    if n + _CHUNK > len(kept_rows):
+        n = _sift(k, groups, kept_scores, kept_rows, n)
+        if n == k:
+            threshold = max(threshold, kept_scores[:n].min())
+    for i in range(len(scores)):
+        if scores[i] > threshold and (len(live) == 0 or live[first_row + i]):
+            kept_scores[n], kept_rows[n] = scores[i], first_row + i
+            n += 1
+    return n, threshold
 
 
 @njit(nogil=True, cache=True)
@@ -245,7 +246,12 @@ def best_groups(
     """Scores and rows of the k best groups, rows rising."""
     room = _room(k, len(scores))
     kept_scores, kept_rows = np.empty(room, np.float64), np.empty(room, np.int64)
-    n, _ = _collect(scores, 0, k, groups, live, floor, kept_scores, kept_rows, 0)
+    n, threshold, start = 0, floor, 0
+    while start < len(scores):
+        start += _next_above(scores[start:], threshold)
+        chunk = scores[start : start + _CHUNK]
+        n, threshold = _keep(chunk, start, k, groups, live, threshold, kept_scores, kept_rows, n)
+        start += _CHUNK
     n = _sift(k, groups, kept_scores, kept_rows, n)
     return kept_scores[:n], kept_rows[:n]
 
@@ -254,6 +260,7 @@ def best_groups(
 def best_bm25(
     blocks: Blocks,
     lengths: UInt32s,
+    columns: Array,
     table: Float64s,
     term_ids: Int64s,
     weights: Float64s,
@@ -271,10 +278,15 @@ def best_bm25(
     for block in range(len(blocks.block_starts) - 1):
         first_row = block * BLOCK
         part = scores[: len(lengths) - first_row]
-        if _score_block(blocks, block, lengths, table, term_ids, weights, base, slope, part):
-            n, threshold = _collect(
-                part, first_row, k, groups, live, threshold, kept_scores, kept_rows, n
-            )
-            part[:] = 0.0
+        if _score_block(blocks, block, lengths, columns, table, term_ids, weights, base, slope, part):
+            start = 0
+            while start < len(part):
+                start += _clear_below(part[start:], threshold)
+                chunk = part[start : start + _CHUNK]
+                n, threshold = _keep(
+                    chunk, first_row + start, k, groups, live, threshold, kept_scores, kept_rows, n
+                )
+                chunk[:] = 0.0
+                start += _CHUNK
     n = _sift(k, groups, kept_scores, kept_rows, n)
     return kept_scores[:n], kept_rows[:n]
