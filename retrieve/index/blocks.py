@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from retrieve.index.arrays import Bools, Bytes, Float64s, Int64s, UInt16s, UInt32s
+from retrieve.index.arrays import Bools, Bytes, Int64s, UInt16s, UInt32s
 
 BLOCK = 65_536
 """Rows in a block: as many as two bytes can number."""
@@ -46,20 +46,6 @@ class Blocks(NamedTuple):
 def row_blocks(rows: int) -> Iterator[tuple[int, int]]:
     """First row and end of each block of `rows` rows."""
     return ((first, min(first + BLOCK, rows)) for first in range(0, rows, BLOCK))
-
-
-@njit(nogil=True, cache=True)
-def find_entry(blocks: Blocks, block: int, term: int) -> int:
-    """The entry of `term` in a block, or -1."""
-    low, end = blocks.block_starts[block], blocks.block_starts[block + 1]
-    high = end
-    while low < high:
-        middle = (low + high) >> 1
-        if blocks.block_terms[middle] < term:
-            low = middle + 1
-        else:
-            high = middle
-    return np.int64(low if low < end and blocks.block_terms[low] == term else -1)  # type: ignore[return-value]
 
 
 @njit(nogil=True, cache=True)
@@ -188,32 +174,3 @@ def count_marked(blocks: Blocks, marked: Bools, counts: Int64s) -> None:
             for posting in range(blocks.entry_starts[entry], blocks.entry_starts[entry + 1]):
                 count += marked[first_row + np.int64(local_rows[posting])]
             counts[blocks.block_terms[entry]] += count
-
-
-@njit(nogil=True, cache=True)
-def add_bm25(
-    blocks: Blocks,
-    lengths: UInt32s,
-    term_ids: Int64s,
-    weights: Float64s,
-    base: float,
-    slope: float,
-    scores: Float64s,
-) -> None:
-    """scores[row] += weight · tf / (tf + base + slope · length), for each query term in turn.
-
-    Block by block, so that the accumulator of a block stays in the cache while all query terms pass over it.
-    """
-    local_rows, tfs = blocks.local_rows, blocks.tfs
-    for block in range(len(blocks.block_starts) - 1):
-        for q in range(len(term_ids)):
-            entry = find_entry(blocks, block, term_ids[q])
-            if entry < 0:
-                continue
-            weight = weights[q]
-            for posting in range(blocks.entry_starts[entry], blocks.entry_starts[entry + 1]):
-                row = block * BLOCK + np.int64(local_rows[posting])
-                tf = float(tfs[posting])
-                if tfs[posting] == ESCAPE:
-                    tf = float(escaped_frequency(blocks, posting))
-                scores[row] += weight * tf / (tf + (base + slope * float(lengths[row])))

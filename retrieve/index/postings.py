@@ -7,6 +7,7 @@ The arrays follow from the rows alone, not from how they came together: merging 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 
@@ -25,7 +26,6 @@ from retrieve.index.blocks import (
     BLOCK,
     ESCAPE,
     Blocks,
-    add_bm25,
     count_kept,
     count_marked,
     count_rows,
@@ -34,6 +34,8 @@ from retrieve.index.blocks import (
     row_blocks,
     unpack_block,
 )
+from retrieve.index.scoring import add_bm25, add_impacts, best_bm25, columns_of, saturations
+from retrieve.index.select import NO_GROUPS, NO_LIVE, check_choice, in_order
 from retrieve.index.strings import SortedStrings
 
 
@@ -47,6 +49,10 @@ class Postings:
         self.lengths = frozen(lengths)
         """Terms in each row, repetitions counted, uint32 (rows,)."""
         self._blocks = Blocks(**{name: frozen(array) for name, array in blocks._asdict().items()})
+
+    @cached_property
+    def _columns(self) -> Array:
+        return columns_of(self.lengths)
 
     @property
     def rows(self) -> int:
@@ -122,22 +128,70 @@ class Postings:
         no live row has a term and all scores are 0. Releases the GIL. Source: Lucene's BM25Similarity, 8 and later.
         Raises ValueError for a negative or non-finite parameter, and for a term id out of range.
         """
-        if not (0 <= k1 < np.inf and 0 <= b <= 1 and 0 <= average_length < np.inf):
-            raise ValueError(
-                f"k1 {k1}, b {b}, average length {average_length}: wanted k1 ≥ 0, 0 ≤ b ≤ 1, length ≥ 0"
-            )
+        ids, factors = self._checked(term_ids, weights)
+        base, slope = _norm(k1, b, average_length)
+        scores = np.zeros(self.rows, np.float64)
+        if average_length > 0:
+            table = saturations(base, slope)
+            add_bm25(self._blocks, self.lengths, self._columns, table, ids, factors, base, slope, scores)
+        return scores
+
+    def bm25_top(
+        self,
+        term_ids: Int64s,
+        weights: Float64s,
+        k: int,
+        *,
+        groups: UInt32s | None = None,
+        live: Bools | None = None,
+        k1: float,
+        b: float,
+        average_length: float,
+    ) -> tuple[Int64s, Int64s, Float64s]:
+        """What `select_top` gives for `bm25_scores` above 0, to the bit, without writing every score down.
+
+        → groups (K,), each one's best row (K,) int64, scores (K,) float64. Raises as both do.
+        """
+        check_choice(k, self.rows, groups, live)
+        ids, factors = self._checked(term_ids, weights)
+        base, slope = _norm(k1, b, average_length)
+        group_of = NO_GROUPS if groups is None else frozen(groups.view(np.uint32))
+        allowed = NO_LIVE if live is None else frozen(live)
+        if average_length == 0:
+            ids, factors = ids[:0], factors[:0]
+        found = best_bm25(
+            self._blocks,
+            self.lengths,
+            self._columns,
+            saturations(base, slope),
+            ids,
+            factors,
+            base,
+            slope,
+            int(k),
+            group_of,
+            allowed,
+        )
+        return in_order(*found, group_of)
+
+    def impact_scores(self, term_ids: Int64s, weights: Float64s) -> Float64s:
+        """Scores (rows,) float64: Σ weight · impact, where term frequencies are impacts (learned sparse vectors).
+
+        Arguments as for `bm25_scores`; exact as long as weights are whole numbers and sums are below 2⁵³.
+        """
+        scores = np.zeros(self.rows, np.float64)
+        add_impacts(self._blocks, *self._checked(term_ids, weights), scores)
+        return scores
+
+    def _checked(self, term_ids: Int64s, weights: Float64s) -> tuple[Int64s, Float64s]:
+        """Known terms and their weights, as the kernels take them."""
         ids, factors = np.asarray(term_ids, np.int64), np.asarray(weights, np.float64)
         if len(ids) != len(factors) or (len(ids) and int(ids.max()) >= len(self.terms)):
             raise ValueError(
                 f"{len(ids)} term ids up to {max(ids, default=-1)}, {len(factors)} weights, {len(self.terms)} terms"
             )
-        scores = np.zeros(self.rows, np.float64)
-        if average_length > 0:
-            known, base, slope = ids >= 0, k1 * (1.0 - b), k1 * b / average_length
-            add_bm25(
-                self._blocks, self.lengths, ids[known], factors[known], float(base), float(slope), scores
-            )
-        return scores
+        known = ids >= 0
+        return frozen(ids[known]), frozen(factors[known])
 
     def deleted_frequencies(self, deleted: Bools) -> tuple[Int64s, Int64s]:
         """Which terms the deleted rows hold, and in how many of them: term ids rising, counts ≥ 1, both int64.
@@ -150,6 +204,15 @@ class Postings:
         count_marked(self._blocks, frozen(np.asarray(deleted, np.bool_)), counts)
         terms = np.flatnonzero(counts)
         return terms, counts[terms]
+
+
+def _norm(k1: float, b: float, average_length: float) -> tuple[float, float]:
+    """What a length adds to the term frequency in the denominator: a constant, and so much for each term."""
+    if not (0 <= k1 < np.inf and 0 <= b <= 1 and 0 <= average_length < np.inf):
+        raise ValueError(
+            f"k1 {k1}, b {b}, average length {average_length}: wanted k1 ≥ 0, 0 ≤ b ≤ 1, length ≥ 0"
+        )
+    return float(k1 * (1.0 - b)), float(k1 * b / average_length) if average_length else 0.0
 
 
 def merge_postings(parts: Sequence[Postings], maps: Sequence[Int64s], rows: int) -> Postings:

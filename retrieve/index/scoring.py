@@ -1,0 +1,292 @@
+"""Scoring kernels over blocks of postings, and the choice of the best rows while a block's scores are in the cache.
+
+What a posting adds depends on two small numbers, term frequency and length, so the usual ones are looked up in a table
+instead of divided; the table holds what the division gives, so the scores do not depend on it. Scores are then read
+many at a time against the k-th best so far, and only what passes is kept: no heap, no pass of its own.
+All kernels share this file because numba's cache on disk is renewed only when the kernel's own file changes.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numba import njit
+
+from retrieve.index.arrays import Array, Bools, Float64s, Int64s, UInt32s, frozen
+from retrieve.index.blocks import BLOCK, ESCAPE, Blocks
+
+_FREQUENCIES = 16
+"""Term frequencies below this are in the table of saturations."""
+
+_LENGTHS = 4_095
+"""And lengths below this."""
+
+_SHORT = 255
+"""Where all lengths are below this they are held in one byte each."""
+
+_CHUNK = 64
+"""Scores compared at a time."""
+
+_SPARE = 128
+"""Candidates collected beyond 2k before they are sifted."""
+
+
+@lru_cache(maxsize=8)
+def saturations(base: float, slope: float) -> Float64s:
+    """tf / (tf + base + slope · length), at tf · 4,095 + length, for the frequencies and lengths that are usual."""
+    tf = np.arange(_FREQUENCIES, dtype=np.float64)[:, None]
+    norm = base + slope * np.arange(_LENGTHS, dtype=np.float64)
+    with np.errstate(invalid="ignore"):  # 0 / 0 where k1 is 0: no posting has a frequency of 0
+        return frozen((tf / (tf + norm)).ravel())
+
+
+def columns_of(lengths: UInt32s) -> Array:
+    """Where each length is in the table of saturations, (rows,) uint8 if it can be, else uint16; 4,095: nowhere."""
+    narrow = np.uint8 if int(lengths.max(initial=0)) < _SHORT else np.uint16
+    return frozen(np.minimum(lengths, _LENGTHS).astype(narrow))
+
+
+@njit(nogil=True, cache=True)
+def find_entry(blocks: Blocks, block: int, term: int) -> int:
+    """The entry of `term` in a block, or -1."""
+    low, end = blocks.block_starts[block], blocks.block_starts[block + 1]
+    high = end
+    while low < high:
+        middle = (low + high) >> 1
+        if blocks.block_terms[middle] < term:
+            low = middle + 1
+        else:
+            high = middle
+    return np.int64(low if low < end and blocks.block_terms[low] == term else -1)  # type: ignore[return-value]
+
+
+@njit(nogil=True, cache=True)
+def _score_block(
+    blocks: Blocks,
+    block: int,
+    lengths: UInt32s,
+    columns: Array,
+    table: Float64s,
+    term_ids: Int64s,
+    weights: Float64s,
+    base: float,
+    slope: float,
+    scores: Float64s,
+) -> bool:
+    """Add every query term in turn to the scores of a block, whose first row has scores[0]; whether it holds any.
+
+    `columns` (rows,): each length, or 4,095 for one that is not in the table. Subscripts are unsigned because numba
+    looks at the others for a count from the end.
+    """
+    found = False
+    columns = columns[block * BLOCK :]
+    frequencies, width = np.uintp(_FREQUENCIES), np.uintp(_LENGTHS)
+    for q in range(len(term_ids)):
+        entry = find_entry(blocks, block, term_ids[q])
+        if entry < 0:
+            continue
+        found = True
+        weight = weights[q]
+        start, end = blocks.entry_starts[entry], blocks.entry_starts[entry + 1]
+        local_rows, tfs = blocks.local_rows[start:end], blocks.tfs[start:end]
+        escaped = -1
+        for i in range(len(local_rows)):
+            row = np.uintp(local_rows[i])
+            tf, column = np.uintp(tfs[i]), np.uintp(columns[row])
+            if tf < frequencies and column < width:
+                scores[row] += weight * table[tf * width + column]
+            else:
+                frequency = float(tf)
+                if tf == ESCAPE:  # the overflow list goes on in step with the postings
+                    if escaped < 0:
+                        escaped = np.searchsorted(blocks.overflow_positions, start + i)
+                    frequency = float(blocks.overflow_values[escaped])
+                    escaped += 1
+                norm = base + slope * float(lengths[block * BLOCK + np.int64(row)])
+                scores[row] += weight * (frequency / (frequency + norm))
+    return found
+
+
+@njit(nogil=True, cache=True)
+def add_bm25(
+    blocks: Blocks,
+    lengths: UInt32s,
+    columns: Array,
+    table: Float64s,
+    term_ids: Int64s,
+    weights: Float64s,
+    base: float,
+    slope: float,
+    scores: Float64s,
+) -> None:
+    """scores[row] += weight · (tf / (tf + base + slope · length)) for every row and each query term in turn.
+
+    Block by block, so that the scores of a block stay in the cache while all query terms pass over it.
+    """
+    for block in range(len(blocks.block_starts) - 1):
+        part = scores[block * BLOCK : (block + 1) * BLOCK]
+        _score_block(blocks, block, lengths, columns, table, term_ids, weights, base, slope, part)
+
+
+@njit(nogil=True, cache=True)
+def add_impacts(blocks: Blocks, term_ids: Int64s, weights: Float64s, scores: Float64s) -> None:
+    """scores[row] += weight · impact, where the stored frequency is the impact."""
+    for block in range(len(blocks.block_starts) - 1):
+        part = scores[block * BLOCK : (block + 1) * BLOCK]
+        for q in range(len(term_ids)):
+            entry = find_entry(blocks, block, term_ids[q])
+            if entry < 0:
+                continue
+            start, end = blocks.entry_starts[entry], blocks.entry_starts[entry + 1]
+            local_rows, tfs = blocks.local_rows[start:end], blocks.tfs[start:end]
+            escaped = np.searchsorted(blocks.overflow_positions, start)
+            for i in range(len(local_rows)):
+                impact = np.int64(tfs[i])
+                if impact == ESCAPE:
+                    impact = np.int64(blocks.overflow_values[escaped])
+                    escaped += 1
+                part[np.intp(local_rows[i])] += weights[q] * float(impact)
+
+
+@njit(nogil=True, cache=True)
+def _sift(k: int, groups: UInt32s, scores: Float64s, rows: Int64s, n: int) -> int:
+    """Keep of n candidates, rows rising, each group's best row and of the groups the k best; returns how many.
+
+    Rows stay in order, so that of equal groups the first are kept.
+    """
+    kept = 0
+    for i in range(n):
+        if len(groups) > 0 and kept > 0 and groups[rows[kept - 1]] == groups[rows[i]]:
+            if scores[i] > scores[kept - 1]:
+                scores[kept - 1], rows[kept - 1] = scores[i], rows[i]
+        else:
+            scores[kept], rows[kept] = scores[i], rows[i]
+            kept += 1
+    if kept <= k:
+        return kept
+    last = np.partition(scores[:kept], kept - k)[kept - k]
+    equal = k - np.sum(scores[:kept] > last)
+    n, kept = kept, 0
+    for i in range(n):
+        if scores[i] > last or (scores[i] == last and equal > 0):
+            equal -= scores[i] == last
+            scores[kept], rows[kept] = scores[i], rows[i]
+            kept += 1
+    return kept
+
+
+@njit(nogil=True, cache=True)
+def _next_above(scores: Array, threshold: float) -> int:
+    """The first of the chunk that has a score above the threshold (NaN is not), or of what is left after the last
+    whole chunk. Standing alone, over whole chunks, from 0 and without a way out is how it becomes wide comparisons.
+    """
+    whole = len(scores) - len(scores) % _CHUNK
+    for first in range(0, whole, _CHUNK):
+        above = False
+        for i in range(first, first + _CHUNK):
+            above = above | (scores[i] > threshold)
+        if above:
+            return first
+    return whole
+
+
+@njit(nogil=True, cache=True)
+def _clear_below(scores: Float64s, threshold: float) -> int:
+    """`_next_above` that leaves zeros behind, while the chunk is at hand."""
+    whole = len(scores) - len(scores) % _CHUNK
+    for first in range(0, whole, _CHUNK):
+        above = False
+        for i in range(first, first + _CHUNK):
+            above = above | (scores[i] > threshold)
+        if above:
+            return first
+        for i in range(first, first + _CHUNK):
+            scores[i] = 0.0
+    return whole
+
+
+@njit(nogil=True, cache=True)
+def _keep(
+    scores: Array,
+    first_row: int,
+    k: int,
+    groups: UInt32s,
+    live: Bools,
+    threshold: float,
+    kept_scores: Float64s,
+    kept_rows: Int64s,
+    n: int,
+) -> tuple[int, float]:
+    """Add the rows of a chunk that are above the threshold to the n candidates; both as they are then.
+
+    The first score is that of `first_row`. Candidates are sifted when there is no room for a chunk.
+    """
+    if n + _CHUNK > len(kept_rows):
+        n = _sift(k, groups, kept_scores, kept_rows, n)
+        if n == k:
+            threshold = max(threshold, kept_scores[:n].min())
+    for i in range(len(scores)):
+        if scores[i] > threshold and (len(live) == 0 or live[first_row + i]):
+            kept_scores[n], kept_rows[n] = scores[i], first_row + i
+            n += 1
+    return n, threshold
+
+
+@njit(nogil=True, cache=True)
+def _room(k: int, rows: int) -> int:
+    """How many candidates to make room for: k twice and some, so that sifting is rare."""
+    return min(k, rows) * 2 + _SPARE
+
+
+@njit(nogil=True, cache=True)
+def best_groups(
+    scores: Array, k: int, groups: UInt32s, live: Bools, floor: float
+) -> tuple[Float64s, Int64s]:
+    """Scores and rows of the k best groups, rows rising."""
+    room = _room(k, len(scores))
+    kept_scores, kept_rows = np.empty(room, np.float64), np.empty(room, np.int64)
+    n, threshold, start = 0, floor, 0
+    while start < len(scores):
+        start += _next_above(scores[start:], threshold)
+        chunk = scores[start : start + _CHUNK]
+        n, threshold = _keep(chunk, start, k, groups, live, threshold, kept_scores, kept_rows, n)
+        start += _CHUNK
+    n = _sift(k, groups, kept_scores, kept_rows, n)
+    return kept_scores[:n], kept_rows[:n]
+
+
+@njit(nogil=True, cache=True)
+def best_bm25(
+    blocks: Blocks,
+    lengths: UInt32s,
+    columns: Array,
+    table: Float64s,
+    term_ids: Int64s,
+    weights: Float64s,
+    base: float,
+    slope: float,
+    k: int,
+    groups: UInt32s,
+    live: Bools,
+) -> tuple[Float64s, Int64s]:
+    """`best_groups` of what `add_bm25` gives, above zero, one block's scores in memory at a time."""
+    room = _room(k, len(lengths))
+    kept_scores, kept_rows = np.empty(room, np.float64), np.empty(room, np.int64)
+    n, threshold = 0, 0.0
+    scores = np.zeros(min(BLOCK, len(lengths)), np.float64)
+    for block in range(len(blocks.block_starts) - 1):
+        first_row = block * BLOCK
+        part = scores[: len(lengths) - first_row]
+        if _score_block(blocks, block, lengths, columns, table, term_ids, weights, base, slope, part):
+            start = 0
+            while start < len(part):
+                start += _clear_below(part[start:], threshold)
+                chunk = part[start : start + _CHUNK]
+                n, threshold = _keep(
+                    chunk, first_row + start, k, groups, live, threshold, kept_scores, kept_rows, n
+                )
+                chunk[:] = 0.0
+                start += _CHUNK
+    n = _sift(k, groups, kept_scores, kept_rows, n)
+    return kept_scores[:n], kept_rows[:n]
