@@ -141,6 +141,8 @@ def with_runtime(
     from retrieve.recipe import load_recipe
 
     views = [name for name in load_recipe(recipe, overrides).views if name != "bm25"]
+    if not views:
+        raise click.UsageError(f"recipe {recipe!r} has no view with an encoder: leave out --{next(iter(given(asked)))}")
     named = [f"{view}.{key}={value}" for view in views for key, value in given(asked).items()]
     return (*overrides, *named)
 

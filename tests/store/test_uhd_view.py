@@ -1,0 +1,271 @@
+"""UHD codes as a view of an index: what is found against counting by brute force; what is learned, merged, refused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from store_crash import contents
+from store_index import documents
+from tiny_models import tiny_encoder_folder
+
+from retrieve import Document, Index
+from retrieve.encoders.head import gaussian_steps
+from retrieve.errors import IndexCorrupt, RecipeError, UsageError
+from retrieve.store.learning import read_mean
+from retrieve.store.manifest import read_manifest
+
+HIDDEN, N, M = 16, 256, 32
+
+Vectors = npt.NDArray[np.float32]
+
+
+def _recipe(*, bm25: bool = False, passages: int = 1 << 20, **uhd: Any) -> dict[str, Any]:
+    views = {"uhd": {"model": "none", "hidden": HIDDEN, "dimensions": N, "winners": M, **uhd}}
+    return {
+        "name": "codes",
+        "passages": {"unit": "words", "mode": "whole"},
+        **({"bm25": {}} if bm25 else {}),
+        **views,
+        "segments": {"passages": passages},
+    }
+
+
+def _vectors(count: int, seed: int = 0) -> Vectors:
+    """Off-centre, so that the mean matters; every seventh repeats the one before, so that counts tie."""
+    found = np.random.default_rng(seed).standard_normal((count, HIDDEN)).astype(np.float32) + 0.7
+    found[7::7] = found[6:-1:7]
+    return found
+
+
+def _codes(vectors: Vectors, mean: npt.NDArray[np.floating[Any]], m: int = M, seed: int = 0) -> Any:
+    """0/1 codes (B,N) by sorting, of unit vectors."""
+    scores = (vectors.astype(np.float64) - mean) @ gaussian_steps(N, HIDDEN, seed).T.astype(np.float64)
+    codes = np.zeros(scores.shape, np.int64)
+    np.put_along_axis(codes, np.argsort(-scores, axis=1, kind="stable")[:, :m], 1, axis=1)
+    return codes
+
+
+def _unit(vectors: Vectors) -> Vectors:
+    norms = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
+    return np.asarray(vectors / norms, dtype=np.float32)
+
+
+def _rounded(vectors: Vectors) -> Vectors:
+    """As the index keeps them."""
+    return _unit(vectors).astype(np.float16).astype(np.float32)
+
+
+def _mean(index: Index, vectors: Vectors) -> npt.NDArray[np.float32]:
+    """The mean that the index learned, which must be that of these vectors but for the order of additions."""
+    trained = read_manifest(index.path).trained[-1]
+    assert trained.sample == len(vectors)
+    mean = read_mean(index.path, trained)
+    assert mean is not None
+    np.testing.assert_allclose(mean, _rounded(vectors).mean(axis=0, dtype=np.float64), rtol=1e-6)
+    return mean
+
+
+def _make(folder: Path, rows: Sequence[Document], own: Vectors, recipe: dict[str, Any]) -> Index:
+    index = Index.create(folder, recipe)
+    with index.writer() as writer:
+        writer.add(rows, list(own))
+    return index
+
+
+def _ranking(rows: Sequence[Document], counts: npt.NDArray[np.int64], keep: Sequence[bool]) -> list[Any]:
+    found = [
+        (row.id, float(count)) for row, count, kept in zip(rows, counts, keep, strict=True) if kept and count
+    ]
+    return sorted(found, key=lambda item: (-item[1], item[0]))
+
+
+@pytest.mark.parametrize("layout", ["fast", "small"])
+@pytest.mark.parametrize("passages", [1 << 20, 1100])
+def test_what_is_found_is_what_counting_finds(tmp_path: Path, layout: str, passages: int) -> None:
+    """Several segments, deletions, a filter, ties, another number of winners, every k."""
+    rows, own = documents(1500), _vectors(1500)
+    with _make(tmp_path / "a.index", rows, own, _recipe(layout=layout, passages=passages)) as index:
+        with index.writer() as writer:
+            writer.delete([row.id for row in rows[::5]])
+        # The first segment's passages are what the mean is of; all segments have that mean.
+        mean = _mean(index, own[: min(passages, len(own))])
+        coded = _codes(_rounded(own), mean)
+        for query in _vectors(3, seed=9):
+            for winners in (None, 8):
+                counts = coded @ _codes(_unit(query[None]), mean, winners or M)[0]
+                alive = [number % 5 != 0 for number in range(len(rows))]
+                wanted = _ranking(rows, counts, alive)
+                for k in (1, 10, 5000):
+                    hits = index.search(vector=query, k=k, query_winners=winners)
+                    assert [(hit.doc_id, hit.score) for hit in hits] == wanted[:k]
+                chosen = [
+                    lives and row.metadata["number"] < 700 for row, lives in zip(rows, alive, strict=True)
+                ]
+                hits = index.search(vector=query, k=50, where={"number": {"lt": 700}}, query_winners=winners)
+                assert [(hit.doc_id, hit.score) for hit in hits] == _ranking(rows, counts, chosen)[:50]
+        assert index.info()["sparse"]["uhd"]["nonzeros_per_passage"] == M
+        assert index.verify() == []
+
+
+def test_few_passages_have_a_borrowed_mean_until_they_are_coded_anew(tmp_path: Path) -> None:
+    rows, own = documents(1300), _vectors(1300)
+    index = _make(tmp_path / "a.index", rows[:40], own[:40], _recipe())
+    assert [item["sample"] for item in index.info()["trained"]] == [0]
+    with index.writer() as writer:
+        writer.add(rows[40:], list(own[40:]))
+    assert [item["sample"] for item in index.info()["trained"]] == [0, 1300]
+    query = _vectors(1, seed=5)[0]
+    assert len(index.search(vector=query, k=2000)) > 1200  # both means answer
+    index.merge(retrain=True)
+    with _make(tmp_path / "b.index", rows, own, _recipe()) as fresh:
+        found, wanted = (
+            [(hit.doc_id, hit.score) for hit in each.search(vector=query, k=2000)] for each in (index, fresh)
+        )
+        assert found == wanted
+    assert index.verify() == []
+    index.close()
+
+
+def test_merging_without_vectors_copies_codes(tmp_path: Path) -> None:
+    """Codes of different means stay apart, what is deleted goes, and every answer stays."""
+    rows, own = documents(1300), _vectors(1300)
+    recipe = _recipe(keep_vectors=False)
+    with _make(tmp_path / "a.index", rows[:40], own[:40], recipe) as index:
+        for part in (slice(40, 1200), slice(1200, 1300)):
+            with index.writer() as writer:
+                writer.add(rows[part], list(own[part]))
+        with index.writer() as writer:
+            writer.delete([row.id for row in rows[::3]])
+        assert "vectors" not in index.info()["bytes"]
+        query = _vectors(1, seed=5)[0]
+        before = [(hit.doc_id, hit.score) for hit in index.search(vector=query, k=2000)]
+        assert index.info()["segments"] == 3
+        index.merge()
+        assert (index.info()["segments"], index.info()["deleted_documents"]) == (2, 0)
+        assert [(hit.doc_id, hit.score) for hit in index.search(vector=query, k=2000)] == before
+        assert index.verify() == []
+        with pytest.raises(RecipeError, match="keep_vectors"):
+            index.merge(retrain=True)
+
+
+def test_codes_and_dense_vectors_of_one_index(tmp_path: Path) -> None:
+    """Codes are of the vectors that the dense view keeps, and a vector alone searches both."""
+    rows, own = documents(1200), _vectors(1200)
+    recipe = {**_recipe(), "dense": {"model": "none", "dimensions": HIDDEN}}
+    del recipe["uhd"]["model"], recipe["uhd"]["hidden"]
+    with _make(tmp_path / "a.index", rows, own, recipe) as index:
+        assert index.recipe.uhd is not None
+        assert (index.recipe.uhd.model, index.recipe.uhd.hidden) == ("none", HIDDEN)
+        query = _vectors(1, seed=3)[0]
+        hits = index.search(vector=query, k=5)
+        assert set(hits[0].scores) == {"dense", "uhd"}
+        mean = _mean(index, own)
+        counts = _codes(_rounded(own), mean) @ _codes(_unit(query[None]), mean)[0]
+        places = {row.id: place for place, row in enumerate(rows)}
+        assert all(hit.scores["uhd"] == counts[places[hit.doc_id]] for hit in hits)
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_the_number_of_workers_changes_no_byte(tmp_path: Path, keep: bool) -> None:
+    rows, own = documents(1500), _vectors(1500)
+    found = []
+    for workers in (1, 2):
+        with Index.create(tmp_path / f"{workers}.index", _recipe(passages=300, keep_vectors=keep)) as index:
+            with index.writer(workers=workers) as writer:
+                writer.add(rows, list(own))
+            assert index.verify() == []
+            found.append(contents(index.path))
+    assert found[0] == found[1]
+
+
+def test_text_is_encoded_and_a_metadata_change_encodes_nothing(tmp_path: Path) -> None:
+    model = str(tiny_encoder_folder(tmp_path / "encoder"))
+    recipe = {
+        "name": "text",
+        "bm25": {},
+        "uhd": {"model": model, "backend": "torch", "precision": "fp32", "dimensions": 512, "winners": 64},
+    }
+    rows = [
+        Document("1", "the court of law and the act"),
+        Document("2", "the protein of the cell"),
+        Document("3", "pressure in the boundary layer of the wing"),
+    ]
+    with Index.create(tmp_path / "a.index", recipe, cache=False) as index:
+        with index.writer() as writer:
+            writer.add(rows)
+        assert index.search("the protein of the cell", using="uhd")[0].doc_id == "2"
+        hits = index.search("boundary layer")
+        assert hits[0].doc_id == "3"
+        assert set(hits[0].scores) == {"bm25", "uhd"}
+        encoded = index.encodings
+        with index.writer() as writer:
+            writer.add([Document("2", rows[1].text, "", {"year": 1999})])
+        assert index.encodings == encoded
+        assert index.search("protein", where={"year": 1999})[0].doc_id == "2"
+        assert index.explain("protein", "2")["views"]["uhd"]["score"] > 0
+
+
+def test_a_block_file_cut_short_is_noticed(tmp_path: Path) -> None:
+    rows, own = documents(1100), _vectors(1100)
+    with _make(tmp_path / "a.index", rows, own, _recipe()) as index:
+        files = sorted(index.path.glob("segments/*/uhd/*.npy"), key=lambda path: path.stat().st_size)
+    data = files[-1].read_bytes()
+    files[-1].write_bytes(data[: len(data) // 2])
+    with pytest.raises(IndexCorrupt, match=files[-1].name):
+        Index.open(tmp_path / "a.index")
+
+
+@pytest.mark.parametrize(
+    ("uhd", "message"),
+    [
+        ({"winners": N + 1}, "wanted fewer"),
+        ({"segments": 3}, "must divide"),
+        ({"query_winners": 70_000, "dimensions": 1 << 20}, "query_winners"),
+        ({"dimensions": 1 << 20, "winners": 70_000}, "65535 are counted at most"),
+        ({"hidden": None}, "uhd.hidden"),
+        ({"level": "token"}, "folder"),
+    ],
+)
+def test_numbers_that_cannot_be(uhd: dict[str, Any], message: str) -> None:
+    from retrieve.recipe import load_recipe
+
+    recipe = _recipe(**uhd)
+    recipe["uhd"] = {key: value for key, value in recipe["uhd"].items() if value is not None}
+    with pytest.raises(RecipeError, match=message):
+        load_recipe(recipe)
+
+
+def test_several_encoders_are_refused() -> None:
+    from retrieve.recipe import load_recipe
+
+    recipe = {**_recipe(), "splade": {"model": "folder"}}
+    with pytest.raises(RecipeError, match="an index has one"):
+        load_recipe(recipe)
+    recipe = {**_recipe(), "dense": {"model": "another"}}
+    with pytest.raises(RecipeError, match="must be the same in both"):
+        load_recipe(recipe)
+
+
+@pytest.mark.parametrize("winners", [0, 5000])
+def test_query_winners_that_cannot_be(tmp_path: Path, winners: int) -> None:
+    with (
+        _make(tmp_path / "a.index", documents(5), _vectors(5), _recipe()) as index,
+        pytest.raises(UsageError, match="query_winners"),
+    ):
+        index.search(vector=_vectors(1)[0], query_winners=winners)
+
+
+def test_a_mean_of_another_dimension_is_refused() -> None:
+    from retrieve.errors import DimensionMismatch
+    from retrieve.index.winners import Projection, winning
+
+    weight = gaussian_steps(N, HIDDEN, 0)
+    with pytest.raises(DimensionMismatch, match="corpus mean"):
+        winning(Projection(weight, np.zeros(HIDDEN + 1, np.float32)), _vectors(2), M)
+    with pytest.raises(DimensionMismatch, match="vectors have shape"):
+        winning(Projection(weight, np.zeros(HIDDEN, np.float32)), _vectors(2)[:, 1:], M)
