@@ -1,8 +1,8 @@
 """Scoring kernels over blocks of postings, and the choice of the best rows while a block's scores are in the cache.
 
 What a posting adds depends on two small numbers, term frequency and length, so the usual ones are looked up in a table
-instead of divided; the table holds what the division gives, so the scores do not depend on it. Scores are then read
-many at a time against the k-th best so far, and only what passes is kept: no heap, no pass of its own.
+instead of divided; the table holds what the division gives, so the scores do not depend on it. The best rows need no
+heap: the largest score of every 32 rows says where they can be, and how high the k-th best is at least.
 All kernels share this file because numba's cache on disk is renewed only when the kernel's own file changes.
 """
 
@@ -25,8 +25,8 @@ _LENGTHS = 4_095
 _SHORT = 255
 """Where all lengths are below this they are held in one byte each."""
 
-_CHUNK = 64
-"""Scores compared at a time."""
+_CHUNK = 32
+"""Rows whose largest score is looked at first."""
 
 _SPARE = 128
 """Candidates collected beyond 2k before they are sifted."""
@@ -177,37 +177,57 @@ def _sift(k: int, groups: UInt32s, scores: Float64s, rows: Int64s, n: int) -> in
 
 
 @njit(nogil=True, cache=True)
-def _next_above(scores: Array, threshold: float) -> int:
-    """The first of the chunk that has a score above the threshold (NaN is not), or of what is left after the last
-    whole chunk. Standing alone, over whole chunks, from 0 and without a way out is how it becomes wide comparisons.
+def _find_maxima(scores: Array, maxima: Float64s) -> None:
+    """The largest score of each chunk of 32, NaN passed over; four at a time, which do not wait for one another."""
+    whole = len(scores) // _CHUNK
+    for chunk in range(whole):
+        part = scores[chunk * _CHUNK : (chunk + 1) * _CHUNK]
+        a = b = c = d = -np.inf
+        for i in range(0, _CHUNK, 4):
+            a = part[i] if part[i] > a else a
+            b = part[i + 1] if part[i + 1] > b else b
+            c = part[i + 2] if part[i + 2] > c else c
+            d = part[i + 3] if part[i + 3] > d else d
+        maxima[chunk] = max(max(a, b), max(c, d))
+    maxima[whole:] = -np.inf
+    for i in range(whole * _CHUNK, len(scores)):
+        if scores[i] > maxima[whole]:
+            maxima[whole] = scores[i]
+
+
+@njit(nogil=True, cache=True)
+def _raised(
+    threshold: float,
+    maxima: Float64s,
+    first_row: int,
+    rows: int,
+    k: int,
+    groups: UInt32s,
+    kept_scores: Float64s,
+) -> float:
+    """The threshold, or just below the k-th best of the kept groups and of chunks that share no group, if higher.
+
+    Each of those stands for a group of its own, so there are k groups with at least that score.
     """
-    whole = len(scores) - len(scores) % _CHUNK
-    for first in range(0, whole, _CHUNK):
-        above = False
-        for i in range(first, first + _CHUNK):
-            above = above | (scores[i] > threshold)
-        if above:
-            return first
-    return whole
+    best = np.empty(len(kept_scores) + len(maxima), np.float64)
+    n = len(kept_scores)
+    best[:n] = kept_scores
+    seen = np.int64(groups[first_row - 1]) if len(groups) > 0 and first_row > 0 else np.int64(-1)
+    for chunk in range(len(maxima)):
+        start = first_row + chunk * _CHUNK
+        if len(groups) > 0:
+            if np.int64(groups[start]) == seen:
+                continue
+            seen = np.int64(groups[min(start + _CHUNK, first_row + rows) - 1])
+        best[n] = maxima[chunk]
+        n += 1
+    if n < k:
+        return threshold
+    return max(threshold, np.nextafter(np.partition(best[:n], n - k)[n - k], -np.inf))
 
 
 @njit(nogil=True, cache=True)
-def _clear_below(scores: Float64s, threshold: float) -> int:
-    """`_next_above` that leaves zeros behind, while the chunk is at hand."""
-    whole = len(scores) - len(scores) % _CHUNK
-    for first in range(0, whole, _CHUNK):
-        above = False
-        for i in range(first, first + _CHUNK):
-            above = above | (scores[i] > threshold)
-        if above:
-            return first
-        for i in range(first, first + _CHUNK):
-            scores[i] = 0.0
-    return whole
-
-
-@njit(nogil=True, cache=True)
-def _keep(
+def _choose(
     scores: Array,
     first_row: int,
     k: int,
@@ -218,18 +238,29 @@ def _keep(
     kept_rows: Int64s,
     n: int,
 ) -> tuple[int, float]:
-    """Add the rows of a chunk that are above the threshold to the n candidates; both as they are then.
+    """Add to the n candidates what may be among the k best; how many there are then, and the new threshold.
 
-    The first score is that of `first_row`. Candidates are sifted when there is no room for a chunk.
+    `scores` are at most a block's, from `first_row` on. Empty `groups`: each row is one; empty `live`: all.
     """
-    if n + _CHUNK > len(kept_rows):
-        n = _sift(k, groups, kept_scores, kept_rows, n)
-        if n == k:
-            threshold = max(threshold, kept_scores[:n].min())
-    for i in range(len(scores)):
-        if scores[i] > threshold and (len(live) == 0 or live[first_row + i]):
-            kept_scores[n], kept_rows[n] = scores[i], first_row + i
-            n += 1
+    maxima = np.empty(-(-len(scores) // _CHUNK), np.float64)
+    _find_maxima(scores, maxima)
+    n = _sift(k, groups, kept_scores, kept_rows, n)
+    if n == k:
+        threshold = max(threshold, kept_scores[:n].min())
+    elif len(live) == 0:
+        threshold = _raised(threshold, maxima, first_row, len(scores), k, groups, kept_scores[:n])
+    for chunk in range(len(maxima)):
+        if not maxima[chunk] > threshold:
+            continue
+        if n + _CHUNK > len(kept_rows):
+            n = _sift(k, groups, kept_scores, kept_rows, n)
+            if n == k:
+                threshold = max(threshold, kept_scores[:n].min())
+        start = chunk * _CHUNK
+        for i in range(start, min(start + _CHUNK, len(scores))):
+            if scores[i] > threshold and (len(live) == 0 or live[first_row + i]):
+                kept_scores[n], kept_rows[n] = scores[i], first_row + i
+                n += 1
     return n, threshold
 
 
@@ -243,15 +274,13 @@ def _room(k: int, rows: int) -> int:
 def best_groups(
     scores: Array, k: int, groups: UInt32s, live: Bools, floor: float
 ) -> tuple[Float64s, Int64s]:
-    """Scores and rows of the k best groups, rows rising."""
+    """Scores and rows of the k best groups above the floor, rows rising."""
     room = _room(k, len(scores))
     kept_scores, kept_rows = np.empty(room, np.float64), np.empty(room, np.int64)
-    n, threshold, start = 0, floor, 0
-    while start < len(scores):
-        start += _next_above(scores[start:], threshold)
-        chunk = scores[start : start + _CHUNK]
-        n, threshold = _keep(chunk, start, k, groups, live, threshold, kept_scores, kept_rows, n)
-        start += _CHUNK
+    n, threshold = 0, floor
+    for start in range(0, len(scores), BLOCK):
+        part = scores[start : start + BLOCK]
+        n, threshold = _choose(part, start, k, groups, live, threshold, kept_scores, kept_rows, n)
     n = _sift(k, groups, kept_scores, kept_rows, n)
     return kept_scores[:n], kept_rows[:n]
 
@@ -279,14 +308,12 @@ def best_bm25(
         first_row = block * BLOCK
         part = scores[: len(lengths) - first_row]
         if _score_block(blocks, block, lengths, columns, table, term_ids, weights, base, slope, part):
-            start = 0
-            while start < len(part):
-                start += _clear_below(part[start:], threshold)
-                chunk = part[start : start + _CHUNK]
-                n, threshold = _keep(
-                    chunk, first_row + start, k, groups, live, threshold, kept_scores, kept_rows, n
-                )
-                chunk[:] = 0.0
-                start += _CHUNK
+            if len(live) > 0:
+                for i in range(len(part)):
+                    part[i] = part[i] if live[first_row + i] else 0.0
+            n, threshold = _choose(
+                part, first_row, k, groups, live[:0], threshold, kept_scores, kept_rows, n
+            )
+            part[:] = 0.0
     n = _sift(k, groups, kept_scores, kept_rows, n)
     return kept_scores[:n], kept_rows[:n]
