@@ -42,7 +42,7 @@ class CountedBuilder:
             raise UsageError(f"{dimensions} dimensions: wanted from 1 to {_WIDEST}")
         if layout not in LAYOUTS:
             raise UsageError(f"layout {layout!r}: wanted one of {', '.join(LAYOUTS)}")
-        self._dimensions = dimensions
+        self.dimensions = dimensions
         self._layout = layout
         self._write = write
         self._chunks: list[Codes] = []
@@ -53,7 +53,7 @@ class CountedBuilder:
 
     def add(self, codes: Codes) -> None:
         """The next rows, any number. Raises ValueError for winners out of range or order (see `Codes`)."""
-        checked = check_codes(codes, self._dimensions)
+        checked = check_codes(codes, self.dimensions)
         taken = 0
         while taken < checked.rows:
             end = min(checked.rows, taken + BLOCK - self._waiting)
@@ -69,10 +69,10 @@ class CountedBuilder:
         """Write the last block and the header."""
         if self._waiting:
             self._flush()
-        self._write("header", np.array([self._dimensions, self._rows, self._nonzeros], np.int64))
+        self._write("header", np.array([self.dimensions, self._rows, self._nonzeros], np.int64))
 
     def _flush(self) -> None:
-        block = CountedBlock.build(self._chunks, self._waiting, self._dimensions, self._layout)
+        block = CountedBlock.build(self._chunks, self._waiting, self.dimensions, self._layout)
         for name, array in block.arrays(self._blocks).items():
             self._write(name, array)
         self._nonzeros += sum(len(chunk.dims) for chunk in self._chunks)
@@ -234,6 +234,8 @@ def merge_counted(
     row_maps = [frozen(np.asarray(new_rows, np.int64)) for new_rows in maps]
     filled = np.zeros(rows, np.int64)
     for part, new_rows in zip(parts, row_maps, strict=True):
+        if part.dimensions != builder.dimensions:
+            raise ValueError(f"a part of {part.dimensions} dimensions into an index of {builder.dimensions}")
         if len(new_rows) != part.rows or (part.rows and not -1 <= new_rows.min() <= new_rows.max() < rows):
             raise ValueError(f"a map of {len(new_rows)} rows into {rows} for a part of {part.rows} rows")
         np.add.at(filled, new_rows[new_rows >= 0], 1)

@@ -68,9 +68,7 @@ def find_entries(dims: UInt32s, dimensions: int, query: UInt32s, found: Int64s) 
 
 
 @intrinsic
-def _add_group(
-    _typing: Any, sources: Any, planes: Any, stride: Any, words: Any, height: Any
-) -> Any:
+def _add_group(_typing: Any, sources: Any, planes: Any, stride: Any, words: Any, height: Any) -> Any:
     """Add `GROUP` bitmaps of `words` words to the counts; all arguments are int64.
 
     `sources` is the address of the addresses of these bitmaps and, behind them, of as many that come next and are
@@ -168,7 +166,10 @@ def count_block(
                     sources[i] = base + 8 * places[entry]
                 elif i < GROUP:
                     sources[i] = scratch.ctypes.data + i * width
-                    expand_list(lists[places[entry] : places[entry] + sizes[entry]], scratch[i * width : (i + 1) * width])
+                    expand_list(
+                        lists[places[entry] : places[entry] + sizes[entry]],
+                        scratch[i * width : (i + 1) * width],
+                    )
         counted += GROUP
         height = _LEVELS
         while height < len(planes) and (min(counted, len(entries)) >> height) > 0:
