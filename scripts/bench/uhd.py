@@ -20,6 +20,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,7 @@ RESCORED = 40
 
 Array = np.ndarray[Any, Any]
 Arrays = dict[str, Array]
+Kernel = Callable[[Counted, Array], Array]
 
 
 def window_vectors(passages: int) -> Array:
@@ -78,11 +80,20 @@ class Head:
         weights = random.standard_normal((vectors.shape[1], DIMENSIONS)).astype(np.float32)
         return cls(vectors.mean(axis=0), weights)
 
-    def winners(self, vectors: Array, m: int) -> Array:
-        """(B,D) → the m largest of each, rising, (B,m) uint32."""
+    def winners(self, vectors: Array, counts: tuple[int, ...]) -> list[Array]:
+        """(B,D) → for each m the m largest of every row, rising, (B,m) uint32; `counts` falling."""
         found = (vectors - self.mean) @ self.weights
-        top = np.argpartition(found, DIMENSIONS - m, axis=1)[:, DIMENSIONS - m :]
-        return np.sort(top, axis=1).astype(np.uint32)
+        top, taken = np.broadcast_to(np.arange(DIMENSIONS), found.shape), []
+        for m in counts:
+            order = np.argpartition(found, found.shape[1] - m, axis=1)[:, found.shape[1] - m :]
+            top, found = np.take_along_axis(top, order, axis=1), np.take_along_axis(found, order, axis=1)
+            taken.append(np.sort(top, axis=1).astype(np.uint32))
+        return taken
+
+    def winners_of(self, query: Array, m: int) -> Array:
+        """One query's winners, rising, (m,) uint32."""
+        found = (query - self.mean) @ self.weights
+        return np.sort(np.argpartition(found, DIMENSIONS - m)[DIMENSIONS - m :]).astype(np.uint32)
 
 
 def build(folder: Path, winners: list[Array], layout: counted_blocks.Layout) -> Counted:
@@ -125,7 +136,7 @@ def read_rate() -> float:
     return words.nbytes / (time.perf_counter() - start)
 
 
-def compiled(folder: Path) -> Callable[[Counted, Array], None] | None:
+def compiled(folder: Path) -> Kernel | None:
     """The same count by a C compiler, without looking for the best rows; None where there is none."""
     compiler = shutil.which("gcc")
     if compiler is None:
@@ -140,7 +151,7 @@ def compiled(folder: Path) -> Callable[[Counted, Array], None] | None:
     def address(array: Array) -> ctypes.c_void_p:
         return ctypes.c_void_p(array.ctypes.data)
 
-    def count(counted: Counted, query: Array) -> None:
+    def count(counted: Counted, query: Array) -> Array:
         height = max(4, len(query).bit_length())
         planes = np.empty((height, counted_blocks.words_of(counted.rows)), np.uint64)
         found = np.empty(len(query), np.int64)
@@ -152,12 +163,20 @@ def compiled(folder: Path) -> Callable[[Counted, Array], None] | None:
                 address(planes[0, first // 64 :]),
                 *(ctypes.c_int64(n) for n in (planes.shape[1], height, counted_blocks.words_of(end - first))),
             )
-        if not done:
-            assert np.array_equal(planes, counted.count(query).planes), "the C kernel counts otherwise"
-            done.append(True)
+        return planes
 
-    done: list[bool] = []
     return count
+
+
+def count_each(count: Callable[[Array], object], codes: list[Array]) -> None:
+    for code in codes:
+        count(code)
+
+
+def alike(kernel: Kernel, counted: Counted, code: Array) -> None:
+    """Stops where the C kernel counts otherwise."""
+    if not np.array_equal(kernel(counted, code), counted.count(code).planes):
+        raise SystemExit("the C kernel counts otherwise: it is no comparison")
 
 
 @dataclass
@@ -191,9 +210,9 @@ def peers(vectors: Array, queries: Array) -> dict[str, Engine]:
     }
 
 
-def ours(name: str, counted: Counted, head: Head, queries: Array, m: int) -> dict[str, Engine]:
+def ours(name: str, counted: Counted, head: Head, queries: Array, codes: list[Array]) -> dict[str, Engine]:
     """One query at a time, with the query's projection, in batches, and with a filter that half the rows pass."""
-    codes = list(head.winners(queries, m))
+    m = len(codes[0])
     marks = np.random.default_rng(1).random(counted.rows) < 0.5
     live = Live(marks)
 
@@ -205,7 +224,7 @@ def ours(name: str, counted: Counted, head: Head, queries: Array, m: int) -> dic
     return {
         name: Engine(lambda: [counted.count(code).top(K) for code in codes]),
         f"{name}, with projection": Engine(
-            lambda: [counted.count(head.winners(query[None], m)[0]).top(K) for query in queries]
+            lambda: [counted.count(head.winners_of(query, m)).top(K) for query in queries]
         ),
         f"{name}, batches": Engine(batches),
         f"{name}, filter at hand": Engine(lambda: [counted.count(code).top(K, live=live) for code in codes]),
@@ -219,10 +238,6 @@ def crossover(rows: int, folder: Path) -> list[dict[str, float]]:
     found = []
     chosen = dict(counted_blocks.DENSE)
     for density in (0.0025, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.04, 0.0625):
-        winners = [
-            np.sort(random.integers(0, 16, (65_536, max(1, round(density * 2_048)))), axis=1)
-        ]  # rough: made exact below
-        del winners
         timed = {"density": density}
         matrix_rows, matrix_dims = _scattered(random, rows, 2_048, density)
         starts = np.searchsorted(matrix_rows, np.arange(rows + 1)).astype(np.int64)
@@ -257,22 +272,23 @@ def measure(vectors: Array, held_out: int, rounds: int, folder: Path) -> dict[st
     head = Head.draw(indexed)
     engines = peers(indexed, queries)
     reads: dict[str, float] = {}
-    for m in WINNERS:
-        parts = [head.winners(indexed[i : i + 4_000], m) for i in range(0, len(indexed), 4_000)]
-        codes = head.winners(queries, m)
+    parts = [head.winners(indexed[i : i + 2_000], WINNERS) for i in range(0, len(indexed), 2_000)]
+    kernel = compiled(folder)
+    for number, m in enumerate(WINNERS):
+        codes = [head.winners_of(query, m) for query in queries]
         for layout in counted_blocks.LAYOUTS:
             name = f"m={m} {layout}"
             start = time.perf_counter()
-            counted = build(folder / name, parts, layout)
+            counted = build(folder / name, [part[number] for part in parts], layout)
             say(f"{name}: built in {time.perf_counter() - start:.1f} s")
-            engines |= ours(name, counted, head, queries, m)
+            engines |= ours(name, counted, head, queries, codes)
             engines[name].bytes_a_passage = stored_bytes(folder / name) / len(indexed)
             reads[name] = statistics.mean(bytes_read(counted, code) for code in codes)
-            if kernel := compiled(folder):
-                run = lambda counted=counted, codes=codes, kernel=kernel: [kernel(counted, c) for c in codes]  # noqa: E731
-                engines[f"{name}, C kernel, count alone"] = Engine(run)
-                engines[f"{name}, count alone"] = Engine(
-                    lambda counted=counted, codes=codes: [counted.count(code) for code in codes]
+            engines[f"{name}, count alone"] = Engine(partial(count_each, counted.count, codes))
+            if kernel is not None:
+                alike(kernel, counted, codes[0])
+                engines[f"{name}, C kernel, count alone"] = Engine(
+                    partial(count_each, partial(kernel, counted), codes)
                 )
     rates = []
     for number in range(rounds + 1):  # the first is for warming up
