@@ -24,12 +24,13 @@ from retrieve.index.counted_blocks import (
     unpack_winners,
     words_of,
 )
-from retrieve.index.planes import LEAST_PLANES, best_rows, count_block, counts_at, find_entries, workspaces
+from retrieve.index.planes import LEAST_PLANES, best_rows, count_block, counts_at, workspaces
 
 MOST = 65_535
 """Winners that a query may have."""
 
 _WIDEST = 1 << 31
+_NONE = np.empty(0, np.uint32)
 _ALL = frozen(np.empty(0, np.uint64))
 
 
@@ -42,7 +43,7 @@ class CountedBuilder:
             raise UsageError(f"{dimensions} dimensions: wanted from 1 to {_WIDEST}")
         if layout not in LAYOUTS:
             raise UsageError(f"layout {layout!r}: wanted one of {', '.join(LAYOUTS)}")
-        self._dimensions = dimensions
+        self.dimensions = dimensions
         self._layout = layout
         self._write = write
         self._chunks: list[Codes] = []
@@ -53,7 +54,7 @@ class CountedBuilder:
 
     def add(self, codes: Codes) -> None:
         """The next rows, any number. Raises ValueError for winners out of range or order (see `Codes`)."""
-        checked = check_codes(codes, self._dimensions)
+        checked = check_codes(codes, self.dimensions)
         taken = 0
         while taken < checked.rows:
             end = min(checked.rows, taken + BLOCK - self._waiting)
@@ -69,10 +70,10 @@ class CountedBuilder:
         """Write the last block and the header."""
         if self._waiting:
             self._flush()
-        self._write("header", np.array([self._dimensions, self._rows, self._nonzeros], np.int64))
+        self._write("header", np.array([self.dimensions, self._rows, self._nonzeros], np.int64))
 
     def _flush(self) -> None:
-        block = CountedBlock.build(self._chunks, self._waiting, self._dimensions, self._layout)
+        block = CountedBlock.build(self._chunks, self._waiting, self.dimensions, self._layout)
         for name, array in block.arrays(self._blocks).items():
             self._write(name, array)
         self._nonzeros += sum(len(chunk.dims) for chunk in self._chunks)
@@ -182,29 +183,20 @@ class Counted:
 
         Raises UsageError for more than 65,535 winners, ValueError for winners out of range or order.
         """
-        query = self._check(dims)
-        planes = np.empty((max(LEAST_PLANES, len(query).bit_length()), words_of(self.rows)), np.uint64)
-        found = np.empty(len(query), np.int64)
-        sources, scratch = workspaces(words_of(min(self.rows, BLOCK)))
-        for block, (first, end) in zip(self._blocks, row_blocks(self.rows), strict=True):
-            n = find_entries(block.dims, self.dimensions, query, found)
-            count_block(
-                block.sizes,
-                block.places,
-                block.lists,
-                block.bitmaps,
-                found[:n],
-                planes,
-                first // 64,
-                words_of(end - first),
-                sources,
-                scratch,
-            )
-        return Counts(self.rows, planes)
+        return self.count_many([dims])[0]
 
     def count_many(self, queries: Sequence[UInt32s]) -> list[Counts]:
-        """The same for several queries."""
-        return [self.count(query) for query in queries]
+        """The same for several queries, which share what they read; their bit planes are all held at once."""
+        checked = [self._check(query) for query in queries]
+        heights = [max(LEAST_PLANES, len(query).bit_length()) for query in checked]
+        planes = np.zeros((len(checked), max(heights, default=0), words_of(self.rows)), np.uint64)
+        ends = np.cumsum([0, *map(len, checked)], dtype=np.int64)
+        together = Codes(frozen(ends), frozen(np.concatenate([_NONE, *checked])))
+        spaces = workspaces(words_of(min(self.rows, BLOCK)))
+        for block, (first, end) in zip(self._blocks, row_blocks(self.rows), strict=True):
+            words = words_of(end - first)
+            count_block(*block, self.dimensions, together, planes, first // 64, words, *spaces)
+        return [Counts(self.rows, planes[i, :height]) for i, height in enumerate(heights)]
 
     def codes(self, first: int, end: int) -> Codes:
         """Rows [first, end) as they were added. Raises ValueError if they are not there."""
@@ -234,6 +226,8 @@ def merge_counted(
     row_maps = [frozen(np.asarray(new_rows, np.int64)) for new_rows in maps]
     filled = np.zeros(rows, np.int64)
     for part, new_rows in zip(parts, row_maps, strict=True):
+        if part.dimensions != builder.dimensions:
+            raise ValueError(f"a part of {part.dimensions} dimensions into an index of {builder.dimensions}")
         if len(new_rows) != part.rows or (part.rows and not -1 <= new_rows.min() <= new_rows.max() < rows):
             raise ValueError(f"a map of {len(new_rows)} rows into {rows} for a part of {part.rows} rows")
         np.add.at(filled, new_rows[new_rows >= 0], 1)

@@ -86,7 +86,7 @@ class CountedBlock(NamedTuple):
         places, listed, bits = _places(sizes, rows)
         lists, bitmaps = np.empty(listed, np.uint16), np.zeros(bits, np.uint64)
         place_rows(sizes, places, sorted_rows, lists, bitmaps)
-        return cls(*map(frozen, (dims[present], sizes, places, lists, bitmaps)))
+        return cls(frozen(dims[present]), frozen(sizes), places, frozen(lists), frozen(bitmaps))
 
     def arrays(self, block: int) -> dict[str, Array]:
         """What is stored, by name."""
@@ -159,7 +159,8 @@ def place_rows(sizes: Int32s, places: Int64s, sorted_rows: UInt16s, lists: UInt1
     """Each entry's rows to where they are stored; `bitmaps` must be 0 everywhere."""
     start = 0
     for entry in range(len(sizes)):
-        place, size = places[entry], abs(np.int64(sizes[entry]))
+        place = places[entry]
+        size: int = abs(np.int64(sizes[entry]))  # type: ignore[assignment]
         if sizes[entry] > 0:
             lists[place : place + size] = sorted_rows[start : start + size]
         else:
@@ -173,18 +174,12 @@ def place_rows(sizes: Int32s, places: Int64s, sorted_rows: UInt16s, lists: UInt1
 def count_winners(
     sizes: Int32s, places: Int64s, lists: UInt16s, bitmaps: Words, words: int, counts: Int64s
 ) -> None:
-    """counts[row] += 1 for each dimension that a row of the block has, (BLOCK,)."""
+    """counts[row] += 1 for each dimension that a row of the block has, (rows,)."""
+    rows = np.empty(64 * words, np.int64)
     for entry in range(len(sizes)):
-        place = places[entry]
-        if sizes[entry] > 0:
-            for i in range(place, place + sizes[entry]):
-                counts[lists[i]] += 1
-        else:
-            for i in range(words):
-                word = bitmaps[place + i]
-                while word != 0:
-                    counts[64 * i + _lowest(word)] += 1  # type: ignore[call-arg]
-                    word &= word - np.uint64(1)
+        size = _read_entry(sizes[entry], places[entry], lists, bitmaps, words, rows)
+        for i in range(size):
+            counts[rows[i]] += 1
 
 
 @njit(nogil=True, cache=True)
@@ -203,20 +198,27 @@ def unpack_winners(
 
     `cursors` holds where each new row's next winner goes and is moved on; dimensions come rising.
     """
+    rows = np.empty(64 * words, np.int64)
     for entry in range(len(sizes)):
-        place = places[entry]
-        if sizes[entry] > 0:
-            for i in range(place, place + sizes[entry]):
-                new_row = new_rows[lists[i]]
-                if 0 <= new_row < len(cursors):
-                    winners[cursors[new_row]] = dims[entry]
-                    cursors[new_row] += 1
-        else:
-            for i in range(words):
-                word = bitmaps[place + i]
-                while word != 0:
-                    new_row = new_rows[64 * i + _lowest(word)]  # type: ignore[call-arg]
-                    if 0 <= new_row < len(cursors):
-                        winners[cursors[new_row]] = dims[entry]
-                        cursors[new_row] += 1
-                    word &= word - np.uint64(1)
+        size = _read_entry(sizes[entry], places[entry], lists, bitmaps, words, rows)
+        for i in range(size):
+            new_row = new_rows[rows[i]]
+            if 0 <= new_row < len(cursors):
+                winners[cursors[new_row]] = dims[entry]
+                cursors[new_row] += 1
+
+
+@njit(nogil=True, cache=True)
+def _read_entry(size: int, place: int, lists: UInt16s, bitmaps: Words, words: int, rows: Int64s) -> int:
+    """The rows of an entry, of which the first so many of `rows` are filled."""
+    if size > 0:
+        rows[:size] = lists[place : place + size]
+        return size
+    n = 0
+    for i in range(words):
+        word = bitmaps[place + i]
+        while word > 0:
+            rest = word & (word - np.uint64(1))
+            n += 1
+            rows[n - 1], word = 64 * i + _lowest(word), rest  # type: ignore[call-arg]
+    return n

@@ -17,6 +17,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from retrieve.index.arrays import Bytes, Int64s, UInt16s, UInt32s
+from retrieve.index.codes import Codes
 
 UNIT = 8
 """Words of 64 bits that are worked on at a time: as many as the widest vector register holds."""
@@ -44,6 +45,16 @@ def _ones(_typing: Any, word: Any) -> Any:
     return types.int64(types.uint64), codegen
 
 
+@intrinsic
+def _lowest(_typing: Any, word: Any) -> Any:
+    """Number of the lowest bit of a uint64 that is set: one instruction."""
+
+    def codegen(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 0))
+
+    return types.int64(types.uint64), codegen
+
+
 @njit(nogil=True, cache=True)
 def find_entries(dims: UInt32s, dimensions: int, query: UInt32s, found: Int64s) -> int:
     """The entries of a block that a query has, both rising → `found` (m_q,), of which the first so many are filled.
@@ -52,9 +63,9 @@ def find_entries(dims: UInt32s, dimensions: int, query: UInt32s, found: Int64s) 
     """
     missing = dimensions - len(dims)
     low = n = 0
-    for dim in query:
-        low = max(low, np.int64(dim) - missing)
-        high = min(np.int64(dim) + 1, len(dims))
+    for i in range(len(query)):
+        dim: int = np.int64(query[i])  # type: ignore[assignment]
+        low, high = max(low, dim - missing), min(dim + 1, len(dims))
         while low < high:
             middle = (low + high) >> 1
             if dims[middle] < dim:
@@ -85,7 +96,7 @@ def _add_group(_typing: Any, sources: Any, planes: Any, stride: Any, words: Any,
         levels = [builder.add(bottom, builder.mul(step, _INT(level))) for level in range(_LEVELS + 1)]
         ripple = builder.add(bottom, builder.mul(step, _INT(_LEVELS)))
         above = builder.sub(height, _INT(_LEVELS))
-        fetch = cgutils.get_or_insert_function(
+        fetch = cgutils.get_or_insert_function(  # type: ignore[no-untyped-call]
             builder.module,
             ir.FunctionType(ir.VoidType(), [ir.IntType(8).as_pointer(), *[ir.IntType(32)] * 3]),
             "llvm.prefetch.p0",
@@ -109,7 +120,7 @@ def _add_group(_typing: Any, sources: Any, planes: Any, stride: Any, words: Any,
                         carries[level + 1].append(carry)
             for level in range(_LEVELS):
                 builder.store(held[level], place(levels[level]), align=8)
-            carry = cgutils.alloca_once(builder, _LANES)
+            carry = cgutils.alloca_once(builder, _LANES)  # type: ignore[no-untyped-call]
             builder.store(carries[_LEVELS][0], carry)
             with cgutils.for_range(builder, above) as inner:
                 spot = place(builder.add(ripple, builder.mul(inner.index, step)))
@@ -129,57 +140,74 @@ def _add_three(builder: Any, one: Any, two: Any, three: Any) -> tuple[Any, Any]:
 
 
 def workspaces(words: int) -> tuple[Int64s, Bytes]:
-    """What `count_block` needs for blocks of so many words at most."""
-    return np.empty(2 * GROUP, np.int64), np.empty(8 * words * (GROUP + 1), np.uint8)
+    """`sources` and `scratch` of `count_block` for blocks of so many words at most."""
+    scratch = np.empty(8 * words * (GROUP + 1), np.uint8)
+    scratch[8 * words * GROUP :] = 0
+    return np.empty(2 * GROUP, np.int64), scratch
 
 
 @njit(nogil=True, cache=True)
 def count_block(
+    dims: UInt32s,
     sizes: Int32s,
     places: Int64s,
     lists: UInt16s,
     bitmaps: Words,
-    entries: Int64s,
+    dimensions: int,
+    queries: Codes,
     planes: Words,
     first: int,
     words: int,
     sources: Int64s,
     scratch: Bytes,
 ) -> None:
-    """Count a block's entries into planes[:, first : first + words].
+    """Count what a block's rows share with each query q into planes[q, :, first : first + words], which are 0.
 
-    Two workspaces belong to the caller, as only their addresses are used here: `sources` (2·GROUP,) and `scratch`
-    (8·words·(GROUP + 1),), in which lists are written out as bitmaps and where the last bitmap is 0.
+    `planes` is (B,planes,W). The groups of all queries are
+    worked off by dimension, so that a bitmap which several of them have is read while it is in the cache. Two
+    workspaces belong to the caller, as only their addresses are used here: `sources` (2·GROUP,), and `scratch`
+    (GROUP + 1 bitmaps), in which lists are written out and whose last bitmap is 0.
     """
-    planes[:, first : first + words] = 0
+    ends, winners = queries.starts, queries.dims
+    entries = np.empty(len(winners), np.int64)
+    # Of each group the first entry and the last, its query, and the planes that its carry may reach.
+    groups = np.empty((len(winners) // GROUP + len(ends), 4), np.int64)
+    filled = n = 0
+    for query in range(len(ends) - 1):
+        found = find_entries(dims, dimensions, winners[ends[query] : ends[query + 1]], entries[filled:])
+        height = LEAST_PLANES
+        for start in range(0, found, GROUP):
+            counted = min(start + GROUP, found)
+            while (counted >> height) > 0:
+                height += 1
+            groups[n, 0], groups[n, 1] = filled + start, filled + counted
+            groups[n, 2], groups[n, 3] = query, height
+            n += 1
+        filled += found
+    order = np.argsort(entries[groups[:n, 0]], kind="mergesort")
     width = 8 * words
-    nothing = scratch.ctypes.data + GROUP * width
-    scratch[GROUP * width : (GROUP + 1) * width] = 0
-    base = bitmaps.ctypes.data
-    counted = 0
-    while counted < len(entries):
-        for i in range(2 * GROUP):
-            sources[i] = nothing
-            if counted + i < len(entries):
-                entry = entries[counted + i]
+    nothing = scratch.ctypes.data + len(scratch) - width
+    for i in range(n):
+        group, after = groups[order[i]], groups[order[min(i + 1, n - 1)]]
+        for j in range(GROUP):
+            sources[j] = sources[GROUP + j] = nothing
+            if group[0] + j < group[1]:
+                entry = entries[group[0] + j]
                 if sizes[entry] < 0:
-                    sources[i] = base + 8 * places[entry]
-                elif i < GROUP:
-                    sources[i] = scratch.ctypes.data + i * width
-                    expand_list(
-                        lists[places[entry] : places[entry] + sizes[entry]],
-                        scratch[i * width : (i + 1) * width],
-                    )
-        counted += GROUP
-        height = _LEVELS
-        while height < len(planes) and (min(counted, len(entries)) >> height) > 0:
-            height += 1
-        _add_group(sources.ctypes.data, planes.ctypes.data + 8 * first, planes.shape[1], words, height)
+                    sources[j] = bitmaps.ctypes.data + 8 * places[entry]
+                else:
+                    rows = lists[places[entry] : places[entry] + sizes[entry]]
+                    expand_list(rows, scratch[j * width : (j + 1) * width])
+                    sources[j] = scratch.ctypes.data + j * width
+            if after[0] + j < after[1] and sizes[entries[after[0] + j]] < 0:
+                sources[GROUP + j] = bitmaps.ctypes.data + 8 * places[entries[after[0] + j]]
+        bottom = planes.ctypes.data + 8 * (group[2] * planes.shape[1] * planes.shape[2] + first)
+        _add_group(sources.ctypes.data, bottom, planes.shape[2], words, group[3])  # type: ignore[call-arg]
 
 
 @njit(nogil=True, cache=True)
 def expand_list(rows: UInt16s, bitmap: Bytes) -> None:
-    """A list as a bitmap: byte by byte, since two rows of one list rarely meet in a byte, where one waits for another."""
+    """A list as a bitmap, byte by byte: two rows rarely meet in a byte, where the second has to wait for the first."""
     bitmap[:] = 0
     for i in range(len(rows)):
         row = np.int64(rows[i])
@@ -188,24 +216,18 @@ def expand_list(rows: UInt16s, bitmap: Bytes) -> None:
 
 @njit(nogil=True, cache=True)
 def best_rows(planes: Words, live: Words, k: int) -> tuple[Int64s, Int64s]:
-    """Rows and counts of the k best rows with a count above 0, by (−count, row); empty `live`: all rows may be found.
+    """Rows and counts of the k best rows with a count above 0, by (−count, row); empty `live`: all may be found.
 
     From the highest plane down: where k candidates or more have its bit, those without it are out; where fewer have
     it, those that do are in, and the others stand for the places left. What remains has one count: the first rows win.
     """
     words = planes.shape[1]
-    candidates, chosen = np.zeros(words, np.uint64), np.zeros(words, np.uint64)
-    for plane in range(len(planes)):
-        for word in range(words):
-            candidates[word] |= planes[plane, word]
-    if len(live) > 0:
-        for word in range(words):
-            candidates[word] &= live[word]
+    candidates, chosen = _counted_rows(planes, live), np.zeros(words, np.uint64)
     room = k
     for plane in range(len(planes) - 1, -1, -1):
         having = 0
         for word in range(words):
-            having += _ones(candidates[word] & planes[plane, word])
+            having += _ones(candidates[word] & planes[plane, word])  # type: ignore[call-arg]
         if having >= room:
             for word in range(words):
                 candidates[word] &= planes[plane, word]
@@ -214,25 +236,37 @@ def best_rows(planes: Words, live: Words, k: int) -> tuple[Int64s, Int64s]:
                 chosen[word] |= candidates[word] & planes[plane, word]
                 candidates[word] &= ~planes[plane, word]
             room -= having
-    for word in range(words):
-        left = candidates[word]
-        while left != 0 and room > 0:
-            chosen[word] |= left & (~left + np.uint64(1))
-            left &= left - np.uint64(1)
-            room -= 1
+    return by_count(planes, np.concatenate((rows_in(chosen, k), rows_in(candidates, room))))
+
+
+@njit(nogil=True, cache=True)
+def _counted_rows(planes: Words, live: Words) -> Words:
+    """The bitmap of live rows with a count above 0."""
+    found = np.zeros(planes.shape[1], np.uint64)
+    for plane in range(len(planes)):
+        for word in range(len(found)):
+            found[word] |= planes[plane, word]
+    if len(live) > 0:
+        for word in range(len(found)):
+            found[word] &= live[word]
+    return found
+
+
+@njit(nogil=True, cache=True)
+def rows_in(bitmap: Words, most: int) -> Int64s:
+    """The first `most` rows of a bitmap, rising."""
     total = 0
-    for word in range(words):
-        total += _ones(chosen[word])
-    rows = np.empty(total, np.int64)
+    for word in range(len(bitmap)):
+        total += _ones(bitmap[word])  # type: ignore[call-arg]
+    rows = np.empty(min(total, most), np.int64)
     n = 0
-    for word in range(words):
-        left = chosen[word]
-        while left != 0:
-            lowest = left & (~left + np.uint64(1))
-            rows[n] = 64 * word + _ones(lowest - np.uint64(1))
-            left ^= lowest
+    for word in range(len(bitmap)):
+        left = bitmap[word]
+        while left != 0 and n < len(rows):
+            rest = left & (left - np.uint64(1))
             n += 1
-    return by_count(planes, rows)
+            rows[n - 1], left = 64 * word + _lowest(left), rest  # type: ignore[call-arg]
+    return rows
 
 
 @njit(nogil=True, cache=True)
@@ -248,11 +282,9 @@ def counts_at(planes: Words, rows: Int64s) -> Int64s:
 
 @njit(nogil=True, cache=True)
 def by_count(planes: Words, rows: Int64s) -> tuple[Int64s, Int64s]:
-    """Rows, rising, and their counts, sorted by (−count, row): a counting sort, as counts are small."""
+    """Rows and their counts by falling count, equal ones in the order given: a counting sort, as counts are small."""
     counts = counts_at(planes, rows)
-    highest = 0
-    for count in counts:
-        highest = max(highest, count)
+    highest = counts.max() if len(counts) > 0 else 0
     cursors = np.zeros(highest + 2, np.int64)
     for count in counts:
         cursors[highest - count + 1] += 1
