@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from retrieve.encoders.folder import (
+    SPLADE,
     WEIGHED_MODULES,
     ModelFolder,
     Module,
@@ -57,9 +58,7 @@ def fingerprint(model: ModelFolder, *, normalize: bool, limit: int) -> str:
 def _describe(module: Module) -> dict[str, Any]:
     if module.kind == "Pooling":
         return {"kind": "Pooling", "modes": list(pooling_modes(module))}
-    if (
-        module.kind == "SpladePooling"
-    ):  # its dimension is written or not, depending on what was encoded before
+    if module.kind == SPLADE:  # its dimension is written or not, depending on what was encoded before
         return {"kind": module.kind, **splade_settings(module)}
     files = weight_files(module.folder) if module.kind in WEIGHED_MODULES else ()
     return {

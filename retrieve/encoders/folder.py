@@ -23,6 +23,8 @@ WINNERS = "WinnerTakeAll"
 WINNERS_TYPE = f"retrieve.encoders.winners.{WINNERS}"
 """The one class of our own that a folder may name, by this very name."""
 
+SPLADE = "SpladePooling"
+
 WEIGHED_MODULES = ("Dense", "LayerNorm", WINNERS)
 ENCODER_MODULES = ("Transformer", "Pooling", "Normalize", "Dropout", "Dense", "LayerNorm")
 
@@ -265,7 +267,7 @@ def _read_module(root: Path, entry: Any, kinds: Sequence[str]) -> Module:
         weight_files(folder)
     # The library would fall back to another activation with no more than a log line.
     activation = settings.get("activation_function", "torch.")
-    if not str(activation).startswith("torch."):
+    if kind != SPLADE and not str(activation).startswith("torch."):
         raise EncoderError(f"{folder}: activation {activation} is not one of torch's")
     return Module(kind, folder, settings)
 

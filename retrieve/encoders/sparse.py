@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieve.encoders.batches import Padded, batches
-from retrieve.encoders.folder import ModelFolder
+from retrieve.encoders.folder import SPLADE, ModelFolder
 from retrieve.encoders.load import check_prompts, find_model, pad_token, resolve_limit
 from retrieve.encoders.machine import resolve_runtime
-from retrieve.encoders.sparse_folder import SPLADE, read_sparse_folder
+from retrieve.encoders.sparse_folder import read_sparse_folder
 from retrieve.encoders.text_model import Runner, TextModel, check_rows, one_ahead
 from retrieve.encoders.tokens import IntArray, TokenRow, Tokens, load_tokenizer
 

@@ -13,8 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from retrieve.encoders.batches import BATCH_TOKENS, GPU_BATCH_TOKENS, Padded
-from retrieve.encoders.folder import ModelFolder, Module, splade_settings
-from retrieve.encoders.sparse_folder import SPLADE
+from retrieve.encoders.folder import SPLADE, ModelFolder, Module, splade_settings
 from retrieve.encoders.torch_backend import (
     LOADING_ERRORS,
     check_finite,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from retrieve.encoders.folder import (
+    SPLADE,
     WINNERS,
     ModelFolder,
     Module,
@@ -20,7 +21,6 @@ from retrieve.encoders.folder import (
 )
 from retrieve.errors import EncoderError
 
-SPLADE = "SpladePooling"
 SPARSE_MODULES = ("Transformer", "MLMTransformer", SPLADE)
 
 
