@@ -70,7 +70,7 @@ class PackedTransformer:
             max_length_q=longest,
             max_length_k=longest,
         ).last_hidden_state[0]
-        padded = hidden.new_zeros((real.size, hidden.shape[1]), dtype=torch.float32)
+        padded: torch.Tensor = hidden.new_zeros((real.size, hidden.shape[1]), dtype=torch.float32)
         padded[to_device(np.flatnonzero(real), device)] = hidden.float()
         return padded.view(*real.shape, -1)
 
@@ -94,20 +94,30 @@ def _attend(
     """
     left = -1 if sliding_window is None else sliding_window - 1
     window = (left, 0 if module.is_causal else left)
-    states = [part[0].transpose(0, 1) for part in (query, key, value)]
+    query, key, value = (part[0].transpose(0, 1) for part in (query, key, value))
     if query.device.type == "cuda":
         from torch.nn.attention.varlen import varlen_attn
 
-        bounds = (cu_seq_lens_q, cu_seq_lens_q, max_length_q, max_length_q)
-        grouped = query.shape[1] != key.shape[1]
-        found = varlen_attn(*states, *bounds, scale=scaling, window_size=window, enable_gqa=grouped)
+        found = varlen_attn(
+            query,
+            key,
+            value,
+            cu_seq_lens_q,
+            cu_seq_lens_q,
+            max_length_q,
+            max_length_q,
+            scale=scaling,
+            window_size=window,
+            enable_gqa=query.shape[1] != key.shape[1],
+        )
+        assert isinstance(found, torch.Tensor)  # nothing else was asked for
     else:
-        found = _text_by_text(states, cu_seq_lens_q.tolist(), scaling, window)
+        found = _text_by_text((query, key, value), cu_seq_lens_q.tolist(), scaling, window)
     return found[None], None
 
 
 def _text_by_text(
-    states: list[torch.Tensor], bounds: list[int], scaling: float, window: tuple[int, int]
+    states: tuple[torch.Tensor, ...], bounds: list[int], scaling: float, window: tuple[int, int]
 ) -> torch.Tensor:
     """What `varlen_attn` computes: states (T,H,D) of texts that begin at `bounds`, -1 for a side without a window."""
     found = []

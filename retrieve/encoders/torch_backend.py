@@ -60,6 +60,7 @@ class TorchEncoder:
             _rearrange_linear(self.transformer)
         self._packed = PackedTransformer(self.transformer) if can_pack(self.transformer) else None
         self.batch_tokens = GPU_BATCH_TOKENS if on_gpu else BATCH_TOKENS
+        self.fills = False
         self.environment: Mapping[str, str] = {
             "processor": torch.cuda.get_device_name() if on_gpu else torch.backends.cpu.get_cpu_capability(),
             "threads": str(torch.get_num_threads()),
