@@ -17,7 +17,7 @@ import numpy.typing as npt
 import xxhash
 
 from retrieve.errors import IndexCorrupt
-from retrieve.files import checksum_bytes, remove_folder, seal_folder
+from retrieve.files import checksum_bytes, publish_folder, remove_folder
 from retrieve.index.stored import StoredVectors
 from retrieve.recipe import Dense
 from retrieve.store.manifest import FileEntry, Trained
@@ -66,7 +66,7 @@ def learn(index: Path, dense: Dense, sample: npt.NDArray[np.float32]) -> Trained
         remove_folder(building)
         building.mkdir()
         (building / "index.faiss").write_bytes(data)
-        seal_folder(building, folder / digest)
+        publish_folder(building, folder / digest)
     files = {"index.faiss": FileEntry(size=len(data), checksum=digest)}
     return Trained(digest=digest, factory=dense.factory, sample=len(sample), files=files)
 
