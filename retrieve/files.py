@@ -77,19 +77,27 @@ def read_array(path: Path) -> npt.NDArray[Any]:
 
 
 def seal_folder(building: Path, sealed: Path) -> dict[str, tuple[int, str]]:
-    """Fsync a finished folder and give it its name; returns each file's size and checksum, by relative path."""
-    files: dict[str, tuple[int, str]] = {}
+    """Publish a finished folder; returns each file's size and checksum, by relative path."""
+    files = {
+        path.relative_to(building).as_posix(): (path.stat().st_size, checksum_file(path))
+        for path in sorted(building.rglob("*"))
+        if not path.is_dir()
+    }
+    publish_folder(building, sealed)
+    return files
+
+
+def publish_folder(building: Path, sealed: Path) -> None:
+    """Make a finished folder durable and give it its name."""
     for path in sorted(building.rglob("*")):
         if path.is_dir():
             sync_folder(path)
             continue
         with path.open("rb") as file:
             os.fsync(file.fileno())
-        files[path.relative_to(building).as_posix()] = (path.stat().st_size, checksum_file(path))
     sync_folder(building)
     building.rename(sealed)
     sync_folder(sealed.parent)
-    return files
 
 
 def remove_folder(path: Path) -> None:

@@ -142,7 +142,9 @@ def with_runtime(
 
     views = [name for name in load_recipe(recipe, overrides).views if name != "bm25"]
     if not views:
-        raise click.UsageError(f"recipe {recipe!r} has no view with an encoder: leave out --{next(iter(given(asked)))}")
+        raise click.UsageError(
+            f"recipe {recipe!r} has no view with an encoder: leave out --{next(iter(given(asked)))}"
+        )
     named = [f"{view}.{key}={value}" for view in views for key, value in given(asked).items()]
     return (*overrides, *named)
 

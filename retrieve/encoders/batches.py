@@ -22,32 +22,66 @@ GPU_BATCH_TOKENS = 65_536
 """The same for a GPU, which wants more at a time to be busy."""
 
 
-def batches(lengths: Sequence[int] | IntArray, budget: int = BATCH_TOKENS) -> Iterator[IntArray]:
+def batches(
+    lengths: Sequence[int] | IntArray, budget: int = BATCH_TOKENS, *, fill: bool = False
+) -> Iterator[IntArray]:
     """Positions of `lengths`, longest first, ties by position, in batches of at most `budget` padded tokens.
 
-    A text longer than the budget is a batch of its own; one without tokens counts as one token.
+    A text longer than the budget is a batch of its own; one without tokens counts as one token. `fill`: texts count
+    as the next `filled_length`.
     """
     order = np.argsort(-np.asarray(lengths, dtype=np.int64), kind="stable")
     start = 0
     while start < len(order):
-        rows = max(1, budget // max(1, int(lengths[order[start]])))
+        length = int(lengths[order[start]])
+        rows = _full(filled_length(length) if fill else length, budget)
         yield order[start : start + rows]
         start += rows
+
+
+def filled_length(length: int) -> int:
+    """The next of few lengths, eight to each doubling: so at most an eighth of a long text is padding."""
+    step = max(8, 1 << max(0, (length - 1).bit_length() - 4))
+    return -(-length // step) * step
+
+
+def filled_shape(
+    rows: int, length: int, limit: int, budget: int = BATCH_TOKENS, *, alone: bool
+) -> tuple[int, int]:
+    """The shape (B,T) that a batch of so many texts is filled up to, so that a collection makes few shapes of batches.
+
+    Rows go up to a full batch; or, where a batch is the only one, to the next power of two: a query stays one row.
+    No text is filled beyond `limit`.
+    """
+    full = _full(filled_length(length), budget)
+    return min(full, 1 << (rows - 1).bit_length()) if alone else full, min(filled_length(length), limit)
+
+
+def _full(length: int, budget: int) -> int:
+    return max(1, budget // max(1, length))
 
 
 class Padded:
     """Token rows side by side: `ids`, `mask` and `types`, each (B,T) int64; padding is at the end, its mask 0.
 
-    `ranges` (R,3) int64, for late chunking: row, first token, token after the last of each vector that is wanted, in
-    place of one a row.
+    `shape` (B,T) is that of the longest row, if none is given; rows beyond those given are one token of padding that
+    counts, as a text cannot be empty. `ranges` (R,3) int64, for late chunking: row, first token, token after the last
+    of each vector that is wanted, in place of one a row.
     """
 
-    def __init__(self, rows: Sequence[TokenRow], pad: int, ranges: IntArray | None = None) -> None:
+    def __init__(
+        self,
+        rows: Sequence[TokenRow],
+        pad: int,
+        ranges: IntArray | None = None,
+        shape: tuple[int, int] | None = None,
+    ) -> None:
         self.ranges = ranges
-        shape = (len(rows), max(len(row.ids) for row in rows))
+        shape = shape or (len(rows), max(len(row.ids) for row in rows))
         self.ids = np.full(shape, pad, dtype=np.int64)
         self.mask = np.zeros(shape, dtype=np.int64)
         self.types = np.zeros(shape, dtype=np.int64)
+        self.mask[len(rows) :, 0] = 1
         for number, row in enumerate(rows):
             self.ids[number, : len(row.ids)] = row.ids
             self.mask[number, : len(row.ids)] = 1

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from retrieve.encoders.batches import Padded, batches
 from retrieve.encoders.folder import ModelFolder
 from retrieve.encoders.graphs import HEAD, MODEL, Tokenize, calibration_texts
-from retrieve.encoders.torch_backend import TorchEncoder, inputs_of
+from retrieve.encoders.inputs import inputs_of
+from retrieve.encoders.torch_backend import TorchEncoder
 from retrieve.errors import EncoderError
 
 Int64s = NDArray[np.int64]
@@ -66,7 +67,7 @@ def convert(model: ModelFolder, folder: Path, *, int8: bool, rows: Tokenize, pad
     """Write the graphs of a checked model into an empty folder. Raises `EncoderError` if it cannot be done."""
     import openvino
 
-    encoder = TorchEncoder(model, "cpu", packed=False)
+    encoder = TorchEncoder(model, "cpu", rearranged=False)
     sample = [inputs_of(encoder.transformer, batch) for batch in _sample(rows, pad)]
     graph = _graph(_of_transformer(encoder, sample[0]), model)
     if int8:

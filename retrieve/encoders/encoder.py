@@ -11,15 +11,16 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieve.encoders.batches import Padded, batches
+from retrieve.encoders.batches import Padded, batches, filled_shape
+from retrieve.encoders.feed import Feed, Texts, Windows
 from retrieve.encoders.fingerprint import fingerprint
 from retrieve.encoders.folder import ModelFolder, pooling_modes
 from retrieve.encoders.head import Head, load_head
-from retrieve.encoders.late import Late, keys_of_late, token_ranges
+from retrieve.encoders.late import Late
 from retrieve.encoders.machine import Runtime
-from retrieve.encoders.text_model import TextModel, check_rows, one_ahead
+from retrieve.encoders.text_model import NO_TOKENS, TextModel, check_rows, one_ahead
 from retrieve.encoders.tokens import IntArray, TokenRow, Tokens
-from retrieve.encoders.vector_cache import Found, Space, VectorCache, keys_of
+from retrieve.encoders.vector_cache import Found, Space, VectorCache
 from retrieve.errors import EncoderError
 
 FloatArray = NDArray[np.floating[Any]]
@@ -50,23 +51,38 @@ class Encoded(NamedTuple):
 class Backend(Protocol):
     """What runs a model, from any thread: `run` gives vectors (B,D) float32 of each batch, in order, not normalised.
 
-    `batch_tokens` is the size of batch it works best with; `environment` says on what it computes.
+    `batch_tokens` is the size of batch it works best with, `fills` says that it wants few shapes of them: batches are
+    filled up, and rows beyond the texts are made vectors too, last. `environment` says on what it computes.
     """
 
     dimensions: int
     batch_tokens: int
+    fills: bool
     environment: Mapping[str, str]
 
     def run(self, batches: Iterable[Padded]) -> Iterator[NDArray[np.float32]]: ...
 
 
 class _Chunk(NamedTuple):
-    """Texts from `start` on: their cache keys and what was found, and their tokens unless all were."""
+    """Some texts: `firsts` (N+1,) number their vectors; their cache keys and what was found.
 
-    start: int
+    Unless all were, their tokens, those of each span (late chunking), and how many tokens they have, `lengths` (N,).
+    """
+
+    firsts: IntArray
     keys: NDArray[np.void] | None
     found: Found | None
     rows: list[TokenRow]
+    ranges: list[IntArray] | None
+    lengths: IntArray
+
+
+class _Work(NamedTuple):
+    """A batch for the model: which texts of the chunk, the numbers of their vectors, and the shape to fill up to."""
+
+    texts: IntArray
+    places: IntArray
+    shape: tuple[int, int] | None
 
 
 class Encoder(TextModel[Backend]):
@@ -140,24 +156,26 @@ class Encoder(TextModel[Backend]):
         """
         fed = [self.document_prompt + text for text in texts]
         self._ready()
-        return self._count(self._encode(fed, np.dtype(np.float16), progress, self.cache))
+        return self._count(self._encode(Texts(fed), np.dtype(np.float16), progress, self.cache))
 
     def encode_queries(self, texts: Sequence[str]) -> Encoded:
         """Texts with the query prompt → float32 vectors. Raises as `encode_documents`."""
-        return self._encode([self.query_prompt + text for text in texts], np.dtype(np.float32), None, None)
+        fed = [self.query_prompt + text for text in texts]
+        return self._encode(Texts(fed), np.dtype(np.float32), None, None)
 
     def encode_late(
         self, windows: Sequence[Late], *, progress: Callable[[int, int], None] | None = None
     ) -> Encoded:
         """Vectors of spans as means of their tokens in a longer window (late chunking, Günther et al. 2024).
 
-        Each window is text that fits the limit, with its spans (S,2) in characters; the result has float16 vectors
-        of all spans in order. What exceeds the limit is cut and counted. Raises `EncoderError` for a model that does
-        not pool by means.
+        Each window is text that fits the limit, with its spans (S,2) in characters, at least one; the result has
+        float16 vectors of all spans in order. What exceeds the limit is cut and counted. Raises `EncoderError` for a
+        model that does not pool by means.
         """
         self.check_late()
         prompted = [window._replace(prompt=self.document_prompt) for window in windows]
-        return self._count(self._late(prompted, progress))
+        self._ready()
+        return self._count(self._encode(Windows(prompted), np.dtype(np.float16), progress, self.cache))
 
     def check_late(self) -> None:
         """Raise `EncoderError` if late chunking cannot be had of this model."""
@@ -166,98 +184,84 @@ class Encoder(TextModel[Backend]):
 
     def _encode(
         self,
-        fed: Sequence[str],
+        feed: Feed,
         dtype: np.dtype[Any],
         progress: Callable[[int, int], None] | None,
         cache: VectorCache | None,
     ) -> Encoded:
-        backend = self._ready()
-        vectors = np.empty((len(fed), backend.dimensions), dtype)
-        cut = np.zeros(len(fed), dtype=np.int64)
-        tokens = cached = done = fed_so_far = 0
+        """Vectors of all that is fed, in order, with the tokens of each text counted at its last vector."""
+        vectors = np.empty((int(feed.firsts[-1]), self._ready().dimensions), dtype)
+        tokens, cut = np.zeros((2, len(vectors)), dtype=np.int64)
+        cached = done = fed = 0
         # Each chunk is looked up and tokenised while the model works on the one before.
-        for chunk in one_ahead(len(fed), lambda chunk: self._chunk(fed, chunk, cache)):
-            hit = np.zeros(len(chunk.rows), dtype=np.bool_) if chunk.found is None else chunk.found.hit
-            here = slice(chunk.start, chunk.start + len(hit))
-            fed_tokens = np.array([len(row.ids) for row in chunk.rows], dtype=np.int64)
-            cut[here] = [row.cut for row in chunk.rows] if chunk.rows else chunk.found.cut  # type: ignore[union-attr]
-            # All texts decide the batches, also those that need none: a vector is the same whatever was cached.
-            todo = [batch for batch in batches(fed_tokens, backend.batch_tokens) if not hit[batch].all()]
-            padded = (Padded([chunk.rows[row] for row in batch], self._tokens.pad) for batch in todo)
-            spared = len(hit) - sum(len(batch) for batch in todo)
+        count = len(feed.firsts) - 1
+        for chunk in one_ahead(count, lambda part: self._chunk(feed, part, cache), feed.chunk):
+            here = slice(chunk.firsts[0], chunk.firsts[-1])
+            hit = np.zeros(here.stop - here.start, dtype=np.bool_)
+            if chunk.found is not None:
+                vectors[here], tokens[here], cut[here], hit = chunk.found
+                cached += int(hit.sum())
+            if chunk.rows:
+                last = chunk.firsts[1:] - 1
+                tokens[here] = cut[here] = 0
+                tokens[last], cut[last] = chunk.lengths, [row.cut for row in chunk.rows]
+            todo = self._todo(chunk, hit)
+            spared = len(hit) - sum(len(work.places) for work in todo)
             done += spared
             if spared and progress is not None:
-                progress(done, fed_so_far)
-            for batch, raw in zip(todo, backend.run(padded), strict=True):
-                numbers = chunk.start + batch
-                vectors[numbers] = self._finish(raw, numbers, dtype)
-                done += len(batch)
-                fed_so_far += int(fed_tokens[batch].sum())
+                progress(done, fed)
+            made = self._ready().run(self._padded(chunk, work) for work in todo)
+            for work, raw in zip(todo, made, strict=True):
+                finished = self._finish(raw[: len(work.places)], work.places, dtype)
+                missing = ~hit[work.places - here.start]
+                vectors[work.places[missing]] = finished[missing]
+                done += len(work.places)
+                fed += int(chunk.lengths[work.texts].sum())
                 if progress is not None:
-                    progress(done, fed_so_far)
-            tokens += int(fed_tokens.sum() if chunk.found is None or chunk.rows else chunk.found.tokens.sum())
-            if cache is not None and chunk.found is not None and chunk.keys is not None:
-                vectors[here][hit] = chunk.found.vectors[hit]
-                cached += int(hit.sum())
-                if chunk.rows:
-                    new = ~hit
-                    cache.add(chunk.keys[new], vectors[here][new], fed_tokens[new], cut[here][new])
-        return Encoded(vectors, tokens, cut, cached)
+                    progress(done, fed)
+            if cache is not None and chunk.keys is not None and chunk.rows:
+                new = ~hit
+                cache.add(chunk.keys[new], vectors[here][new], tokens[here][new], cut[here][new])
+        return Encoded(vectors, int(tokens.sum()), cut, cached)
 
-    def _chunk(self, fed: Sequence[str], chunk: slice, cache: VectorCache | None) -> _Chunk:
-        texts = fed[chunk]
+    def _todo(self, chunk: _Chunk, hit: NDArray[np.bool_]) -> list[_Work]:
+        """The chunk's batches of which some vectors are not in the cache.
+
+        All texts decide the batches, also those that need none: a vector is the same whatever was cached.
+        """
+        backend = self._ready()
+        planned = list(batches(chunk.lengths, backend.batch_tokens, fill=backend.fills))
+        work = []
+        for texts in planned:
+            places = np.concatenate([np.arange(*chunk.firsts[text : text + 2]) for text in texts])
+            if hit[places - chunk.firsts[0]].all():
+                continue
+            longest = int(chunk.lengths[texts[0]])
+            shape = filled_shape(
+                len(texts), longest, self.limit, backend.batch_tokens, alone=len(planned) == 1
+            )
+            work.append(_Work(texts, places, shape if backend.fills else None))
+        return work
+
+    def _padded(self, chunk: _Chunk, work: _Work) -> Padded:
+        ranges = None
+        if chunk.ranges is not None:
+            found = [chunk.ranges[text] + (row, 0, 0) for row, text in enumerate(work.texts)]
+            ranges = np.concatenate(found)
+        return Padded([chunk.rows[text] for text in work.texts], self._tokens.pad, ranges, work.shape)
+
+    def _chunk(self, feed: Feed, part: slice, cache: VectorCache | None) -> _Chunk:
+        firsts = feed.firsts[part.start : part.stop + 1]
         keys = found = None
         if cache is not None:
-            keys = keys_of(texts)
+            keys = feed.keys(part)
             found = cache.find(keys)
             if found.hit.all():
-                return _Chunk(chunk.start, keys, found, [])
-        return _Chunk(chunk.start, keys, found, self._filled_rows(texts, chunk.start))
-
-    def _late(self, windows: Sequence[Late], progress: Callable[[int, int], None] | None) -> Encoded:
-        backend = self._ready()
-        firsts = np.cumsum([0, *(len(window.spans) for window in windows)])
-        vectors = np.empty((int(firsts[-1]), backend.dimensions), np.float16)
-        hit = np.zeros(len(vectors), dtype=np.bool_)
-        cache = self.cache
-        if cache is not None and len(vectors):
-            keys = np.concatenate([keys_of_late(window) for window in windows])
-            found = cache.find(keys)
-            vectors[:], hit = found.vectors, found.hit
-        rows = self._tokens.rows_with_offsets([window.fed for window in windows], self.limit)
-        tokens = sum(len(row.ids) for row, _ in rows)
-        lengths = [len(row.ids) for row, _ in rows]
-        cut = np.zeros(len(vectors), dtype=np.int64)
-        for (row, _), following in zip(rows, firsts[1:], strict=True):
-            cut[following - 1] = row.cut  # the end is what a window loses, so it is the last span's
-        todo = [
-            batch
-            for batch in batches(lengths, backend.batch_tokens)
-            if not all(hit[firsts[window] : firsts[window + 1]].all() for window in batch)
-        ]
-        done = fed = 0
-        for batch, raw in zip(todo, backend.run(self._late_batches(todo, windows, rows)), strict=True):
-            places = np.concatenate([np.arange(firsts[window], firsts[window + 1]) for window in batch])
-            vectors[places] = np.where(
-                hit[places, None], vectors[places], self._finish(raw, places, vectors.dtype)
-            )
-            done += len(places)
-            fed += sum(lengths[window] for window in batch)
-            if progress is not None:
-                progress(done, fed)
-        if cache is not None and len(vectors):
-            cache.add(keys[~hit], vectors[~hit], np.zeros_like(cut[~hit]), cut[~hit])
-        return Encoded(vectors, tokens, cut, int(hit.sum()))
-
-    def _late_batches(
-        self, todo: Sequence[IntArray], windows: Sequence[Late], rows: Sequence[tuple[TokenRow, IntArray]]
-    ) -> Iterator[Padded]:
-        for batch in todo:
-            ranges = [
-                token_ranges(windows[window], rows[window][1], row_number=row)
-                for row, window in enumerate(batch)
-            ]
-            yield Padded([rows[window][0] for window in batch], self._tokens.pad, np.concatenate(ranges))
+                return _Chunk(firsts, keys, found, [], None, np.empty(0, np.int64))
+        rows, ranges = feed.rows(part, self._tokens, self.limit)
+        lengths = np.array([len(row.ids) for row in rows], dtype=np.int64)
+        check_rows(lengths[:, None] > 0, firsts[:-1], NO_TOKENS)
+        return _Chunk(firsts, keys, found, rows, ranges, lengths)
 
     def _finish(self, vectors: FloatArray, numbers: IntArray, dtype: np.dtype[Any]) -> FloatArray:
         """Vectors (B,D) of the texts `numbers`, normalised if asked, rounded and checked."""

@@ -34,6 +34,12 @@ TRANSFORMER_SETTINGS = tuple(
     for name in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
 )
 
+# Architectures that number positions from the padding token's id + 1, so that so many of their table are never used.
+OFFSET_POSITIONS = frozenset(
+    {"camembert", "data2vec-text", "ibert", "longformer", "mpnet", "roberta", "roberta-prelayernorm"}
+    | {"xlm-roberta", "xlm-roberta-xl", "xmod"}
+)
+
 # Settings of the transformer module that we apply, or that do not matter to a text encoder. Any other one that is
 # set would be ignored by us and change the vectors, so it is refused.
 KNOWN_SETTINGS = (

@@ -21,7 +21,7 @@ from pathlib import Path
 from retrieve.encoders.folder import ModelFolder
 from retrieve.encoders.tokens import TokenRow
 from retrieve.errors import MissingExtra
-from retrieve.files import checksum_file, remove_folder, seal_folder
+from retrieve.files import checksum_file, publish_folder, remove_folder
 
 MODEL, HEAD, META = "model.xml", "head.xml", "meta.json"
 
@@ -97,4 +97,4 @@ def _seal(building: Path, place: Path) -> None:
     files = {path.name: checksum_file(path) for path in sorted(building.iterdir())}
     (building / META).write_text(json.dumps({"files": files}, sort_keys=True), encoding="utf-8")
     remove_folder(place)  # a damaged one
-    seal_folder(building, place)
+    publish_folder(building, place)

@@ -44,8 +44,8 @@ def share_windows(offsets: IntArray, spans: IntArray, budget: int) -> Iterator[t
         first = end
 
 
-def token_ranges(window: Late, offsets: IntArray, *, row_number: int) -> IntArray:
-    """(S,3) row, first token and token after the last of each span; `offsets` (T,2) are the window's, as it was cut.
+def token_ranges(window: Late, offsets: IntArray) -> IntArray:
+    """(S,3) 0, first token and token after the last of each span; `offsets` (T,2) are the window's, as it was cut.
 
     A span without tokens (nothing but a title was there, the tokenizer drops it, or it was cut off) has all of the
     window's: it is known by its context alone.
@@ -56,7 +56,7 @@ def token_ranges(window: Late, offsets: IntArray, *, row_number: int) -> IntArra
     ranges = np.empty((len(window.spans), 3), dtype=np.int64)
     for number, (start, end) in enumerate(window.spans + shift):
         inside = real[(offsets[real, 0] < end) & (offsets[real, 1] > start)]
-        ranges[number] = (row_number, inside[0], inside[-1] + 1) if len(inside) else (row_number, *every)
+        ranges[number] = (0, inside[0], inside[-1] + 1) if len(inside) else (0, *every)
     return ranges
 
 

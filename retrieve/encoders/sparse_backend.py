@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from retrieve.encoders.batches import BATCH_TOKENS, GPU_BATCH_TOKENS, Padded
 from retrieve.encoders.folder import SPLADE, ModelFolder, Module, splade_settings
+from retrieve.encoders.inputs import model_inputs
 from retrieve.encoders.torch_backend import (
     LOADING_ERRORS,
     check_finite,
     environment_of,
     load_transformer,
-    model_inputs,
-    pack_linear,
+    rearrange_linear,
 )
 from retrieve.errors import DimensionMismatch, EncoderError
 
@@ -40,7 +40,7 @@ class SparseTorch:
         self.transformer = load_transformer(model.transformer, auto, device, precision)
         on_gpu = self.transformer.device.type != "cpu"
         if not on_gpu and precision == "fp32":
-            pack_linear(self.transformer)
+            rearrange_linear(self.transformer)
         self._head = _load_head(described, self.transformer.config.hidden_size)
         self._head.to(self.transformer.device).eval()
         self.dimensions: int = (

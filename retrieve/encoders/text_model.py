@@ -26,10 +26,6 @@ from retrieve.errors import BadVectors
 
 logger = logging.getLogger("retrieve")
 
-# Texts tokenised and sorted by length together: enough that batches have little padding, few enough that
-# their tokens take some tens of megabytes, whatever the size of a segment.
-CHUNK = 8192
-
 NO_TOKENS = "undefined, as the tokenizer makes nothing of it"
 
 Item = TypeVar("Item")
@@ -157,9 +153,9 @@ class TextModel(Generic[Back]):
         return rows
 
 
-def one_ahead(count: int, make: Callable[[slice], Item]) -> Iterator[Item]:
-    """What `make` makes of each chunk of `count` texts, the next while the caller works on the one before."""
-    chunks = [slice(start, start + CHUNK) for start in range(0, count, CHUNK)]
+def one_ahead(count: int, make: Callable[[slice], Item], size: int) -> Iterator[Item]:
+    """What `make` makes of `size` of `count` texts at a time, the next while the caller works on those before."""
+    chunks = [slice(start, min(start + size, count)) for start in range(0, count, size)]
     if len(chunks) <= 1:
         yield from map(make, chunks)
         return

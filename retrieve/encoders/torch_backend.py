@@ -6,7 +6,6 @@ filled with random numbers there, with a log line; here they are an error.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,8 @@ from numpy.typing import NDArray
 
 from retrieve.encoders.batches import BATCH_TOKENS, GPU_BATCH_TOKENS, Padded
 from retrieve.encoders.folder import ModelFolder, Module, pooling_modes
+from retrieve.encoders.inputs import model_inputs, to_device
+from retrieve.encoders.packed import PackedTransformer, can_pack
 from retrieve.encoders.pooling import mean_of_ranges
 from retrieve.errors import EncoderError
 
@@ -34,9 +35,9 @@ class TorchEncoder:
     """
 
     def __init__(
-        self, model: ModelFolder, device: str | None, precision: str = "fp32", *, packed: bool = True
+        self, model: ModelFolder, device: str | None, precision: str = "fp32", *, rearranged: bool = True
     ) -> None:
-        """`packed` rearranges float32 weights for a processor; what is traced is to be left as it is."""
+        """`rearranged`: float32 weights are laid out for the processor; what is traced is to be left as it is."""
         from transformers import AutoModel, AutoModelForTextEncoding
 
         # The encoder half of T5 and its like; AutoModel would bring the decoder too and ask for its input.
@@ -55,9 +56,11 @@ class TorchEncoder:
                 self.dimensions = module.get_embedding_dimension()
             self.head.append(module)
         on_gpu = self.transformer.device.type != "cpu"
-        if packed and not on_gpu and precision == "fp32":
-            pack_linear(self.transformer)
+        if rearranged and not on_gpu and precision == "fp32":
+            rearrange_linear(self.transformer)
+        self._packed = PackedTransformer(self.transformer) if can_pack(self.transformer) else None
         self.batch_tokens = GPU_BATCH_TOKENS if on_gpu else BATCH_TOKENS
+        self.fills = False
         self.environment: Mapping[str, str] = environment_of(self.transformer.device)
 
     def run(self, batches: Iterable[Padded]) -> Iterator[NDArray[np.float32]]:
@@ -76,14 +79,16 @@ class TorchEncoder:
     def _forward(self, batch: Padded) -> torch.Tensor:
         # Not around a `yield`: the mode would hold in the caller too.
         with torch.inference_mode():
-            inputs = model_inputs(self.transformer, batch)
-            hidden = self.transformer(**inputs).last_hidden_state.float()
+            if self._packed is not None:
+                hidden = self._packed(batch)
+            else:
+                hidden = self.transformer(**model_inputs(self.transformer, batch)).last_hidden_state.float()
             if batch.ranges is not None:
                 means = mean_of_ranges(hidden.cpu().numpy(), batch.ranges)
                 features = {"sentence_embedding": torch.from_numpy(means).to(hidden.device)}
             else:
-                features = {"token_embeddings": hidden, "attention_mask": inputs["attention_mask"]}
-                features = self._pooling(features)
+                mask = to_device(batch.mask, hidden.device)
+                features = self._pooling({"token_embeddings": hidden, "attention_mask": mask})
             for module in self.head:
                 features = module(features)
             vectors: torch.Tensor = features["sentence_embedding"]
@@ -130,22 +135,6 @@ def environment_of(device: torch.device) -> Mapping[str, str]:
     }
 
 
-def inputs_of(model: Any, batch: Padded) -> dict[str, NDArray[np.int64]]:
-    """The arrays (B,T) of a batch by the names the model takes them under; token types only where it has them."""
-    inputs = {"input_ids": batch.ids, "attention_mask": batch.mask}
-    if "token_type_ids" in inspect.signature(model.forward).parameters:
-        inputs["token_type_ids"] = batch.types
-    return inputs
-
-
-def model_inputs(model: Any, batch: Padded) -> dict[str, torch.Tensor]:
-    """The tensors of a batch on the model's device, by way of pinned memory if that is a GPU."""
-    tensors = {name: torch.from_numpy(array) for name, array in inputs_of(model, batch).items()}
-    if model.device.type != "cuda":
-        return tensors
-    return {name: tensor.pin_memory().to(model.device, non_blocking=True) for name, tensor in tensors.items()}
-
-
 def check_finite(module: torch.nn.Module, folder: Path) -> None:
     """Raise `EncoderError` naming the first weight that holds NaN or infinity."""
     for name, weights in module.named_parameters():
@@ -153,7 +142,7 @@ def check_finite(module: torch.nn.Module, folder: Path) -> None:
             raise EncoderError(f"{folder}: weight {name} holds NaN or infinite values: the file is damaged")
 
 
-def pack_linear(module: torch.nn.Module) -> None:
+def rearrange_linear(module: torch.nn.Module) -> None:
     """Let oneDNN multiply, which takes all of a processor's instructions whoever made it; MKL does so on Intel's."""
     from torch.utils.mkldnn import MkldnnLinear
 
@@ -163,7 +152,7 @@ def pack_linear(module: torch.nn.Module) -> None:
         if type(child) is torch.nn.Linear:
             setattr(module, name, MkldnnLinear(child, torch.float32).eval())
         else:
-            pack_linear(child)
+            rearrange_linear(child)
 
 
 def _load_module(module: Module, width: int) -> Any:

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieve.errors import IndexCorrupt
-from retrieve.files import checksum_bytes, checksum_file, read_array, seal_folder, sync_folder, write_array
+from retrieve.files import checksum_bytes, checksum_file, publish_folder, read_array, sync_folder, write_array
 
 KEY = np.dtype("V16")
 _FLOAT = np.dtype(np.float16)
@@ -139,7 +139,7 @@ def _make_space(root: Path, space: Space) -> None:
     try:
         (building / "shards").mkdir(parents=True)
         (building / "space.json").write_bytes(space.canonical())
-        seal_folder(building, folder)
+        publish_folder(building, folder)
         sync_folder(root)
     except OSError:
         if not folder.is_dir():  # else another process was quicker
@@ -158,7 +158,7 @@ def _seal_shard(building: Path, shard: Path, dimensions: int) -> None:
             shard.rename(aside)
         shutil.rmtree(aside, ignore_errors=True)  # what is left of it is for the next prune
     try:
-        seal_folder(building, shard)
+        publish_folder(building, shard)
     except OSError:
         if damage(shard, dimensions) is not None:  # else another process wrote the same meanwhile
             raise

@@ -191,8 +191,7 @@ def _find_maxima(scores: Array, maxima: Float64s) -> None:
         maxima[chunk] = max(max(a, b), max(c, d))
     maxima[whole:] = -np.inf
     for i in range(whole * _CHUNK, len(scores)):
-        if scores[i] > maxima[whole]:
-            maxima[whole] = scores[i]
+        maxima[whole] = max(maxima[whole], scores[i])
 
 
 @njit(nogil=True, cache=True)
@@ -271,9 +270,7 @@ def _room(k: int, rows: int) -> int:
 
 
 @njit(nogil=True, cache=True)
-def best_groups(
-    scores: Array, k: int, groups: UInt32s, live: Bools, floor: float
-) -> tuple[Float64s, Int64s]:
+def best_groups(scores: Array, k: int, groups: UInt32s, live: Bools, floor: float) -> tuple[Float64s, Int64s]:
     """Scores and rows of the k best groups above the floor, rows rising."""
     room = _room(k, len(scores))
     kept_scores, kept_rows = np.empty(room, np.float64), np.empty(room, np.int64)
@@ -311,9 +308,7 @@ def best_bm25(
             if len(live) > 0:
                 for i in range(len(part)):
                     part[i] = part[i] if live[first_row + i] else 0.0
-            n, threshold = _choose(
-                part, first_row, k, groups, live[:0], threshold, kept_scores, kept_rows, n
-            )
+            n, threshold = _choose(part, first_row, k, groups, live[:0], threshold, kept_scores, kept_rows, n)
             part[:] = 0.0
     n = _sift(k, groups, kept_scores, kept_rows, n)
     return kept_scores[:n], kept_rows[:n]

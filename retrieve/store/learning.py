@@ -18,7 +18,7 @@ import numpy.typing as npt
 import xxhash
 
 from retrieve.errors import IndexCorrupt
-from retrieve.files import checksum_bytes, remove_folder, seal_folder
+from retrieve.files import checksum_bytes, publish_folder, remove_folder
 from retrieve.index.stored import StoredVectors
 from retrieve.recipe import Recipe
 from retrieve.store.manifest import FileEntry, Trained
@@ -111,7 +111,7 @@ def _seal(
         building.mkdir()
         for name, data in files.items():
             (building / name).write_bytes(data)
-        seal_folder(building, folder / digest)
+        publish_folder(building, folder / digest)
     entries = {name: FileEntry(size=len(files[name]), checksum=checksums[name]) for name in checksums}
     factory = recipe.dense.factory if recipe.dense is not None and FAISS in files else ""
     return Trained(digest=digest, factory=factory, sample=sample, files=entries)

@@ -248,7 +248,7 @@ def test_a_disk_that_refuses_is_one_warning(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(vector_shards, "seal_folder", full)
+        patch.setattr(vector_shards, "publish_folder", full)
         add(cache, ["b"])
         add(cache, ["c"])
     assert len(warnings(caplog)) == 1

@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 from tiny_models import WORDS, tiny_encoder_folder, write_json
 
+from retrieve.encoders.batches import Padded
 from retrieve.encoders.graphs import calibration_texts, is_whole
+from retrieve.encoders.late import Late
 from retrieve.encoders.load import load_encoder
 from retrieve.encoders.machine import Machine
 from retrieve.errors import EncoderError
@@ -53,6 +55,39 @@ def test_every_pooling_is_that_of_torch(tmp_path: Path, pooling: str) -> None:
     torch = load_encoder(str(folder), backend="torch").encode_queries(TEXTS).vectors
     found = load_encoder(str(folder), backend="openvino", precision="fp32").encode_queries(TEXTS).vectors
     np.testing.assert_allclose(found, torch, atol=1e-4)
+
+
+@pytest.mark.usefixtures("own_cache", "real_machine")
+def test_a_collection_makes_few_shapes_of_batches(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kernels are kept by shape. Rows and columns that fill a batch up change nothing, late chunking included."""
+    from retrieve.encoders import feed, openvino_backend
+
+    shapes: list[tuple[int, ...]] = []
+    inputs = openvino_backend.OpenVINOEncoder._inputs
+
+    def seen(self: openvino_backend.OpenVINOEncoder, batch: Padded) -> dict[str, np.ndarray]:
+        shapes.append(batch.ids.shape)
+        return inputs(self, batch)
+
+    monkeypatch.setattr(openvino_backend.OpenVINOEncoder, "_inputs", seen)
+    monkeypatch.setattr(openvino_backend, "BATCH_TOKENS", 100)
+    monkeypatch.setattr(feed, "CHUNK", 35)
+    texts = [" ".join(WORDS[start % 60 :][: 1 + start % 40]) for start in range(130)]
+    torch = load_encoder(str(folder), backend="torch", precision="fp32")
+    encoder = load_encoder(str(folder), backend="openvino", precision="fp32", cache=tmp_path / "vectors")
+    expected = torch.encode_documents(texts).vectors
+    np.testing.assert_allclose(encoder.encode_documents(texts).vectors, expected, atol=2e-3)
+    assert len(shapes) > 30
+    assert len(set(shapes)) <= 8
+    shapes.clear()
+    windows = [Late(text, np.array([[0, len(text) // 2], [len(text) // 2, len(text)]])) for text in texts]
+    expected = torch.encode_late(windows).vectors
+    np.testing.assert_allclose(encoder.encode_late(windows).vectors, expected, atol=2e-3)
+    assert len(set(shapes)) <= 8
+    encoder.encode_queries(["law"])
+    assert shapes[-1] == (1, 8)
 
 
 @pytest.mark.usefixtures("own_cache", "real_machine")

@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from tiny_models import tiny_bare_folder, tiny_masked_lm_folder, tiny_sparse_folder, write_json
 
-from retrieve.encoders import text_model
+from retrieve.encoders import feed
 from retrieve.encoders.batches import Padded
 from retrieve.encoders.impacts import impact_scale, quantize_impacts
 from retrieve.encoders.load import load_encoder
@@ -125,7 +125,7 @@ def test_rows_are_in_order_whatever_the_chunk(
     one_by_one = np.concatenate(
         [dense(encoder.encode_documents([text]), encoder.dimensions) for text in TEXTS]
     )
-    monkeypatch.setattr(text_model, "CHUNK", 3)
+    monkeypatch.setattr(feed, "CHUNK", 3)
     seen: list[tuple[int, int]] = []
     rows = encoder.encode_documents(TEXTS, progress=lambda texts, tokens: seen.append((texts, tokens)))
     np.testing.assert_allclose(dense(rows, encoder.dimensions), one_by_one, rtol=1e-4, atol=1e-5)
