@@ -241,7 +241,7 @@ class Index:
             raise UsageError("search wants a query text, a vector, or both")
         vectors = None if vector is None else query_vector(vector)
         if query is None and "using" not in options:
-            options["using"] = [name for name in self.recipe.views if name in VECTOR_VIEWS] or "dense"
+            options["using"] = [name for name in self.recipe.views if name in VECTOR_VIEWS] or None
         return self._search_texts([query], k, vectors, where, options)[0]
 
     def search_many(

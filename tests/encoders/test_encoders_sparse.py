@@ -15,11 +15,10 @@ from tiny_models import tiny_bare_folder, tiny_masked_lm_folder, tiny_sparse_fol
 
 from retrieve.encoders import feed
 from retrieve.encoders.batches import Padded
-from retrieve.encoders.impacts import impact_scale, quantize_impacts
 from retrieve.encoders.load import load_encoder
 from retrieve.encoders.sparse import SparseRows, SparseTextEncoder, load_sparse_encoder
 from retrieve.encoders.sparse_folder import read_sparse_folder
-from retrieve.errors import BadVectors, DimensionMismatch, EncoderError, UsageError
+from retrieve.errors import BadVectors, DimensionMismatch, EncoderError
 
 TEXTS = [
     "the law of the court",
@@ -280,31 +279,3 @@ def test_winners_beyond_the_dimensions_are_refused_when_loaded(copy: Callable[[s
     change(folder / "1_WinnerTakeAll" / "config.json", winners=65)
     with pytest.raises(EncoderError, match="winners is 65, wanted 1 to 64"):
         load_sparse_encoder(str(folder), device="cpu").encode_queries(["law"])
-
-
-def test_impacts_are_linear_and_clipping_is_counted() -> None:
-    weights = np.array([1e-6, 0.01, 0.5, 1.0, 2.0, 2.5, 2.6], np.float32)
-    scale = impact_scale(weights[:5])
-    assert scale == pytest.approx(254 / 2.5)
-    values, clipped = quantize_impacts(weights, scale)
-    assert values.dtype == np.uint32
-    assert values.tolist() == [1, 1, 51, 102, 203, 254, 254]
-    assert clipped == 1
-    generator = np.random.default_rng(0)
-    many = generator.gamma(1.0, 0.5, 10_000).astype(np.float32) + np.float32(1e-9)
-    scale = impact_scale(many)
-    values, clipped = quantize_impacts(many, scale)
-    assert clipped == 0
-    large = many * scale >= 1
-    assert (abs(values[large] / scale - many[large]) <= 0.5 / scale + 1e-6).all()
-
-
-def test_impacts_of_what_is_no_weight_are_refused() -> None:
-    for bad in (0.0, -1.0, np.nan, np.inf):
-        with pytest.raises(BadVectors):
-            quantize_impacts(np.array([1, bad], np.float32), 10.0)
-        with pytest.raises(UsageError):
-            quantize_impacts(np.ones(1, np.float32), bad)
-    for sample in ([], [0.0], [np.inf]):
-        with pytest.raises(BadVectors):
-            impact_scale(np.array(sample, np.float32))

@@ -1,0 +1,134 @@
+"""SPLADE and token-level UHD as views of an index, against sentence-transformers' own codes and sums over them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tiny_models import WORDS, tiny_sparse_folder
+
+from retrieve import Document, Index
+from retrieve.errors import UsageError
+from retrieve.index.codes import Codes
+from retrieve.index.counted import Counted, CountedBuilder
+from retrieve.retrievers.uhd import UHDView
+from retrieve.retrievers.views import NoScores
+from retrieve.store.sparse import ImpactTaker
+
+SCALE = 100
+
+
+@pytest.fixture(scope="module")
+def splade(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_sparse_folder(tmp_path_factory.mktemp("splade") / "model")
+
+
+@pytest.fixture(scope="module")
+def token(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    settings = {"level": "token", "dimensions": 128, "winners": 6, "query_winners": 3, "cap": 20}
+    return tiny_sparse_folder(tmp_path_factory.mktemp("token") / "model", **settings)
+
+
+def _documents(count: int = 40) -> list[Document]:
+    """Short texts of words the models know; every eighth repeats the one before, so that scores tie."""
+    draw = np.random.default_rng(3)
+    texts = [" ".join(draw.choice(WORDS, 7)) for _ in range(count)]
+    texts[8::8] = texts[7:-1:8]
+    return [Document(f"d{number:03}", text, "", {"number": number}) for number, text in enumerate(texts)]
+
+
+def _recipe(**view: Any) -> dict[str, Any]:
+    return {"name": "sparse", "segments": {"passages": 15}, **view}
+
+
+def _weights(folder: Path, texts: list[str], *, query: bool) -> Any:
+    from sentence_transformers import SparseEncoder
+
+    model = SparseEncoder(str(folder), trust_remote_code=True, device="cpu")
+    found = model.encode_query(texts) if query else model.encode_document(texts)
+    return found.to_dense().numpy().astype(np.float64)
+
+
+def test_splade_scores_are_sums_of_impacts(tmp_path: Path, splade: Path) -> None:
+    """In three segments, with deletions and merged; equal texts tie and stand in the order of their ids."""
+    rows = _documents()
+    with Index.create(tmp_path / "a.index", _recipe(splade={"model": str(splade), "scale": SCALE})) as index:
+        with index.writer() as writer:
+            writer.add(rows)
+        assert index.info()["segments"] == 3
+        with index.writer() as writer:
+            writer.delete(["d003", "d020"])
+        query = "heat flow in the boundary layer"
+        impacts = np.rint(_weights(splade, [row.text for row in rows], query=False) * SCALE)
+        wanted = impacts @ _weights(splade, [query], query=True)[0] / SCALE
+        for _ in range(2):
+            hits = index.search(query, k=100)
+            assert len(hits) == 38
+            assert [hit.score for hit in hits] == pytest.approx(
+                [wanted[int(hit.doc_id[1:])] for hit in hits], rel=2e-2
+            )
+            assert hits == sorted(hits, key=lambda hit: (-hit.score, hit.doc_id))
+            index.merge()
+        explained = index.explain(query, hits[0].doc_id)["views"]["splade"]
+        assert sum(term["contribution"] for term in explained["terms"]) == pytest.approx(hits[0].score)
+        report = index.info()["sparse"]["splade"]
+        assert report["nonzeros_per_passage"] == pytest.approx((impacts > 0).sum(axis=1).mean(), rel=0.02)
+        assert index.verify() == []
+        with pytest.raises(UsageError, match="vector"):
+            index.search(vector=np.ones(8))
+
+
+def test_large_impacts_are_kept_whole() -> None:
+    """Beyond a byte, zero after rounding, and the order of the vocabulary's strings."""
+    taker = ImpactTaker(["zebra", "ant", "bee"], scale=1000)
+    starts = np.array([0, 3, 3, 4])
+    taker.take(starts, np.array([0, 1, 2, 1], np.uint32), np.array([0.4, 0.0004, 3.2, 0.254], np.float32))
+    postings = taker.finish()
+    assert list(postings.terms) == ["ant", "bee", "zebra"]
+    found = [postings.impact_scores(np.array([term]), np.ones(1)).tolist() for term in range(3)]
+    assert found == [[0, 0, 254], [3200, 0, 0], [400, 0, 0]]
+
+
+def test_token_level_codes_are_counted(tmp_path: Path, token: Path) -> None:
+    rows = _documents()
+    recipe = _recipe(bm25={}, uhd={"model": str(token), "level": "token"})
+    with Index.create(tmp_path / "a.index", recipe) as index:
+        with index.writer() as writer:
+            writer.add(rows)
+        query = "heat flow in the boundary layer"
+        codes = _weights(token, [row.text for row in rows], query=False)
+        wanted = codes @ _weights(token, [query], query=True)[0]
+        hits = index.search(query, k=100, using="uhd")
+        expected = sorted(
+            ((row.id, float(count)) for row, count in zip(rows, wanted, strict=True) if count),
+            key=lambda item: (-item[1], item[0]),
+        )
+        assert [(hit.doc_id, hit.score) for hit in hits] == expected
+        assert index.info()["sparse"]["uhd"]["nonzeros_per_passage"] == pytest.approx(
+            codes.sum(axis=1).mean()
+        )
+        index.merge()
+        assert index.search(query, k=100, using="uhd") == hits
+        assert index.verify() == []
+        with pytest.raises(UsageError, match="vector"):
+            index.search(vector=np.ones(8))
+
+
+def test_a_query_without_winners_has_no_hits() -> None:
+    """Among others in a batch, and only where it has none in any segment."""
+    arrays: dict[str, Any] = {}
+    builder = CountedBuilder(10, "small", arrays.__setitem__)
+    builder.add(Codes(np.array([0, 2, 4]), np.array([1, 2, 2, 7], np.uint32)))
+    builder.finish()
+
+    class _Segment:
+        codes = Counted.from_arrays(arrays)
+
+    class _Snapshot:
+        segments = (_Segment(),)
+
+    queries = Codes(np.array([0, 1, 1, 2]), np.array([2, 7], np.uint32))
+    found = UHDView(_Snapshot()).scores([queries])  # type: ignore[arg-type]
+    assert [isinstance(scores, NoScores) for scores in found] == [False, True, False]
