@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from figures import check
+from seismic_peer import installed, measure_seismic
 
 from retrieve import Index
 from retrieve.bench import bench
@@ -29,6 +30,7 @@ COLLECTIONS = ("scifact", "vaswani-npl")
 MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 SEEDS = (0, 1, 2, 3)
 EXACT = "dense float32"
+PEERED = "uhd n 8192 m 512"
 
 
 class Form(NamedTuple):
@@ -206,9 +208,14 @@ def main() -> int:
         for collection in COLLECTIONS:
             exact = 1.0
             for number, form in enumerate(forms(arguments.head, token)):
-                rows.append(measure(collection, form, Path(place) / f"{collection}-{number}.index"))
+                built = Path(place) / f"{collection}-{number}.index"
+                rows.append(measure(collection, form, built))
                 exact = rows[-1]["nDCG@10"] if form.name == EXACT else exact
                 show(rows[-1], exact)
+                if form.name == PEERED and installed():
+                    folder = Path(os.environ["RETRIEVE_DATA"]) / collection
+                    rows.append(measure_seismic(folder, built, f"Seismic on {PEERED}"))
+                    show(rows[-1], exact)
             missed += goals(rows, collection)
     if arguments.json:
         command = "python eval/uhd.py" + " --token" * arguments.token + " --head FOLDER" * len(arguments.head)
