@@ -303,10 +303,11 @@ def best_bm25(
     room = _room(k, len(lengths))
     kept_scores, kept_rows = np.empty(room, np.float64), np.empty(room, np.int64)
     n, threshold = 0, 0.0
-    scores = np.zeros(min(BLOCK, len(lengths)), np.float64)
+    scores = np.empty(min(BLOCK, len(lengths)), np.float64)
     for block in range(len(blocks.block_starts) - 1):
         first_row = block * BLOCK
         part = scores[: len(lengths) - first_row]
+        part[:] = 0.0
         if _score_block(blocks, block, lengths, columns, table, term_ids, weights, base, slope, part):
             if len(live) > 0:
                 for i in range(len(part)):
@@ -314,6 +315,5 @@ def best_bm25(
             n, threshold = _choose(
                 part, first_row, k, groups, live[:0], threshold, kept_scores, kept_rows, n
             )
-            part[:] = 0.0
     n = _sift(k, groups, kept_scores, kept_rows, n)
     return kept_scores[:n], kept_rows[:n]
