@@ -86,6 +86,17 @@ def count_rows(
 
 
 @njit(nogil=True, cache=True)
+def find_repeated(term_ids: UInt32s, starts: Int64s, seen: Int64s) -> int:
+    """The place of a term that its row had already, or -1; `seen` (V,) must be -1 everywhere at first."""
+    for row in range(len(starts) - 1):
+        for i in range(starts[row], starts[row + 1]):
+            if seen[term_ids[i]] == row:
+                return np.int64(i)  # type: ignore[return-value]
+            seen[term_ids[i]] = row
+    return np.int64(-1)  # type: ignore[return-value]
+
+
+@njit(nogil=True, cache=True)
 def count_terms(terms: UInt32s, counts: Int64s) -> None:
     """counts[term] += 1 for each pair."""
     for i in range(len(terms)):

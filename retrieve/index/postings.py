@@ -30,6 +30,7 @@ from retrieve.index.blocks import (
     count_marked,
     count_rows,
     count_terms,
+    find_repeated,
     pack_pairs,
     row_blocks,
     unpack_block,
@@ -67,13 +68,7 @@ class Postings:
         out. Linear in T; beside the arguments it holds about six bytes per posting and eight per pair of a block.
         Raises ValueError if a term id is not in the vocabulary or the starts do not cover the occurrences.
         """
-        ids, bounds = frozen(np.asarray(term_ids, np.uint32)), frozen(np.asarray(starts, np.int64))
-        if len(bounds) == 0 or bounds[0] != 0 or bounds[-1] != len(ids) or (np.diff(bounds) < 0).any():
-            raise ValueError(
-                f"starts must rise from 0 to the {len(ids)} occurrences, one more than there are rows"
-            )
-        if len(ids) and int(ids.max()) >= len(vocabulary):
-            raise ValueError(f"term id {ids.max()} in a vocabulary of {len(vocabulary)}")
+        ids, bounds = _checked_rows(vocabulary, term_ids, starts)
         assembly = _Assembly(vocabulary)
         slots = np.empty(len(vocabulary), np.int64)
         for first, end in row_blocks(len(bounds) - 1):
@@ -84,6 +79,35 @@ class Postings:
             size = count_rows(ids, rows, slots, pair_starts, terms, frequencies)
             assembly.add_block(pair_starts, terms[:size], frequencies[:size])
         return assembly.finish(np.diff(bounds).astype(np.uint32))
+
+    @classmethod
+    def build_weighted(
+        cls, vocabulary: SortedStrings, term_ids: UInt32s, impacts: UInt32s, starts: Int64s
+    ) -> Postings:
+        """What `build` gives for rows in which term_ids[i] occurs impacts[i] times, without repeating it so often.
+
+        `term_ids` and `impacts` (T,) uint32, `starts` (rows+1,) int64 as for `build`; a term stands in a row at most
+        once, an impact is at least 1. A row's length is the sum of its impacts. Raises ValueError as `build` does,
+        and for an impact of 0, a term twice in a row, or a length beyond 32 bits.
+        """
+        ids, bounds = _checked_rows(vocabulary, term_ids, starts)
+        values = frozen(np.asarray(impacts, np.uint32))
+        if len(values) != len(ids) or not values.all():
+            raise ValueError(f"{len(values)} impacts for {len(ids)} terms: wanted as many, each at least 1")
+        twice = find_repeated(ids, bounds, np.full(len(vocabulary), -1, np.int64))
+        if twice >= 0:
+            raise ValueError(f"term id {ids[twice]} stands twice in a row: wanted its impacts added up")
+        total = np.zeros(len(values) + 1, np.uint64)
+        np.cumsum(values, out=total[1:])
+        lengths = np.diff(total[bounds])
+        if len(lengths) and int(lengths.max()) >= 1 << 32:
+            raise ValueError(f"a row of length {lengths.max()}: at most {(1 << 32) - 1} fits")
+        assembly = _Assembly(vocabulary)
+        for first, end in row_blocks(len(bounds) - 1):
+            rows = bounds[first : end + 1]
+            part = slice(int(rows[0]), int(rows[-1]))
+            assembly.add_block(rows - rows[0], ids[part], values[part])
+        return assembly.finish(lengths.astype(np.uint32))
 
     def arrays(self) -> dict[str, Array]:
         """Every array under its stored name."""
@@ -190,8 +214,10 @@ class Postings:
             raise ValueError(
                 f"{len(ids)} term ids up to {max(ids, default=-1)}, {len(factors)} weights, {len(self.terms)} terms"
             )
-        known = ids >= 0
-        return frozen(ids[known]), frozen(factors[known])
+        if len(ids) and int(ids.min()) < 0:
+            known = ids >= 0
+            ids, factors = ids[known], factors[known]
+        return frozen(ids), frozen(factors)
 
     def deleted_frequencies(self, deleted: Bools) -> tuple[Int64s, Int64s]:
         """Which terms the deleted rows hold, and in how many of them: term ids rising, counts ≥ 1, both int64.
@@ -204,6 +230,17 @@ class Postings:
         count_marked(self._blocks, frozen(np.asarray(deleted, np.bool_)), counts)
         terms = np.flatnonzero(counts)
         return terms, counts[terms]
+
+
+def _checked_rows(vocabulary: SortedStrings, term_ids: UInt32s, starts: Int64s) -> tuple[UInt32s, Int64s]:
+    ids, bounds = frozen(np.asarray(term_ids, np.uint32)), frozen(np.asarray(starts, np.int64))
+    if len(bounds) == 0 or bounds[0] != 0 or bounds[-1] != len(ids) or (np.diff(bounds) < 0).any():
+        raise ValueError(
+            f"starts must rise from 0 to the {len(ids)} occurrences, one more than there are rows"
+        )
+    if len(ids) and int(ids.max()) >= len(vocabulary):
+        raise ValueError(f"term id {ids.max()} in a vocabulary of {len(vocabulary)}")
+    return ids, bounds
 
 
 def _norm(k1: float, b: float, average_length: float) -> tuple[float, float]:

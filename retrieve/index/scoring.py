@@ -191,7 +191,8 @@ def _find_maxima(scores: Array, maxima: Float64s) -> None:
         maxima[chunk] = max(max(a, b), max(c, d))
     maxima[whole:] = -np.inf
     for i in range(whole * _CHUNK, len(scores)):
-        maxima[whole] = max(maxima[whole], scores[i])
+        if scores[i] > maxima[whole]:
+            maxima[whole] = scores[i]
 
 
 @njit(nogil=True, cache=True)
@@ -270,7 +271,9 @@ def _room(k: int, rows: int) -> int:
 
 
 @njit(nogil=True, cache=True)
-def best_groups(scores: Array, k: int, groups: UInt32s, live: Bools, floor: float) -> tuple[Float64s, Int64s]:
+def best_groups(
+    scores: Array, k: int, groups: UInt32s, live: Bools, floor: float
+) -> tuple[Float64s, Int64s]:
     """Scores and rows of the k best groups above the floor, rows rising."""
     room = _room(k, len(scores))
     kept_scores, kept_rows = np.empty(room, np.float64), np.empty(room, np.int64)
@@ -300,15 +303,17 @@ def best_bm25(
     room = _room(k, len(lengths))
     kept_scores, kept_rows = np.empty(room, np.float64), np.empty(room, np.int64)
     n, threshold = 0, 0.0
-    scores = np.zeros(min(BLOCK, len(lengths)), np.float64)
+    scores = np.empty(min(BLOCK, len(lengths)), np.float64)
     for block in range(len(blocks.block_starts) - 1):
         first_row = block * BLOCK
         part = scores[: len(lengths) - first_row]
+        part[:] = 0.0
         if _score_block(blocks, block, lengths, columns, table, term_ids, weights, base, slope, part):
             if len(live) > 0:
                 for i in range(len(part)):
                     part[i] = part[i] if live[first_row + i] else 0.0
-            n, threshold = _choose(part, first_row, k, groups, live[:0], threshold, kept_scores, kept_rows, n)
-            part[:] = 0.0
+            n, threshold = _choose(
+                part, first_row, k, groups, live[:0], threshold, kept_scores, kept_rows, n
+            )
     n = _sift(k, groups, kept_scores, kept_rows, n)
     return kept_scores[:n], kept_rows[:n]

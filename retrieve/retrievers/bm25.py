@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from retrieve.index.bm25 import bm25_idf
-from retrieve.retrievers.pool import FloatArray
-from retrieve.retrievers.views import ExactScores, NoScores, ViewScores
+from retrieve.retrievers.pool import FloatArray, Pool, Scope, merge
+from retrieve.retrievers.views import NoScores, ViewScores
 from retrieve.store.segment import IntArray
 from retrieve.store.snapshot import Snapshot
 from retrieve.text.analyze import Analyzer
@@ -54,14 +54,41 @@ class BM25View:
         weighted = self.weigh(text)
         if not (weighted.frequencies > 0).any() or self.average_length == 0:
             return NoScores()
-        arrays = [
-            segment.postings.bm25_scores(
-                np.where(weighted.frequencies > 0, rows, -1),
-                weighted.weights,
-                k1=self.k1,
-                b=self.b,
-                average_length=self.average_length,
+        return BM25Scores(self, self._snapshot, weighted)
+
+    def parameters(self) -> dict[str, float]:
+        """What the kernels take beside terms and weights."""
+        return {"k1": self.k1, "b": self.b, "average_length": self.average_length}
+
+
+class BM25Scores:
+    """One query's BM25 scores: the best are chosen while they are computed, all are written down only if asked for."""
+
+    def __init__(self, view: BM25View, snapshot: Snapshot, weighted: Weighted) -> None:
+        self._snapshot = snapshot
+        self._weights = weighted.weights
+        self._rows = [np.where(weighted.frequencies > 0, rows, -1) for rows in weighted.rows]
+        self._parameters = view.parameters()
+        self._all: dict[int, FloatArray] = {}
+
+    def top(self, depth: int, scope: Scope) -> Pool:
+        """Exact, ties by document id."""
+        parts = []
+        for number, segment in enumerate(self._snapshot.segments):
+            chosen, _, best = segment.postings.bm25_top(
+                self._rows[number],
+                self._weights,
+                depth,
+                groups=segment.document_of if scope.unit == "document" else None,
+                live=scope.passages[number],
+                **self._parameters,
             )
-            for segment, rows in zip(self._snapshot.segments, weighted.rows, strict=True)
-        ]
-        return ExactScores(self._snapshot, arrays, floor=0.0)
+            parts.append((number, chosen, best))
+        return merge(self._snapshot, parts, depth, scope.unit)
+
+    def at(self, segment: int, rows: IntArray) -> FloatArray:
+        """Scores of rows; those of a segment are computed together."""
+        if segment not in self._all:
+            postings = self._snapshot.segments[segment].postings
+            self._all[segment] = postings.bm25_scores(self._rows[segment], self._weights, **self._parameters)
+        return self._all[segment][rows]

@@ -155,9 +155,10 @@ class Searcher:
 
     def _rank_one(self, scores: dict[str, ViewScores]) -> Ranking:
         options = self.options
-        tops = {
-            name: view.top(max(options.depth, options.reach), self._scope) for name, view in scores.items()
-        }
+        # BM25 alone is exact and in the order of the answer: whatever its depth, its best are the beginning.
+        alone = options.views == ("bm25",) and options.aggregate in ("max", "first")
+        depth = options.reach if alone else max(options.depth, options.reach)
+        tops = {name: view.top(depth, self._scope) for name, view in scores.items()}
         pools = {
             name: aggregate_pool(self.snapshot, scores[name], top, options.aggregate)
             for name, top in tops.items()

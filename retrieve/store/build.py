@@ -7,6 +7,7 @@ id is a hash of what goes in (recipe, encoder, what was learned, documents), so 
 from __future__ import annotations
 
 from array import array
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -80,22 +81,29 @@ def row_key(doc_id: str, hashes: Fingerprints, vectors: StoredVectors | None) ->
 
 
 def build_postings(texts: Iterable[str], analyzer: Analyzer) -> Postings:
-    """Analyse passages in row order into an inverted index. Term ids are by sorted term, not by first sight."""
-    numbers: dict[str, int] = {}
+    """Analyse passages in row order into an inverted index."""
+    return invert(map(analyzer.terms, texts))
+
+
+def invert(rows: Iterable[Sequence[str]]) -> Postings:
+    """An inverted index of rows of terms. Term ids are by sorted term, not by first sight."""
+    numbers: defaultdict[str, int] = defaultdict()
+    numbers.default_factory = numbers.__len__
     stream = array("I")
     starts = array("q", [0])
-    for text in texts:
-        stream.extend([numbers.setdefault(term, len(numbers)) for term in analyzer.terms(text)])
+    for terms in rows:
+        stream.extend(map(numbers.__getitem__, terms))
         starts.append(len(stream))
     vocabulary = sorted(numbers)
     renumber = np.empty(len(vocabulary), dtype=np.uint32)
-    for new, term in enumerate(vocabulary):
-        renumber[numbers[term]] = new
+    renumber[np.fromiter(map(numbers.__getitem__, vocabulary), np.int64, len(vocabulary))] = np.arange(
+        len(vocabulary), dtype=np.uint32
+    )
     occurrences = np.frombuffer(stream, dtype=np.uint32) if stream else np.empty(0, dtype=np.uint32)
-    occurrences[:] = renumber[occurrences]
-    terms = SortedStrings.build(vocabulary)
+    np.take(renumber, occurrences, out=occurrences, mode="clip")  # in place: "raise" would go through a copy
+    table = SortedStrings.build(vocabulary)
     del numbers, vocabulary  # inverting is the peak of a build's memory
-    return Postings.build(terms, occurrences, np.frombuffer(starts, dtype=np.int64))
+    return Postings.build(table, occurrences, np.frombuffer(starts, dtype=np.int64))
 
 
 def create_vectors(building: Path, form: VectorForm, rows: int, dimensions: int) -> StoredVectors:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from retrieve.errors import IndexCorrupt
 from retrieve.index.bm25 import bm25_idf
 from retrieve.index.postings import Postings, merge_postings
+from retrieve.index.select import select_top
 from retrieve.index.strings import SortedStrings
 
 Rows = list[list[str]]
@@ -268,3 +269,96 @@ def test_idf_is_positive_and_lucenes() -> None:
         [math.log(22), math.log(1 + 9.5 / 1.5), math.log(1 + 0.5 / 10.5)]
     )
     assert (bm25_idf(np.arange(11), 10) > 0).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows_of_words)
+def test_weighted_rows_are_rows_with_repetitions(rows: Rows) -> None:
+    vocabulary = SortedStrings.build(sorted({word for row in rows for word in row}))
+    counts = [Counter(row) for row in rows]
+    ids = vocabulary.find_many([word for count in counts for word in count]).astype(np.uint32)
+    impacts = np.array([n for count in counts for n in count.values()], np.uint32)
+    starts = np.cumsum([0, *map(len, counts)], dtype=np.int64)
+    equal(Postings.build_weighted(vocabulary, ids, impacts, starts), index(rows))
+
+
+@pytest.mark.parametrize(
+    ("ids", "impacts", "starts", "said"),
+    [
+        ([0, 1], [3], [0, 2], "1 impacts for 2 terms"),
+        ([0, 1], [3, 0], [0, 2], "each at least 1"),
+        ([0, 1, 0], [3, 1, 1], [0, 3], "term id 0 stands twice"),
+        ([0, 1], [2**32 - 1, 1], [0, 2], "a row of length 4294967296"),
+        ([0, 2], [1, 1], [0, 2], "term id 2"),
+    ],
+)
+def test_weighted_rows_refused(ids: list[int], impacts: list[int], starts: list[int], said: str) -> None:
+    vocabulary = SortedStrings.build(["a", "b"])
+    with pytest.raises(ValueError, match=said):
+        Postings.build_weighted(
+            vocabulary, np.array(ids, np.uint32), np.array(impacts, np.uint32), np.array(starts)
+        )
+
+
+def many_rows(rows: int, seed: int) -> tuple[Postings, np.ndarray]:
+    """Rows of 0 to 4 words out of 30, some with large frequencies, over several blocks; and their counts (rows,30)."""
+    random = np.random.default_rng(seed)
+    dense = np.zeros((rows, 30), np.uint32)
+    places = np.repeat(np.arange(rows), random.integers(0, 5, rows))
+    values = random.choice([1, 1, 1, 2, 17, 254, 255, 256, 5_000], len(places))
+    np.maximum.at(dense, (places, (30 * random.random(len(places)) ** 2).astype(int)), values)
+    at = np.nonzero(dense)
+    starts = np.searchsorted(at[0], np.arange(rows + 1))
+    vocabulary = SortedStrings.build(f"w{i:02}" for i in range(30))
+    return Postings.build_weighted(vocabulary, at[1].astype(np.uint32), dense[at], starts), dense
+
+
+def test_impacts_are_a_matrix_product() -> None:
+    postings, dense = many_rows(BLOCK + 900, seed=2)
+    ids = np.array([29, -1, 0, 7, 3], np.int64)
+    weights = np.array([3, 5, 1, 254, 77], float)
+    expected = dense[:, [29, 0, 7, 3]].astype(np.int64) @ np.array([3, 1, 254, 77])
+    assert postings.impact_scores(ids, weights).tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("k", [1, 10, 1_000, 200_000])
+@pytest.mark.parametrize("grouped", [False, True])
+@pytest.mark.parametrize("masked", [False, True])
+def test_the_best_are_those_of_all_scores(k: int, grouped: bool, masked: bool) -> None:
+    postings, dense = many_rows(2 * BLOCK + 900, seed=4)
+    random = np.random.default_rng(k)
+    how = {"k1": 0.9, "b": 0.4, "average_length": float(postings.lengths.mean())}
+    groups = np.cumsum(random.random(postings.rows) < 0.02, dtype=np.uint32) if grouped else None
+    live = random.random(postings.rows) < 0.5 if masked else None
+    for ids in ([0, 5, -1, 29], [12], [3, 3, 4, 5, 6, 7], [-1], []):
+        terms, weights = np.array(ids, np.int64), random.choice([0.5, 1.0, 4.0], len(ids))
+        scores = postings.bm25_scores(terms, weights, **how)
+        tf = dense[:, [i for i in ids if i >= 0]]
+        norm = 0.9 * (0.6 + 0.4 * postings.lengths[:, None] / how["average_length"])
+        with np.errstate(invalid="ignore"):
+            expected = np.nan_to_num(tf / (tf + norm)) @ weights[np.array(ids, int) >= 0]
+        np.testing.assert_allclose(scores, expected, rtol=1e-12, atol=1e-13)
+        found = postings.bm25_top(terms, weights, k, groups=groups, live=live, **how)
+        alive = scores if live is None else np.where(live, scores, 0)
+        own = np.arange(postings.rows) if groups is None else groups
+        order = np.lexsort((np.arange(postings.rows), -alive))
+        order = order[alive[order] > 0]
+        order = order[np.sort(np.unique(own[order], return_index=True)[1])][:k]
+        assert found[0].tolist() == own[order].tolist()
+        assert found[1].tolist() == order.tolist()
+        assert found[2].tobytes() == scores[order].tobytes()
+        for ours, plain in zip(
+            found, select_top(scores, k, groups=groups, live=live, floor=0.0), strict=True
+        ):
+            assert ours.tobytes() == plain.tobytes()
+
+
+@pytest.mark.parametrize("length", [254, 255, 256, 4_094, 4_095, 4_096, 70_000])
+def test_long_rows_score_as_short_ones_do(length: int) -> None:
+    """However a length is held: the formula's value, to the last bit that the division gives."""
+    postings = index([["a", *["b"] * (length - 1)], ["a"]])
+    scores = postings.bm25_scores(
+        postings.lookup(["a"]), np.ones(1), k1=0.9, b=0.4, average_length=100.0
+    )
+    base, slope = 0.9 * (1 - 0.4), 0.9 * 0.4 / 100.0
+    assert scores.tolist() == [1 / (1 + (base + slope * length)), 1 / (1 + (base + slope))]
