@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -138,6 +139,32 @@ def test_many_rows_of_few_groups() -> None:
     found = index(matrix).count(np.arange(30, dtype=np.uint32)).top(3, groups=groups)
     wanted = select_top(matrix.sum(axis=1).astype(float), 3, groups=groups, floor=0.0)
     assert [a.tolist() for a in found] == [a.tolist() for a in wanted]
+
+
+def test_a_caller_may_use_its_arrays_again() -> None:
+    """Rows that wait for their block are the builder's own."""
+    matrix = np.random.default_rng(4).random((70_000, 5)) < 0.2
+    arrays: dict[str, np.ndarray] = {}
+    builder = CountedBuilder(5, "fast", arrays.__setitem__)
+    for first in (0, 30_000, 60_000):
+        codes = as_codes(matrix[first : first + 30_000])
+        builder.add(codes)
+        codes.dims[:] = 0
+    builder.finish()
+    same(arrays, stored([as_codes(matrix)], 5))
+
+
+def test_threads_do_not_disturb_one_another() -> None:
+    random = np.random.default_rng(5)
+    matrix = random.random((30_000, 200)) < random.random(200) * 0.3
+    counted, queries = index(matrix), [winners(random.random(200) < 0.4) for _ in range(40)]
+    with ThreadPoolExecutor(4) as pool:
+        for query, counts in zip(queries, pool.map(counted.count, queries), strict=True):
+            assert (counts.at(np.arange(len(matrix))) == matrix[:, query].sum(axis=1)).all()
+
+
+def test_no_queries_no_answers() -> None:
+    assert index(np.ones((3, 4), bool)).count_many([]) == []
 
 
 def test_a_space_of_two_billion_dimensions() -> None:
