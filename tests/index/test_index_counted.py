@@ -202,6 +202,24 @@ def test_survives_the_disk_as_read_only_maps(tmp_path: Path) -> None:
     assert counts.at(np.arange(1_500)).tolist() == matrix.sum(axis=1).tolist()
 
 
+def test_opening_a_large_index_reads_little_of_it(tmp_path: Path) -> None:
+    """A gigabyte of bitmaps, nearly all holes of a sparse file: what is read of them would show as page faults."""
+    resource = pytest.importorskip("resource")
+    blocks, dimensions = 16, 8_192
+    dims = np.arange(dimensions, dtype=np.uint32)
+    arrays: dict[str, np.ndarray] = {"header": np.array([dimensions, blocks << 16, blocks * dimensions])}
+    for block in range(blocks):
+        bitmaps = np.lib.format.open_memmap(
+            tmp_path / f"{block}.npy", mode="w+", dtype=np.uint64, shape=(dimensions << 10,)
+        )
+        arrays[f"{block}.dims"], arrays[f"{block}.sizes"] = dims, np.full(dimensions, -1, np.int32)
+        arrays[f"{block}.lists"], arrays[f"{block}.bitmaps"] = np.empty(0, np.uint16), bitmaps
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    counted = Counted.from_arrays(arrays)
+    assert (counted.rows, counted.usage()[7]) == (1 << 20, blocks)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before < 4_000
+
+
 def test_opening_names_the_broken_array() -> None:
     good = stored([as_codes(np.random.default_rng(0).random((600, 20)) < np.linspace(0, 0.4, 20))], 20)
     assert len(good["0.lists"]) > 0 < len(good["0.bitmaps"])
