@@ -59,11 +59,12 @@ class CountedBuilder:
         while taken < checked.rows:
             end = min(checked.rows, taken + BLOCK - self._waiting)
             part = checked.cut(taken, end)
-            # A copy, as the caller may use its arrays again before the block is full.
-            self._chunks.append(Codes(frozen(part.starts), frozen(part.dims.copy())))
+            full = self._waiting + end - taken == BLOCK
+            # What waits is copied, as the caller may use its arrays again before the block is full.
+            self._chunks.append(Codes(frozen(part.starts), frozen(part.dims if full else part.dims.copy())))
             self._waiting += end - taken
             taken = end
-            if self._waiting == BLOCK:
+            if full:
                 self._flush()
 
     def finish(self) -> None:

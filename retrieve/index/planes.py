@@ -93,8 +93,9 @@ def _add_group(_typing: Any, sources: Any, planes: Any, stride: Any, words: Any,
         table = builder.inttoptr(table, _INT.as_pointer())
         bitmaps = [builder.load(builder.gep(table, [_INT(i)])) for i in range(2 * GROUP)]
         step = builder.mul(stride, _INT(8))
-        levels = [builder.add(bottom, builder.mul(step, _INT(level))) for level in range(_LEVELS + 1)]
-        ripple = builder.add(bottom, builder.mul(step, _INT(_LEVELS)))
+        *levels, ripple = (
+            builder.add(bottom, builder.mul(step, _INT(level))) for level in range(_LEVELS + 1)
+        )
         above = builder.sub(height, _INT(_LEVELS))
         fetch = cgutils.get_or_insert_function(  # type: ignore[no-untyped-call]
             builder.module,
@@ -133,10 +134,9 @@ def _add_group(_typing: Any, sources: Any, planes: Any, stride: Any, words: Any,
 
 
 def _add_three(builder: Any, one: Any, two: Any, three: Any) -> tuple[Any, Any]:
-    """Bit by bit, the carry and the sum of three."""
-    half = builder.xor(one, two)
-    carry = builder.or_(builder.and_(one, two), builder.and_(half, three))
-    return carry, builder.xor(half, three)
+    """Bit by bit, the carry and the sum of three: each is one instruction where there is one for any three inputs."""
+    carry = builder.or_(builder.and_(one, two), builder.and_(builder.or_(one, two), three))
+    return carry, builder.xor(builder.xor(one, two), three)
 
 
 def workspaces(words: int) -> tuple[Int64s, Bytes]:
@@ -163,14 +163,14 @@ def count_block(
 ) -> None:
     """Count what a block's rows share with each query q into planes[q, :, first : first + words], which are 0.
 
-    `planes` is (B,planes,W). The groups of all queries are
-    worked off by dimension, so that a bitmap which several of them have is read while it is in the cache. Two
-    workspaces belong to the caller, as only their addresses are used here: `sources` (2·GROUP,), and `scratch`
-    (GROUP + 1 bitmaps), in which lists are written out and whose last bitmap is 0.
+    `planes` is (B,planes,W). The groups of all queries are worked off by dimension, so that a bitmap which several
+    of them have is read while it is in the cache. Two workspaces belong to the caller, as only their addresses are
+    used here: `sources` (2·GROUP,), and `scratch` (GROUP + 1 bitmaps), in which lists are written out and whose last
+    bitmap is 0.
     """
     ends, winners = queries.starts, queries.dims
     entries = np.empty(len(winners), np.int64)
-    # Of each group the first entry and the last, its query, and the planes that its carry may reach.
+    # Of each group its first entry and its end, its query, and the planes that its carry may reach.
     groups = np.empty((len(winners) // GROUP + len(ends), 4), np.int64)
     filled = n = 0
     for query in range(len(ends) - 1):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -140,6 +141,32 @@ def test_many_rows_of_few_groups() -> None:
     assert [a.tolist() for a in found] == [a.tolist() for a in wanted]
 
 
+def test_a_caller_may_use_its_arrays_again() -> None:
+    """Rows that wait for their block are the builder's own."""
+    matrix = np.random.default_rng(4).random((70_000, 5)) < 0.2
+    arrays: dict[str, np.ndarray] = {}
+    builder = CountedBuilder(5, "fast", arrays.__setitem__)
+    for first in (0, 30_000, 60_000):
+        codes = as_codes(matrix[first : first + 30_000])
+        builder.add(codes)
+        codes.dims[:] = 0
+    builder.finish()
+    same(arrays, stored([as_codes(matrix)], 5))
+
+
+def test_threads_do_not_disturb_one_another() -> None:
+    random = np.random.default_rng(5)
+    matrix = random.random((30_000, 200)) < random.random(200) * 0.3
+    counted, queries = index(matrix), [winners(random.random(200) < 0.4) for _ in range(40)]
+    with ThreadPoolExecutor(4) as pool:
+        for query, counts in zip(queries, pool.map(counted.count, queries), strict=True):
+            assert (counts.at(np.arange(len(matrix))) == matrix[:, query].sum(axis=1)).all()
+
+
+def test_no_queries_no_answers() -> None:
+    assert index(np.ones((3, 4), bool)).count_many([]) == []
+
+
 def test_a_space_of_two_billion_dimensions() -> None:
     random = np.random.default_rng(2)
     dims = np.unique(random.integers(0, 2**31, 60)).astype(np.uint32)
@@ -173,6 +200,24 @@ def test_survives_the_disk_as_read_only_maps(tmp_path: Path) -> None:
     mapped = {p.stem: np.load(p, mmap_mode="r", allow_pickle=False) for p in tmp_path.glob("*.npy")}
     counts = Counted.from_arrays(mapped).count(np.arange(50, dtype=np.uint32))
     assert counts.at(np.arange(1_500)).tolist() == matrix.sum(axis=1).tolist()
+
+
+def test_opening_a_large_index_reads_little_of_it(tmp_path: Path) -> None:
+    """A gigabyte of bitmaps, nearly all holes of a sparse file: what is read of them would show as page faults."""
+    resource = pytest.importorskip("resource")
+    blocks, dimensions = 16, 8_192
+    dims = np.arange(dimensions, dtype=np.uint32)
+    arrays: dict[str, np.ndarray] = {"header": np.array([dimensions, blocks << 16, blocks * dimensions])}
+    for block in range(blocks):
+        bitmaps = np.lib.format.open_memmap(
+            tmp_path / f"{block}.npy", mode="w+", dtype=np.uint64, shape=(dimensions << 10,)
+        )
+        arrays[f"{block}.dims"], arrays[f"{block}.sizes"] = dims, np.full(dimensions, -1, np.int32)
+        arrays[f"{block}.lists"], arrays[f"{block}.bitmaps"] = np.empty(0, np.uint16), bitmaps
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    counted = Counted.from_arrays(arrays)
+    assert (counted.rows, counted.usage()[7]) == (1 << 20, blocks)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before < 4_000
 
 
 def test_opening_names_the_broken_array() -> None:
