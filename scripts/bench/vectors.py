@@ -94,37 +94,41 @@ def recall(found: dict[tuple[str, int], float], exact: dict[tuple[str, int], flo
     return sum(exact.get(passage, -1.0) >= least for passage in found) / K
 
 
+def measure(
+    place: Path, form: str, documents: int, vectors: Vectors, exact: list[dict[tuple[str, int], float]]
+) -> dict[str, Any]:
+    """The row of one form; `exact` are the answers of float32, which the first form fills in."""
+    index, seconds = build(place, FORMS[form], documents)
+    with index:
+        if not exact:
+            exact += answers(index, vectors, 10 * K)
+        found = answers(index, vectors, K)
+        recalls = [recall(ours, best) for ours, best in zip(found, exact, strict=True)]
+        info = index.info()
+        row = {
+            "form": form,
+            "passages": info["passages"],
+            "bytes_per_passage": round(info["bytes_per_passage"]["dense"], 1),
+            "build_seconds": round(seconds, 1),
+            "encoded": index.encodings[0],
+            "cached": index.encodings[1],
+            "queries_per_second": round(rate(index, vectors), 1),
+            "recall_of_exact@100": round(statistics.mean(recalls), 4),
+        }
+    say(json.dumps(row))
+    return row | {"scifact": on_scifact(FORMS[form])}
+
+
 def compare(passages: int) -> list[dict[str, Any]]:
     """A row for each form."""
     (documents,) = documents_needed([passages])
     vectors = load_encoder(MODEL).encode_queries(questions(documents)).vectors.astype(np.float32)
-    rows: list[dict[str, Any]] = []
     exact: list[dict[tuple[str, int], float]] = []
     with tempfile.TemporaryDirectory() as folder:
-        _, encoding = build(Path(folder) / "first", (), documents)  # fills the cache
+        index, encoding = build(Path(folder) / "first", (), documents)  # fills the cache
+        index.close()
         say(f"first build, with encoding: {encoding:.0f} s")
-        for number, (name, overrides) in enumerate(FORMS.items()):
-            index, seconds = build(Path(folder) / str(number), overrides, documents)
-            with index:
-                exact = exact or answers(index, vectors, 10 * K)
-                found = answers(index, vectors, K)
-                recalls = [recall(ours, best) for ours, best in zip(found, exact, strict=True)]
-                info = index.info()
-                rows.append(
-                    {
-                        "form": name,
-                        "passages": info["passages"],
-                        "bytes_per_passage": round(info["bytes_per_passage"]["dense"], 1),
-                        "build_seconds": round(seconds, 1),
-                        "encoded": index.encodings[0],
-                        "cached": index.encodings[1],
-                        "queries_per_second": round(rate(index, vectors), 1),
-                        "recall_of_exact@100": round(statistics.mean(recalls), 4),
-                        "scifact": on_scifact(overrides),
-                    }
-                )
-            say(json.dumps(rows[-1]))
-    return rows
+        return [measure(Path(folder) / form, form, documents, vectors, exact) for form in FORMS]
 
 
 def say(line: str) -> None:
