@@ -191,8 +191,7 @@ def _find_maxima(scores: Array, maxima: Float64s) -> None:
         maxima[chunk] = max(max(a, b), max(c, d))
     maxima[whole:] = -np.inf
     for i in range(whole * _CHUNK, len(scores)):
-        if scores[i] > maxima[whole]:
-            maxima[whole] = scores[i]
+        maxima[whole] = max(maxima[whole], scores[i])
 
 
 @njit(nogil=True, cache=True)

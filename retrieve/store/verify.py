@@ -75,6 +75,8 @@ def _check_segment(snapshot: Snapshot, number: int, segment: Segment) -> Iterato
         yield f"segment {segment.id}: tables and manifest disagree on the number of rows"
     if segment.has_vectors and len(segment.vectors) != totals.passages:
         yield f"segment {segment.id}: {len(segment.vectors)} vectors, {totals.passages} passages"
+    if segment.has_codes and segment.codes.rows != totals.passages:
+        yield f"segment {segment.id}: {segment.codes.rows} codes, {totals.passages} passages"
     alive = snapshot.live[number]
     if (segment.rows if alive is None else int(alive.sum())) != segment.entry.live.documents:
         yield f"segment {segment.id}: deletions and manifest disagree"

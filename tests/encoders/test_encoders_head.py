@@ -116,7 +116,7 @@ def test_a_head_is_read_without_torch(good: Path) -> None:
         "import sys; from pathlib import Path\n"
         "from retrieve.encoders.load import load_encoder\n"
         "head = load_encoder(sys.argv[1]).head\n"
-        "import retrieve.encoders.sparse, retrieve.encoders.impacts\n"
+        "import retrieve.encoders.sparse\n"
         "assert head.dimensions == 64 and 'torch' not in sys.modules and 'transformers' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", script, str(good)], check=True)
