@@ -348,6 +348,7 @@ def main() -> int:
     if len(vectors) < wanted:
         raise SystemExit(f"{len(vectors)} vectors, wanted {wanted}")
     faiss.omp_set_num_threads(1)
+    faiss.cvar.distance_compute_blas_threshold = 20  # batches by BLAS, which some builds leave off
     with tempfile.TemporaryDirectory() as folder:
         chosen = np.ascontiguousarray(vectors[:wanted], np.float32)
         with threadpool_limits(1):
