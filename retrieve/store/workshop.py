@@ -49,7 +49,7 @@ class Workshop:
         def make(building: Path) -> Views:
             postings = None
             if self._pipeline.recipe.bm25 is not None:
-                postings = build_postings(self._texts(rows), self._pipeline.analyzer)
+                postings = build_postings(self._terms(rows))
             if self._pipeline.recipe.dense is None:
                 return Views(postings, None, None)
             vectors, cut = self._encode(rows, building)
@@ -74,9 +74,9 @@ class Workshop:
 
         return build(read_trained(self._folder, trained), vectors)
 
-    def _texts(self, rows: Sequence[Row]) -> Iterator[str]:
+    def _terms(self, rows: Sequence[Row]) -> Iterator[list[str]]:
         for row in rows:
-            yield from self._pipeline.fed(row.document, row.spans)
+            yield from self._pipeline.terms(row.document, row.spans)
 
     def _encode(self, rows: Sequence[Row], building: Path) -> tuple[StoredVectors, IntArray]:
         """Fill the vectors of the folder being built; returns them, and the tokens cut off each document."""
