@@ -242,9 +242,8 @@ class Pipeline:
             for position, (start, end) in enumerate(spans)
         ]
 
-
     def terms(self, document: Document, spans: IntArray) -> Iterator[list[str]]:
-        """What BM25 counts of each passage: the terms of the string that is fed, a shown title's as often as it weighs."""
+        """What BM25 counts of each passage: terms of the string that is fed, a shown title's as often as it weighs."""
         section = self.recipe.bm25
         assert section is not None
         weighs_more = section.title_weight - 1

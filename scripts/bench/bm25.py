@@ -67,7 +67,7 @@ def spread(values: Sequence[float], digits: int = 2) -> dict[str, float]:
 def in_turn(engines: dict[str, Engine], queries: int, k: int, rounds: int) -> dict[str, Any]:
     """Seconds of single queries, the engines taking turns; ours against each other by rounds."""
     taken: dict[str, list[list[float]]] = {name: [] for name in engines}
-    for name, engine in engines.items():
+    for engine in engines.values():
         engine(0, k)
     for _ in range(rounds):
         for name, engine in engines.items():

@@ -11,7 +11,11 @@ from retrieve import Document, Index
 from retrieve.errors import RecipeError
 from retrieve.recipe import load_recipe
 
-DOCUMENTS = [Document("a", "court wing", "wing"), Document("b", "wing wing court"), Document("c", "law", "flow")]
+DOCUMENTS = [
+    Document("a", "court wing", "wing"),
+    Document("b", "wing wing court"),
+    Document("c", "law", "flow"),
+]
 
 
 def build(place: Path, *overrides: str) -> Index:
