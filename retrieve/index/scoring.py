@@ -188,10 +188,11 @@ def _find_maxima(scores: Array, maxima: Float64s) -> None:
             b = part[i + 1] if part[i + 1] > b else b
             c = part[i + 2] if part[i + 2] > c else c
             d = part[i + 3] if part[i + 3] > d else d
-        maxima[chunk] = max(max(a, b), max(c, d))
+        maxima[chunk] = max(a, b, c, d)
     maxima[whole:] = -np.inf
     for i in range(whole * _CHUNK, len(scores)):
-        maxima[whole] = max(maxima[whole], scores[i])
+        if scores[i] > maxima[whole]:  # noqa: PLR1730 - `max` would let NaN through
+            maxima[whole] = scores[i]
 
 
 @njit(nogil=True, cache=True)
@@ -222,7 +223,8 @@ def _raised(
         n += 1
     if n < k:
         return threshold
-    return max(threshold, np.nextafter(np.partition(best[:n], n - k)[n - k], -np.inf))
+    below: float = np.nextafter(np.partition(best[:n], n - k)[n - k], -np.inf)
+    return max(threshold, below)
 
 
 @njit(nogil=True, cache=True)
@@ -270,9 +272,7 @@ def _room(k: int, rows: int) -> int:
 
 
 @njit(nogil=True, cache=True)
-def best_groups(
-    scores: Array, k: int, groups: UInt32s, live: Bools, floor: float
-) -> tuple[Float64s, Int64s]:
+def best_groups(scores: Array, k: int, groups: UInt32s, live: Bools, floor: float) -> tuple[Float64s, Int64s]:
     """Scores and rows of the k best groups above the floor, rows rising."""
     room = _room(k, len(scores))
     kept_scores, kept_rows = np.empty(room, np.float64), np.empty(room, np.int64)
@@ -311,8 +311,6 @@ def best_bm25(
             if len(live) > 0:
                 for i in range(len(part)):
                     part[i] = part[i] if live[first_row + i] else 0.0
-            n, threshold = _choose(
-                part, first_row, k, groups, live[:0], threshold, kept_scores, kept_rows, n
-            )
+            n, threshold = _choose(part, first_row, k, groups, live[:0], threshold, kept_scores, kept_rows, n)
     n = _sift(k, groups, kept_scores, kept_rows, n)
     return kept_scores[:n], kept_rows[:n]

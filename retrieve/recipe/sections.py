@@ -46,10 +46,15 @@ class Passages(_Section):
 
 
 class BM25(_Section):
-    """The lexical view: which language its analyzer speaks."""
+    """The lexical view: which language its analyzer speaks, and how often a title's terms count in its passages.
+
+    `title_weight` is the weight of the title's field in simple BM25F (Robertson, Zaragoza and Taylor 2004), that of
+    the text being 1: it multiplies the title's part in term frequencies and lengths.
+    """
 
     language: str = "english"
     stopwords: bool = True
+    title_weight: int = Field(default=1, ge=1, le=100)
 
 
 class Encoding(_Section):
@@ -282,6 +287,11 @@ class Recipe(_Section):
         if not self.views:
             raise ValueError(f"no view: at least one of {', '.join(f'[{name}]' for name in VIEWS)} is wanted")
         self._check_encoders()
+        if self.bm25 is not None and self.bm25.title_weight > 1 and self.passages.title == "none":
+            raise ValueError(
+                f'bm25.title_weight = {self.bm25.title_weight} weighs titles that passages.title = "none" leaves '
+                'out: wanted passages.title = "every" or "first", or no weight'
+            )
         if self.dense is not None and self.dense.late_chunking:
             passages = self.passages
             if passages.unit != "tokens" or passages.mode == "whole":
@@ -351,6 +361,8 @@ class Recipe(_Section):
         for name in ("dense", "uhd", "splade"):
             if build[name] is not None and build[name]["model"] != "none":
                 build[name]["model"] = ""
+        if build["bm25"] is not None and build["bm25"]["title_weight"] == 1:
+            del build["bm25"]["title_weight"]  # an index from before there was this key has the same bytes
         return hashlib.sha256(canonical(build)).hexdigest()
 
 

@@ -24,7 +24,6 @@ from retrieve.recipe import Recipe, VectorForm
 from retrieve.store.columns import build_columns
 from retrieve.store.documents import Fingerprints, write_documents
 from retrieve.store.manifest import FileEntry, SegmentEntry, Totals
-from retrieve.text.analyze import Analyzer
 from retrieve.types import Document
 
 IntArray = npt.NDArray[np.int64]
@@ -80,13 +79,8 @@ def row_key(doc_id: str, hashes: Fingerprints, vectors: StoredVectors | None) ->
     return doc_id, hashes.content + xxhash.xxh3_128_digest(vectors.tobytes())
 
 
-def build_postings(texts: Iterable[str], analyzer: Analyzer) -> Postings:
-    """Analyse passages in row order into an inverted index."""
-    return invert(map(analyzer.terms, texts))
-
-
-def invert(rows: Iterable[Sequence[str]]) -> Postings:
-    """An inverted index of rows of terms. Term ids are by sorted term, not by first sight."""
+def build_postings(rows: Iterable[Sequence[str]]) -> Postings:
+    """The terms of passages in row order → an inverted index. Term ids are by sorted term, not by first sight."""
     numbers: defaultdict[str, int] = defaultdict()
     numbers.default_factory = numbers.__len__
     stream = array("I")

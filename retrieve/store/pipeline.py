@@ -19,7 +19,7 @@ from retrieve.errors import EncoderMismatch, RecipeError
 from retrieve.recipe import BM25, UHD, Dense, Encoding, Recipe, Splade
 from retrieve.store.manifest import EncoderRecord
 from retrieve.text.analyze import Analyzer
-from retrieve.text.passages import Splitter, Windows, fed_text
+from retrieve.text.passages import Splitter, Windows, fed_text, shown_title
 from retrieve.types import Document
 
 if TYPE_CHECKING:
@@ -325,6 +325,18 @@ class Pipeline:
             fed_text(document, (int(start), int(end)), position, title=title)
             for position, (start, end) in enumerate(spans)
         ]
+
+    def terms(self, document: Document, spans: IntArray) -> Iterator[list[str]]:
+        """What BM25 counts of each passage: terms of the string that is fed, a shown title's as often as it weighs."""
+        section = self.recipe.bm25
+        assert section is not None
+        weighs_more = section.title_weight - 1
+        title = self.recipe.passages.title
+        for position, text in enumerate(self.fed(document, spans)):
+            terms = self.analyzer.terms(text)
+            if weighs_more:
+                terms += weighs_more * self.analyzer.terms(shown_title(document, position, title=title))
+            yield terms
 
 
 def _resolve(recipe: Recipe, expected: EncoderRecord | None) -> Recipe:

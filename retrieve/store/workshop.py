@@ -64,7 +64,7 @@ class Workshop:
         def make(building: Path) -> Views:
             views = Views()
             if recipe.bm25 is not None:
-                views = views._replace(postings=build_postings(self._texts(rows), self._pipeline.analyzer))
+                views = views._replace(postings=build_postings(self._terms(rows)))
             if recipe.vectors is None:
                 return self._encode_sparse(rows, building, views) if recipe.encoding is not None else views
             vectors, cut = self._encode(rows, building)
@@ -109,9 +109,9 @@ class Workshop:
 
         return build(read_trained(self._folder, trained), vectors)
 
-    def _texts(self, rows: Sequence[Row]) -> Iterator[str]:
+    def _terms(self, rows: Sequence[Row]) -> Iterator[list[str]]:
         for row in rows:
-            yield from self._pipeline.fed(row.document, row.spans)
+            yield from self._pipeline.terms(row.document, row.spans)
 
     def _encode(self, rows: Sequence[Row], building: Path) -> tuple[StoredVectors, IntArray]:
         """Fill the vectors of the folder being built; returns them, and the tokens cut off each document."""

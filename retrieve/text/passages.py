@@ -136,6 +136,11 @@ def fed_text(document: Document, span: tuple[int, int], position: int, *, title:
     return f"{document.title} {passage}" if _shows_title(document, position, title) else passage
 
 
+def shown_title(document: Document, position: int, *, title: TitleMode) -> str:
+    """The title in front of the passage at `position`, or "" where none is."""
+    return document.title if _shows_title(document, position, title) else ""
+
+
 def _shows_title(document: Document, position: int, title: TitleMode) -> bool:
     return (title == "every" or (title == "first" and position == 0)) and bool(document.title.strip())
 

@@ -27,7 +27,7 @@ from acts import WINDOWS, acts
 from retrieve.index.bm25 import bm25_idf
 from retrieve.index.postings import Postings
 from retrieve.recipe import load_recipe
-from retrieve.store.build import invert
+from retrieve.store.build import build_postings
 from retrieve.store.pipeline import Pipeline
 
 K1, B = 0.9, 0.4
@@ -67,7 +67,7 @@ def spread(values: Sequence[float], digits: int = 2) -> dict[str, float]:
 def in_turn(engines: dict[str, Engine], queries: int, k: int, rounds: int) -> dict[str, Any]:
     """Seconds of single queries, the engines taking turns; ours against each other by rounds."""
     taken: dict[str, list[list[float]]] = {name: [] for name in engines}
-    for name, engine in engines.items():
+    for engine in engines.values():
         engine(0, k)
     for _ in range(rounds):
         for name, engine in engines.items():
@@ -96,10 +96,10 @@ def builds(rows: Terms, rounds: int) -> tuple[Postings, Any, dict[str, Any]]:
     import bm25s
 
     ours, peer = [], []
-    invert(rows[:1000])  # compiles
+    build_postings(rows[:1000])  # compiles
     for _ in range(rounds):
         start = time.perf_counter()
-        postings = invert(rows)
+        postings = build_postings(rows)
         ours.append(time.perf_counter() - start)
         index = bm25s.BM25(method="lucene", k1=K1, b=B, backend="numba")
         start = time.perf_counter()

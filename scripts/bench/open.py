@@ -41,13 +41,12 @@ def endless() -> Iterator[Document]:
 
 
 def build(folder: Path, megabytes: int) -> None:
-    """Commits of some 25,000 passages until the folder is large enough."""
+    """Commits of a thousand acts until the folder is large enough; segments of the usual size."""
     documents = endless()
-    with Index.create(folder, "bm25", WINDOWS, cache=False) as index:
+    with Index.create(folder, "bm25", (*WINDOWS, "segments.passages=1048576"), cache=False) as index:
         while size(folder) < megabytes * 1e6:
             with index.writer() as writer:
-                writer.add(document for document, _ in zip(documents, range(5_000), strict=False))
-        index.merge()
+                writer.add(document for document, _ in zip(documents, range(1_000), strict=False))
 
 
 def state() -> dict[str, int]:

@@ -357,8 +357,6 @@ def test_the_best_are_those_of_all_scores(k: int, grouped: bool, masked: bool) -
 def test_long_rows_score_as_short_ones_do(length: int) -> None:
     """However a length is held: the formula's value, to the last bit that the division gives."""
     postings = index([["a", *["b"] * (length - 1)], ["a"]])
-    scores = postings.bm25_scores(
-        postings.lookup(["a"]), np.ones(1), k1=0.9, b=0.4, average_length=100.0
-    )
+    scores = postings.bm25_scores(postings.lookup(["a"]), np.ones(1), k1=0.9, b=0.4, average_length=100.0)
     base, slope = 0.9 * (1 - 0.4), 0.9 * 0.4 / 100.0
     assert scores.tolist() == [1 / (1 + (base + slope * length)), 1 / (1 + (base + slope))]

@@ -160,3 +160,11 @@ def test_analysis_loads_neither_torch_nor_faiss() -> None:
         "sys.exit(bool({'torch', 'faiss', 'transformers'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_german_finds_inflected_words_and_drops_none() -> None:
+    german = Analyzer("german")
+    assert german.terms("Häuser des Hauses, Haus!") == ["haus", "des", "haus", "haus"]
+    assert german.terms("Kündigungen der Kündigung") == ["kundig", "der", "kundig"]
+    assert german.terms("Straße und STRASSE") == ["strass", "und", "strass"]
+    assert Analyzer("none").terms("Häuser") == ["häuser"]
