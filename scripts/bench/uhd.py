@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -31,11 +32,14 @@ from acts import WINDOWS, acts
 from numba import njit
 from threadpoolctl import threadpool_limits
 
+from retrieve.encoders.head import gaussian_steps
 from retrieve.index import counted_blocks
+from retrieve.index.arrays import frozen
 from retrieve.index.blocks import row_blocks
 from retrieve.index.codes import Codes
 from retrieve.index.counted import Counted, CountedBuilder, Live
 from retrieve.index.planes import find_entries
+from retrieve.index.winners import Projection, winning
 
 DIMENSIONS = 8_192
 WINNERS = (512, 256)
@@ -67,33 +71,20 @@ def window_vectors(passages: int) -> Array:
     return np.concatenate(found)[:passages]
 
 
-@dataclass
-class Head:
-    """The untrained text-level map of UHD: a Gaussian projection of the centred vector, whose largest win."""
+def coded(projection: Projection, vectors: Array) -> list[list[Array]]:
+    """For each number of winners, the codes (rows, m) of some thousand vectors at a time; two threads."""
 
-    mean: Array
-    weights: Array
+    def code(start: int, m: int) -> Array:
+        return winning(projection, vectors[start : start + 2_000], m).dims.reshape(-1, m)
 
-    @classmethod
-    def draw(cls, vectors: Array) -> Head:
-        random = np.random.default_rng(0)
-        weights = random.standard_normal((vectors.shape[1], DIMENSIONS)).astype(np.float32)
-        return cls(vectors.mean(axis=0), weights)
+    with ThreadPoolExecutor(2) as pool:
+        starts = range(0, len(vectors), 2_000)
+        return [list(pool.map(partial(code, m=m), starts)) for m in WINNERS]
 
-    def winners(self, vectors: Array, counts: tuple[int, ...]) -> list[Array]:
-        """(B,D) → for each m the m largest of every row, rising, (B,m) uint32; `counts` falling."""
-        found = (vectors - self.mean) @ self.weights
-        top, taken = np.broadcast_to(np.arange(DIMENSIONS), found.shape), []
-        for m in counts:
-            order = np.argpartition(found, found.shape[1] - m, axis=1)[:, found.shape[1] - m :]
-            top, found = np.take_along_axis(top, order, axis=1), np.take_along_axis(found, order, axis=1)
-            taken.append(np.sort(top, axis=1).astype(np.uint32))
-        return taken
 
-    def winners_of(self, query: Array, m: int) -> Array:
-        """One query's winners, rising, (m,) uint32."""
-        found = (query - self.mean) @ self.weights
-        return np.sort(np.argpartition(found, DIMENSIONS - m)[DIMENSIONS - m :]).astype(np.uint32)
+def winners_of(projection: Projection, query: Array, m: int) -> Array:
+    """One query's winners, rising, (m,) uint32."""
+    return winning(projection, query[None], m).dims
 
 
 def build(folder: Path, winners: list[Array], layout: counted_blocks.Layout) -> Counted:
@@ -215,7 +206,9 @@ def peers(vectors: Array, queries: Array) -> dict[str, Engine]:
     }
 
 
-def ours(name: str, counted: Counted, head: Head, queries: Array, codes: list[Array]) -> dict[str, Engine]:
+def ours(
+    name: str, counted: Counted, projection: Projection, queries: Array, codes: list[Array]
+) -> dict[str, Engine]:
     """One query at a time, with the query's projection, in batches, and with a filter that half the rows pass."""
     m = len(codes[0])
     marks = np.random.default_rng(1).random(counted.rows) < 0.5
@@ -229,7 +222,7 @@ def ours(name: str, counted: Counted, head: Head, queries: Array, codes: list[Ar
     return {
         name: Engine(lambda: [counted.count(code).top(K) for code in codes]),
         f"{name}, with projection": Engine(
-            lambda: [counted.count(head.winners_of(query, m)).top(K) for query in queries]
+            lambda: [counted.count(winners_of(projection, query, m)).top(K) for query in queries]
         ),
         f"{name}, batches": Engine(batches),
         f"{name}, filter at hand": Engine(lambda: [counted.count(code).top(K, live=live) for code in codes]),
@@ -274,19 +267,20 @@ def _scattered(random: np.random.Generator, rows: int, dims: int, density: float
 def measure(vectors: Array, held_out: int, rounds: int, folder: Path) -> dict[str, Any]:
     """All engines in turn, `rounds` times."""
     queries, indexed = vectors[-held_out:], vectors[:-held_out]
-    head = Head.draw(indexed)
+    weights = gaussian_steps(DIMENSIONS, indexed.shape[1], 0)
+    projection = Projection(frozen(weights), indexed.mean(axis=0))
     engines = peers(indexed, queries)
     reads: dict[str, float] = {}
-    parts = [head.winners(indexed[i : i + 2_000], WINNERS) for i in range(0, len(indexed), 2_000)]
+    parts = coded(projection, indexed)
     kernel = compiled(folder)
     for number, m in enumerate(WINNERS):
-        codes = [head.winners_of(query, m) for query in queries]
+        codes = [winners_of(projection, query, m) for query in queries]
         for layout in counted_blocks.LAYOUTS:
             name = f"m={m} {layout}"
             start = time.perf_counter()
-            counted = build(folder / name, [part[number] for part in parts], layout)
+            counted = build(folder / name, parts[number], layout)
             say(f"{name}: built in {time.perf_counter() - start:.1f} s")
-            engines |= ours(name, counted, head, queries, codes)
+            engines |= ours(name, counted, projection, queries, codes)
             engines[name].bytes_a_passage = stored_bytes(folder / name) / len(indexed)
             reads[name] = statistics.mean(bytes_read(counted, code) for code in codes)
             engines[f"{name}, count alone"] = Engine(partial(count_each, counted.count, codes))
