@@ -1,0 +1,111 @@
+"""The text-level head of UHD as numbers: a projection, the mean taken off before it, and how many dimensions win.
+
+It is apart from the torch module so that an index makes and reads heads without torch. The untrained head is made of
+numbers that depend on the seed alone, so that an index needs to keep no more of it than that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieve.errors import DimensionMismatch, UsageError
+
+Float32s = NDArray[np.float32]
+
+MOST_WINNERS = 65_535
+"""Dimensions that a query may have: what the counters of the index hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """`weight` (n,H) and `mean` (H,) float32: z = weight · (vector − mean); the largest of z win, ties by dimension.
+
+    `dimensions` n is cut into as many `segments`, each with an equal share of the `winners` (of a document) and
+    `query_winners`. Raises `UsageError` for numbers that cannot be, `DimensionMismatch` for arrays of other shapes.
+    """
+
+    weight: Float32s
+    mean: Float32s
+    dimensions: int
+    winners: int
+    query_winners: int
+    segments: int = 1
+
+    def __post_init__(self) -> None:
+        check_numbers(self.dimensions, self.winners, self.query_winners, self.segments)
+        if self.weight.ndim != 2 or len(self.weight) != self.dimensions:
+            raise DimensionMismatch(
+                f"the head's weight has shape {self.weight.shape}, wanted ({self.dimensions}, hidden)"
+            )
+        check_mean(self.mean.shape, (self.hidden,))
+
+    @property
+    def hidden(self) -> int:
+        """H of the vectors it takes."""
+        return int(self.weight.shape[1])
+
+    @classmethod
+    def untrained(
+        cls,
+        hidden: int,
+        *,
+        dimensions: int = 8192,
+        winners: int = 512,
+        query_winners: int | None = None,
+        segments: int = 1,
+        seed: int = 0,
+    ) -> Head:
+        """The head that needs no training: `gaussian` weights and no mean. `query_winners` None: as documents."""
+        return cls(
+            gaussian(dimensions, hidden, seed),
+            np.zeros(hidden, np.float32),
+            dimensions,
+            winners,
+            winners if query_winners is None else query_winners,
+            segments,
+        )
+
+
+def gaussian(dimensions: int, hidden: int, seed: int) -> Float32s:
+    """(dimensions, hidden) float32 from N(0, 1/hidden): numpy's PCG64 of the seed, row after row, in float64.
+
+    No version of torch has a part in it, and rows do not depend on how many follow.
+    """
+    numbers = np.random.Generator(np.random.PCG64(seed)).standard_normal((dimensions, hidden))
+    return np.asarray(numbers / np.sqrt(hidden), dtype=np.float32)
+
+
+def check_numbers(dimensions: int, winners: int, query_winners: int, segments: int) -> None:
+    """Raise `UsageError` unless segments divide everything and no more win than there are."""
+    for name, value in (("dimensions", dimensions), ("segments", segments)):
+        if value < 1:
+            raise UsageError(f"{name} is {value}, wanted at least 1")
+    for name, value in (("winners", winners), ("query_winners", query_winners)):
+        if not 1 <= value <= dimensions:
+            raise UsageError(
+                f"{name} is {value}, wanted 1 to {dimensions}, the dimensions: change one of them"
+            )
+    for name, value in (
+        ("dimensions", dimensions),
+        ("winners", winners),
+        ("query_winners", query_winners),
+    ):
+        if value % segments:
+            raise UsageError(
+                f"{name} is {value}, wanted a multiple of segments = {segments}, which share it equally"
+            )
+    if query_winners > MOST_WINNERS:
+        raise UsageError(
+            f"query_winners is {query_winners}, wanted at most {MOST_WINNERS}, which is what is counted to: lower it"
+        )
+
+
+def check_mean(found: tuple[int, ...], wanted: tuple[int, ...]) -> None:
+    """Raise `DimensionMismatch` unless the shapes of a mean are equal."""
+    if found != wanted:
+        raise DimensionMismatch(
+            f"a mean of shape {found}, wanted {wanted}: take it over vectors of the encoder that the head is for"
+        )
