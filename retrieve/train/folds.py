@@ -63,7 +63,9 @@ def make_folds(qrels: Mapping[str, Mapping[str, int]], count: int, *, seed: int)
         )
     order = np.random.default_rng(seed).permutation(len(groups))
     dealt: list[list[str]] = [[] for _ in range(count)]
-    for place in sorted(order, key=lambda place: -len(groups[place])):  # stable: the seed's order within a size
+    for place in sorted(
+        order, key=lambda place: -len(groups[place])
+    ):  # stable: the seed's order within a size
         min(dealt, key=len).extend(groups[place])
     return [Fold(tuple(sorted(queries)), judged(qrels, queries)) for queries in dealt]
 

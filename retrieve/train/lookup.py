@@ -1,7 +1,8 @@
-"""A first module that looks vectors up by number, in place of the encoder whose vectors they are.
+"""First modules for training: a text is the number of its row, and what the frozen encoder makes of it is looked up.
 
-The encoder is frozen while a text-level head is trained, so each text is encoded once, before, and an epoch over a
-collection costs seconds. Texts appear in the trainer's data set as the numbers of their rows.
+At the text level that is a vector made once, before, so an epoch over a collection costs seconds. At the token level
+states of all tokens would not fit in memory, so the frozen transformer runs. Neither is part of what is saved: a
+checkpoint holds what is trained, and the head that is kept gets the encoder itself in front.
 """
 
 from __future__ import annotations
@@ -13,37 +14,73 @@ import torch
 from sentence_transformers.base.modules import InputModule
 from torch import Tensor
 
+Features = dict[str, Any]
+
 
 class VectorLookup(InputModule):  # type: ignore[misc]
-    """Row numbers as strings → vectors (B,D) of `table` (R,D) float32, as features["sentence_embedding"].
-
-    The table is no part of what is saved: a checkpoint holds what was trained.
-    """
+    """Row numbers as strings → their vectors (B,D), of `vectors` (R,D) float32, as features["sentence_embedding"]."""
 
     save_in_root = False
 
-    def __init__(self, table: Tensor) -> None:
+    def __init__(self, vectors: Tensor) -> None:
         super().__init__()
-        self.table: Tensor
-        self.register_buffer("table", table, persistent=False)
+        self._vectors = vectors
 
-    def preprocess(self, inputs: Sequence[str], prompt: str | None = None, **_: Any) -> dict[str, Tensor]:
-        """Numbers (B,) int64 under the name by which the trainer knows an input."""
-        return {"input_ids": torch.tensor([int(number) for number in inputs], dtype=torch.int64)}
+    def preprocess(self, inputs: Sequence[str], prompt: str | None = None, **_: Any) -> Features:
+        """Also `rows` (B,) int64."""
+        rows = _rows(inputs)
+        return {"sentence_embedding": self._vectors[rows], "rows": rows}
 
-    def forward(self, features: dict[str, Any]) -> dict[str, Any]:
-        """Add features["sentence_embedding"] (B,D)."""
-        return {**features, "sentence_embedding": self.table[features["input_ids"]]}
-
-    def get_embedding_dimension(self) -> int:
-        """D of the vectors."""
-        return int(self.table.shape[1])
+    def forward(self, features: Features) -> Features:
+        """Nothing is left to do."""
+        return features
 
     def save(self, output_path: str, *args: Any, **kwargs: Any) -> None:
-        """Nothing but an empty config: the rows are in the vector cache."""
+        """An empty configuration."""
         self.save_config(output_path)
 
     @classmethod
     def load(cls, model_name_or_path: str, **_: Any) -> Self:
-        """A lookup without rows, for a trainer that copies a checkpoint's weights from a model that it loads."""
+        """A lookup without rows: the trainer loads a checkpoint's modules only to copy what was trained."""
         return cls(torch.empty(0, 0))
+
+
+class TokenLookup(InputModule):  # type: ignore[misc]
+    """Row numbers as strings → features["token_embeddings"] (B,T,H) of these of `texts` by a frozen transformer.
+
+    `transformer` is sentence-transformers' module of that name.
+    """
+
+    save_in_root = False
+
+    def __init__(self, transformer: Any, texts: Sequence[str]) -> None:
+        super().__init__()
+        # In a tuple, so that torch does not count its weights among those of this module.
+        self._frozen = (transformer,)
+        self._texts = texts
+
+    def preprocess(self, inputs: Sequence[str], prompt: str | None = None, **_: Any) -> Features:
+        """Tokens, and `rows` (B,) int64."""
+        rows = _rows(inputs)
+        tokens = self._frozen[0].preprocess([self._texts[row] for row in rows.tolist()])
+        return {**tokens, "rows": rows}
+
+    @torch.no_grad()
+    def forward(self, features: Features) -> Features:
+        """Run the transformer, without dropout and without a gradient."""
+        transformer = self._frozen[0].to(features["input_ids"].device).eval()
+        states: Features = transformer(features)
+        return states
+
+    def save(self, output_path: str, *args: Any, **kwargs: Any) -> None:
+        """An empty configuration."""
+        self.save_config(output_path)
+
+    @classmethod
+    def load(cls, model_name_or_path: str, **_: Any) -> Self:
+        """A lookup without texts, as that of `VectorLookup`."""
+        return cls(torch.nn.Identity(), [])
+
+
+def _rows(numbers: Sequence[str]) -> Tensor:
+    return torch.tensor([int(number) for number in numbers], dtype=torch.int64)

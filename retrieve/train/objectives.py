@@ -51,7 +51,9 @@ def distillation(scores: Tensor, *, teacher: Tensor, scale: float) -> Objective:
     Diagnostic `agreed`: the share of rows whose highest score is the teacher's highest.
     """
     target = (teacher / TEMPERATURE).log_softmax(dim=1)
-    loss = functional.kl_div((scale * scores).log_softmax(dim=1), target, reduction="batchmean", log_target=True)
+    loss = functional.kl_div(
+        (scale * scores).log_softmax(dim=1), target, reduction="batchmean", log_target=True
+    )
     agreed = (scores.detach().argmax(dim=1) == teacher.argmax(dim=1)).float().mean()
     return Objective(loss, {"agreed": agreed})
 
