@@ -53,6 +53,41 @@ def tiny_cross_encoder_folder(path: Path, seed: int = 0) -> Path:
     return _save(path, BertForSequenceClassification, seed, 32, 128, num_labels=1)
 
 
+def tiny_masked_lm_folder(path: Path, seed: int = 0) -> Path:
+    """A BERT of two layers with a head that predicts tokens, as SPLADE starts from."""
+    from transformers import BertForMaskedLM
+
+    return _save(path, BertForMaskedLM, seed, 32, 128)
+
+
+def tiny_sparse_folder(path: Path, *, seed: int = 0, limit: int = 64, **settings: Any) -> Path:
+    """A folder saved by `SparseEncoder`: with `settings` of WinnerTakeAll its head is that, else SpladePooling.
+
+    At text level it pools by means and normalises.
+    """
+    from sentence_transformers import SparseEncoder
+    from sentence_transformers.sparse_encoder.modules import SpladePooling, Transformer
+
+    from retrieve.encoders.winners import WinnerTakeAll
+
+    start = path.parent / f"{path.name}-start"
+    if not settings:
+        tiny_masked_lm_folder(start, seed)
+        first = Transformer(str(start), transformer_task="fill-mask", max_seq_length=limit)
+        SparseEncoder(modules=[first, SpladePooling()], device="cpu").save_pretrained(str(path))
+        return path
+    from sentence_transformers.sentence_transformer.modules import Normalize, Pooling
+
+    tiny_bare_folder(start, seed=seed)
+    options = {"output_hidden_states": True} if "layers" in settings else {}
+    modules: list[Any] = [Transformer(str(start), max_seq_length=limit, config_kwargs=options)]
+    if settings.get("level", "text") == "text":
+        modules += [Pooling(32, "mean"), Normalize()]
+    modules.append(WinnerTakeAll(32, **settings))
+    SparseEncoder(modules=modules, device="cpu").save_pretrained(str(path))
+    return path
+
+
 def write_json(path: Path, value: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(value), encoding="utf-8")

@@ -1,17 +1,11 @@
-"""Texts to vectors, whatever runs the model: prompts, limits, batches, checks, rounding and the cache are here, once.
-
-The model itself is a back end that is loaded by the first text encoded: an index opens, checks its fingerprint
-and cuts passages without it.
-"""
+"""Texts to dense vectors, whatever runs the model: batches, checks, rounding and the cache are here, once."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from threading import Lock
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -20,23 +14,15 @@ from numpy.typing import NDArray
 from retrieve.encoders.batches import Padded, batches
 from retrieve.encoders.fingerprint import fingerprint
 from retrieve.encoders.folder import ModelFolder, pooling_modes
-from retrieve.encoders.graphs import calibration_digest
+from retrieve.encoders.head import Head, load_head
 from retrieve.encoders.late import Late, keys_of_late, token_ranges
 from retrieve.encoders.machine import Runtime
+from retrieve.encoders.text_model import TextModel, check_rows, one_ahead
 from retrieve.encoders.tokens import IntArray, TokenRow, Tokens
 from retrieve.encoders.vector_cache import Found, Space, VectorCache, keys_of
-from retrieve.errors import BadVectors, EncoderError
-
-logger = logging.getLogger("retrieve")
+from retrieve.errors import EncoderError
 
 FloatArray = NDArray[np.floating[Any]]
-
-# Texts tokenised and sorted by length together: enough that batches have little padding, few enough that
-# their tokens take some tens of megabytes, whatever the size of a segment.
-CHUNK = 8192
-
-
-NO_TOKENS = "undefined, as the tokenizer makes nothing of it"
 
 
 class Encoded(NamedTuple):
@@ -74,13 +60,6 @@ class Backend(Protocol):
     def run(self, batches: Iterable[Padded]) -> Iterator[NDArray[np.float32]]: ...
 
 
-class Encodings(NamedTuple):
-    """Document vectors that the model made, and those that came from the cache."""
-
-    encoded: int
-    cached: int
-
-
 class _Chunk(NamedTuple):
     """Texts from `start` on: their cache keys and what was found, and their tokens unless all were."""
 
@@ -90,12 +69,11 @@ class _Chunk(NamedTuple):
     rows: list[TokenRow]
 
 
-class Encoder:
-    """One model with its prompts and limit. Made by `load_encoder`; safe in many threads.
+class Encoder(TextModel[Backend]):
+    """A model that gives dense vectors. Made by `load_encoder`; safe in many threads.
 
-    `limit` is the most tokens a text may have, its `special_tokens` and prompt included; what is beyond is cut and
-    counted. `runtime` is the back end and precision. Equal inputs give equal vectors: batches depend on the texts of a
-    call alone, and a vector that is in the cache is one that such a batch gave.
+    Equal inputs give equal vectors: batches depend on the texts of a call alone, and a vector that is in the cache is
+    one that such a batch gave.
     """
 
     def __init__(
@@ -113,46 +91,29 @@ class Encoder:
         cache: Path | None,
     ) -> None:
         """`cache`: the folder of the vector cache; None keeps no vectors."""
-        self.name = name
-        self.query_prompt = query_prompt
-        self.document_prompt = document_prompt
-        self.limit = limit
-        self.special_tokens = tokens.special
-        self.normalize = normalize
-        self.runtime = runtime
-        self._model = model
-        self._tokens = tokens
-        self._load_backend = load_backend
+        super().__init__(
+            name,
+            model,
+            tokens,
+            load_backend,
+            query_prompt=query_prompt,
+            document_prompt=document_prompt,
+            limit=limit,
+            normalize=normalize,
+            runtime=runtime,
+        )
         self._cache_root = cache
-        self._loading = Lock()
-        self._backend: Backend | None = None
-        self._counting = Lock()
-        self._counts = Encodings(0, 0)
-
-    @property
-    def folder(self) -> Path:
-        """Where the model was found."""
-        return self._model.root
 
     @cached_property
-    def fingerprint(self) -> str:
-        """SHA-256 of all that shapes a vector but prompts and precision: see `fingerprint.py`. Needs no torch."""
-        return fingerprint(self._model, normalize=self.normalize, limit=self.limit)
+    def vector_fingerprint(self) -> str:
+        """The fingerprint without the head: of two encoders with the same, the vectors are the same."""
+        bare = replace(self._model, winners=None)
+        return fingerprint(bare, normalize=self.normalize, limit=self.limit)
 
-    @property
-    def calibration(self) -> str:
-        """Digest of the texts that an int8 model was calibrated on, else empty."""
-        return calibration_digest() if self.runtime.precision == "int8" else ""
-
-    @property
-    def dimensions(self) -> int:
-        """D of the vectors. Loads the model."""
-        return self._ready().dimensions
-
-    @property
-    def environment(self) -> Mapping[str, str]:
-        """Processor, threads and versions that the bytes of vectors depend on. Loads the model."""
-        return self._ready().environment
+    @cached_property
+    def head(self) -> Head | None:
+        """The head that the folder has for binary codes of these vectors. Needs no torch."""
+        return None if self._model.winners is None else load_head(self._model.winners)
 
     @cached_property
     def cache(self) -> VectorCache | None:
@@ -160,32 +121,14 @@ class Encoder:
         if self._cache_root is None:
             return None
         backend, precision = self.runtime
-        space = Space(self.fingerprint, backend, precision, self.limit, self.dimensions, self.calibration)
+        space = Space(
+            self.vector_fingerprint, backend, precision, self.limit, self.dimensions, self.calibration
+        )
         return VectorCache.open(self._cache_root, space)
 
-    @property
-    def encodings(self) -> Encodings:
-        """What became of the documents' passages so far."""
-        return self._counts
-
     def _count(self, result: Encoded) -> Encoded:
-        with self._counting:
-            encoded, cached = self._counts
-            new = len(result.vectors) - result.cached
-            self._counts = Encodings(encoded + new, cached + result.cached)
+        self._counted(len(result.vectors) - result.cached, result.cached)
         return result
-
-    def rows(self, texts: Sequence[str]) -> list[TokenRow]:
-        """Texts as tokens, cut at the limit."""
-        return self._tokens.rows(texts, self.limit)
-
-    def token_offsets(self, texts: Sequence[str]) -> list[IntArray]:
-        """(T,2) start and end characters of each text's tokens: no special tokens, no prompt, nothing cut."""
-        return self._tokens.offsets(texts)
-
-    def prompt_tokens(self) -> int:
-        """Tokens that the document prompt takes of the limit."""
-        return len(self._tokens.offsets([self.document_prompt])[0])
 
     def encode_documents(
         self, texts: Sequence[str], *, progress: Callable[[int, int], None] | None = None
@@ -221,13 +164,6 @@ class Encoder:
         if pooling_modes(self._model.modules[0]) != ("mean",):
             raise EncoderError(f"{self.folder} does not pool by means: late chunking is not offered for it")
 
-    def _ready(self) -> Backend:
-        with self._loading:
-            if self._backend is None:
-                logger.info("loading encoder %s from %s (%s)", self.name, self.folder, self.runtime)
-                self._backend = self._load_backend(self)
-            return self._backend
-
     def _encode(
         self,
         fed: Sequence[str],
@@ -239,7 +175,8 @@ class Encoder:
         vectors = np.empty((len(fed), backend.dimensions), dtype)
         cut = np.zeros(len(fed), dtype=np.int64)
         tokens = cached = done = fed_so_far = 0
-        for chunk in self._chunks(fed, cache):
+        # Each chunk is looked up and tokenised while the model works on the one before.
+        for chunk in one_ahead(len(fed), lambda chunk: self._chunk(fed, chunk, cache)):
             hit = np.zeros(len(chunk.rows), dtype=np.bool_) if chunk.found is None else chunk.found.hit
             here = slice(chunk.start, chunk.start + len(hit))
             fed_tokens = np.array([len(row.ids) for row in chunk.rows], dtype=np.int64)
@@ -267,32 +204,15 @@ class Encoder:
                     cache.add(chunk.keys[new], vectors[here][new], fed_tokens[new], cut[here][new])
         return Encoded(vectors, tokens, cut, cached)
 
-    def _chunks(self, fed: Sequence[str], cache: VectorCache | None) -> Iterator[_Chunk]:
-        """Each chunk is looked up and tokenised while the model works on the one before."""
-        starts = range(0, len(fed), CHUNK)
-        if len(starts) <= 1:
-            yield from (self._chunk(fed, start, cache) for start in starts)
-            return
-        with ThreadPoolExecutor(max_workers=1) as pool:
-            ahead = pool.submit(self._chunk, fed, 0, cache)
-            for start in starts:
-                chunk = ahead.result()
-                if start + CHUNK < len(fed):
-                    ahead = pool.submit(self._chunk, fed, start + CHUNK, cache)
-                yield chunk
-
-    def _chunk(self, fed: Sequence[str], start: int, cache: VectorCache | None) -> _Chunk:
-        texts = fed[start : start + CHUNK]
+    def _chunk(self, fed: Sequence[str], chunk: slice, cache: VectorCache | None) -> _Chunk:
+        texts = fed[chunk]
         keys = found = None
         if cache is not None:
             keys = keys_of(texts)
             found = cache.find(keys)
             if found.hit.all():
-                return _Chunk(start, keys, found, [])
-        rows = self.rows(texts)
-        filled = np.array([[len(row.ids) > 0] for row in rows])
-        _check(filled, np.arange(start, start + len(rows)), NO_TOKENS)
-        return _Chunk(start, keys, found, rows)
+                return _Chunk(chunk.start, keys, found, [])
+        return _Chunk(chunk.start, keys, found, self._filled_rows(texts, chunk.start))
 
     def _late(self, windows: Sequence[Late], progress: Callable[[int, int], None] | None) -> Encoded:
         backend = self._ready()
@@ -341,19 +261,12 @@ class Encoder:
 
     def _finish(self, vectors: FloatArray, numbers: IntArray, dtype: np.dtype[Any]) -> FloatArray:
         """Vectors (B,D) of the texts `numbers`, normalised if asked, rounded and checked."""
-        _check(np.isfinite(vectors), numbers, "NaN or infinite")
+        check_rows(np.isfinite(vectors), numbers, "NaN or infinite")
         if self.normalize:
             norms: FloatArray = np.linalg.norm(vectors, axis=1, keepdims=True)
-            _check(norms > 0, numbers, "zero, so it has no direction")
+            check_rows(norms > 0, numbers, "zero, so it has no direction")
             vectors = vectors / norms
         with np.errstate(over="ignore"):  # reported by the next line, with the text's number
             rounded = vectors.astype(dtype)
-        _check(np.isfinite(rounded), numbers, f"too large for {dtype}: normalize it")
+        check_rows(np.isfinite(rounded), numbers, f"too large for {dtype}: normalize it")
         return rounded
-
-
-def _check(good: NDArray[np.bool_], numbers: IntArray, what: str) -> None:
-    """Raise `BadVectors` naming the first of the texts `numbers` (B,) whose row of `good` (B,D) is not all true."""
-    bad = numbers[~good.all(axis=1)]
-    if len(bad):
-        raise BadVectors(f"the vector of text {bad.min()} (of {len(bad)} in its batch) is {what}")

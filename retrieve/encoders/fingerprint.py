@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from retrieve.encoders.folder import (
+    SPLADE,
     WEIGHED_MODULES,
     ModelFolder,
     Module,
     pooling_modes,
     read_object,
+    splade_settings,
     weight_files,
 )
 from retrieve.encoders.tokens import tokenizer_files
@@ -34,9 +36,11 @@ def fingerprint(model: ModelFolder, *, normalize: bool, limit: int) -> str:
       SHA-256 of each older vocabulary file by name; and `lower_case`;
     - `modules`: pooling modes, and kind, settings and weights of every other module (a Normalize at the end
       is said by `normalize`);
-    - `normalize` and `limit`.
+    - `normalize` and `limit`;
+    - `winners`, only where there is such a head: its settings and weights. Codes depend on them and vectors do not, so
+      what keeps vectors asks for the fingerprint of the model without it.
     """
-    parts = {
+    parts: dict[str, Any] = {
         "version": 1,
         "config": {key: value for key, value in model.config.items() if key not in PROVENANCE},
         "weights": [_digest(path) for path in weight_files(model.transformer)],
@@ -46,12 +50,16 @@ def fingerprint(model: ModelFolder, *, normalize: bool, limit: int) -> str:
         "normalize": normalize,
         "limit": limit,
     }
+    if model.winners is not None:
+        parts["winners"] = _describe(model.winners)
     return hashlib.sha256(_canonical(parts)).hexdigest()
 
 
 def _describe(module: Module) -> dict[str, Any]:
     if module.kind == "Pooling":
         return {"kind": "Pooling", "modes": list(pooling_modes(module))}
+    if module.kind == SPLADE:  # its dimension is written or not, depending on what was encoded before
+        return {"kind": module.kind, **splade_settings(module)}
     files = weight_files(module.folder) if module.kind in WEIGHED_MODULES else ()
     return {
         "kind": module.kind,

@@ -7,7 +7,7 @@ a short list; anything that would run code (`.py`, `auto_map`, pickled weights) 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
@@ -19,8 +19,14 @@ Pooling = Literal["cls", "mean", "max", "last"]
 POOLINGS: Mapping[str, str] = {"cls": "cls", "mean": "mean", "max": "max", "last": "lasttoken"}
 """Our names of the pooling modes → those of sentence-transformers."""
 
-WEIGHED_MODULES = ("Dense", "LayerNorm")
-PLAIN_MODULES = ("Pooling", "Normalize", "Dropout")
+WINNERS = "WinnerTakeAll"
+WINNERS_TYPE = f"retrieve.encoders.winners.{WINNERS}"
+"""The one class of our own that a folder may name, by this very name."""
+
+SPLADE = "SpladePooling"
+
+WEIGHED_MODULES = ("Dense", "LayerNorm", WINNERS)
+ENCODER_MODULES = ("Transformer", "Pooling", "Normalize", "Dropout", "Dense", "LayerNorm")
 
 # Old releases of sentence-transformers named the file after the architecture.
 TRANSFORMER_SETTINGS = tuple(
@@ -55,7 +61,8 @@ class ModelFolder:
     """A checked model: `transformer` holds config.json, the weights and the tokenizer; `modules` follow it.
 
     `max_tokens` is the limit the folder names itself; `lower_case` a lower-casing on top of the tokenizer's own;
-    `normalizes` says that a Normalize came last, which is then no longer among `modules`.
+    `normalizes` says that a Normalize came last, which is then no longer among `modules`; `winners` is the head that
+    makes binary codes of the vectors, and no part of what makes the vectors.
     """
 
     root: Path
@@ -66,23 +73,27 @@ class ModelFolder:
     lower_case: bool = False
     normalizes: bool = False
     prompts: Mapping[str, str] = field(default_factory=dict)
+    winners: Module | None = None
 
 
 def read_encoder_folder(root: Path, pooling: Pooling | None) -> ModelFolder:
     """Check and read a sentence-transformers folder, or a bare transformers folder, which needs `pooling`.
 
-    Raises `EncoderError` for code, pickled weights, missing parts, unknown modules, or a `pooling` that
-    contradicts the folder's own.
+    A `SparseEncoder` that ends in a text-level `WinnerTakeAll` is the encoder before it, with that head. Raises
+    `EncoderError` for code, pickled weights, missing parts, unknown modules, or a `pooling` that contradicts the
+    folder's own.
     """
     refuse_code(root)
     if pooling is not None and pooling not in POOLINGS:
         raise EncoderError(f"pooling is {pooling!r}, wanted one of {', '.join(POOLINGS)}")
     if not (root / "modules.json").is_file():
         return _read_bare(root, pooling)
-    transformer, *modules = _read_modules(root)
+    transformer, *modules = read_modules(root, ENCODER_MODULES)
     if transformer.kind != "Transformer":
         raise EncoderError(f"{root}: the first module is {transformer.kind}, wanted a Transformer")
     _check_pooling(root, modules, pooling)
+    winners = modules.pop() if modules[-1].kind == WINNERS else None
+    _check_winners(root, modules, winners)
     normalizes = modules[-1].kind == "Normalize"
     return ModelFolder(
         root=root,
@@ -92,14 +103,16 @@ def read_encoder_folder(root: Path, pooling: Pooling | None) -> ModelFolder:
         max_tokens=transformer.settings.get("max_seq_length"),
         lower_case=bool(transformer.settings.get("do_lower_case")),
         normalizes=normalizes,
-        prompts=_optional(root / "config_sentence_transformers.json").get("prompts", {}),
+        prompts=read_prompts(root),
+        winners=winners,
     )
 
 
 def read_cross_encoder_folder(root: Path) -> ModelFolder:
     """Check and read the folder of a cross-encoder: one transformer with a classifier, and nothing after it."""
     refuse_code(root)
-    modules = _read_modules(root) if (root / "modules.json").is_file() else [Module("Transformer", root, {})]
+    named = (root / "modules.json").is_file()
+    modules = read_modules(root, ENCODER_MODULES) if named else [Module("Transformer", root, {})]
     if [module.kind for module in modules] != ["Transformer"]:
         raise EncoderError(
             f"{root} is no cross-encoder: its modules are {[module.kind for module in modules]}"
@@ -194,6 +207,16 @@ def pooling_modes(module: Module) -> tuple[str, ...]:
     return tuple(mode for mode, flag in flags.items() if module.settings.get(flag)) or ("mean",)
 
 
+def splade_settings(module: Module) -> dict[str, Any]:
+    """How a SpladePooling makes weights of logits; `EncoderError` for a way that is not known."""
+    known = {"pooling_strategy": ("max", "sum"), "activation_function": ("relu", "log1p_relu")}
+    settings = {name: module.settings.get(name, ways[0]) for name, ways in known.items()}
+    for name, way in settings.items():
+        if way not in known[name]:
+            raise EncoderError(f"{module.folder}: {name} is {way!r}, wanted one of {', '.join(known[name])}")
+    return settings
+
+
 def _read_bare(root: Path, pooling: Pooling | None) -> ModelFolder:
     config = read_transformer(root)
     if pooling is None:
@@ -204,35 +227,47 @@ def _read_bare(root: Path, pooling: Pooling | None) -> ModelFolder:
     return ModelFolder(root, root, config, (Module("Pooling", root, {"pooling_mode": POOLINGS[pooling]}),))
 
 
-def _read_modules(root: Path) -> list[Module]:
+def read_modules(root: Path, kinds: Sequence[str]) -> list[Module]:
+    """The modules that modules.json names, Dropout left out; `EncoderError` for others than those of `kinds`.
+
+    `kinds` are classes of sentence-transformers; `WINNERS_TYPE` is read besides them.
+    """
     entries = json_of(root / "modules.json")
     if not isinstance(entries, list) or not entries:
         raise EncoderError(f"{root / 'modules.json'}: wanted a list of modules")
     # Dropout does nothing outside training.
-    return [module for module in (_read_module(root, entry) for entry in entries) if module.kind != "Dropout"]
+    modules = (_read_module(root, entry, kinds) for entry in entries)
+    return [module for module in modules if module.kind != "Dropout"]
 
 
-def _read_module(root: Path, entry: Any) -> Module:
+def read_prompts(root: Path) -> Mapping[str, str]:
+    """The prompts that a model was trained with, by name, as its folder has them."""
+    prompts: Mapping[str, str] = _optional(root / "config_sentence_transformers.json").get("prompts", {})
+    return prompts
+
+
+def _read_module(root: Path, entry: Any, kinds: Sequence[str]) -> Module:
     if not isinstance(entry, dict) or not all(isinstance(entry.get(key), str) for key in ("type", "path")):
         raise EncoderError(f"{root / 'modules.json'}: wanted modules with a type and a path, found {entry!r}")
     package, _, kind = entry["type"].rpartition(".")
-    allowed = ("Transformer", *PLAIN_MODULES, *WEIGHED_MODULES)
-    if package.partition(".")[0] != "sentence_transformers" or kind not in allowed:
+    theirs = package.partition(".")[0] == "sentence_transformers" and kind in kinds
+    if not theirs and entry["type"] != WINNERS_TYPE:
         raise EncoderError(
-            f"{root}: module {entry['type']} is not loaded; wanted of sentence_transformers: {', '.join(allowed)}"
+            f"{root}: module {entry['type']} is not loaded; wanted of sentence_transformers: {', '.join(kinds)}, "
+            f"or {WINNERS_TYPE}"
         )
     path = PurePosixPath(entry["path"])
     if path.is_absolute() or ".." in path.parts:
         raise EncoderError(f"{root}: module path {entry['path']!r} leaves the folder")
     folder = root / path
-    if kind == "Transformer":
+    if kind in ("Transformer", "MLMTransformer"):
         return Module(kind, folder, _transformer_settings(folder))
     settings = _optional(folder / "config.json")
     if kind in WEIGHED_MODULES:
         weight_files(folder)
     # The library would fall back to another activation with no more than a log line.
     activation = settings.get("activation_function", "torch.")
-    if not str(activation).startswith("torch."):
+    if kind != SPLADE and not str(activation).startswith("torch."):
         raise EncoderError(f"{folder}: activation {activation} is not one of torch's")
     return Module(kind, folder, settings)
 
@@ -254,6 +289,18 @@ def _check_pooling(root: Path, modules: list[Module], pooling: Pooling | None) -
         raise EncoderError(f"{root} has {len(found)} Pooling modules, wanted one: it is no encoder of texts")
     if pooling is not None and found[0] != (POOLINGS[pooling],):
         raise EncoderError(f"{root} pools by {'+'.join(found[0])}, asked for {pooling}: leave pooling out")
+
+
+def _check_winners(root: Path, modules: list[Module], winners: Module | None) -> None:
+    if any(module.kind == WINNERS for module in modules):
+        raise EncoderError(
+            f"{root}: {WINNERS} is not the last module, wanted it to be: nothing takes its codes"
+        )
+    if winners is not None and winners.settings.get("level", "text") != "text":
+        raise EncoderError(
+            f"{root} pools the tokens and then takes winners of the {winners.settings['level']} level: "
+            'a head after a Pooling has level = "text"'
+        )
 
 
 def _optional(path: Path) -> dict[str, Any]:

@@ -7,11 +7,13 @@ numbers that depend on the seed alone, so that an index needs to keep no more of
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieve.errors import DimensionMismatch, UsageError
+from retrieve.encoders.folder import Module, weight_files
+from retrieve.errors import DimensionMismatch, EncoderError, UsageError
 
 Float32s = NDArray[np.float32]
 
@@ -67,6 +69,57 @@ class Head:
             winners if query_winners is None else query_winners,
             segments,
         )
+
+
+def load_head(module: Module) -> Head:
+    """The head in a checked folder's text-level `WinnerTakeAll`, without torch.
+
+    Raises `EncoderError` for weights that cannot be read or are not finite and for settings that cannot be,
+    `DimensionMismatch` for weights that do not fit the settings.
+    """
+    settings = module.settings
+    if not {"hidden", "dimensions", "winners"} <= settings.keys() or settings.get("level", "text") != "text":
+        raise EncoderError(
+            f"{module.folder} has no settings of a text-level head: save it with WinnerTakeAll.save"
+        )
+    arrays = _arrays(module)
+    winners = settings["winners"]
+    try:
+        head = Head(
+            arrays["weight"],
+            arrays["mean"],
+            settings["dimensions"],
+            winners,
+            settings.get("query_winners") or winners,
+            settings.get("segments", 1),
+        )
+    except (UsageError, DimensionMismatch) as error:
+        raise type(error)(f"{module.folder}: {error}") from error
+    if head.hidden != settings["hidden"]:
+        raise DimensionMismatch(
+            f"{module.folder}: weights for vectors of {head.hidden} dimensions, its settings say {settings['hidden']}"
+        )
+    return head
+
+
+def _arrays(module: Module) -> dict[str, Float32s]:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    found: dict[str, Any] = {}
+    for path in weight_files(module.folder):
+        try:
+            found |= load_file(path)
+        except (SafetensorError, OSError, KeyError, TypeError) as error:
+            raise EncoderError(f"{path} cannot be read: {error!r}") from error
+    missing = {"weight", "mean"} - found.keys()
+    if missing:
+        raise EncoderError(f"{module.folder}: the weights lack {', '.join(sorted(missing))}")
+    arrays = {name: np.asarray(found[name], dtype=np.float32) for name in ("weight", "mean")}
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            raise EncoderError(f"{module.folder}: {name} holds NaN or infinite values: the file is damaged")
+    return arrays
 
 
 def gaussian(dimensions: int, hidden: int, seed: int) -> Float32s:

@@ -64,14 +64,15 @@ def load_encoder(
     """The encoder of a sentence-transformers or transformers folder, or of a hub name.
 
     `pooling` is needed for a bare transformers folder only. `limit` (tokens, special ones included) is by default
-    what the model names. `normalize`: vectors of unit length; a model that normalises itself always does. `backend`
-    and `precision` are those of `resolve_runtime`. `device` None takes a GPU if there is one. `cache`: a folder to keep
-    document vectors in. The weights are loaded by the first text encoded. Raises `EncoderError`.
+    what the model names. `normalize`: vectors of unit length; a model that normalises itself always does, and one with
+    a head for binary codes does as it was saved, for that head takes such vectors. `backend` and `precision` are those
+    of `resolve_runtime`. `device` None takes a GPU if there is one. `cache`: a folder to keep document vectors in. The
+    weights are loaded by the first text encoded. Raises `EncoderError`.
     """
     checked = read_encoder_folder(find_model(model), pooling)
     runtime = resolve_runtime(backend, precision, architecture=checked.config.get("model_type", ""))
     tokens = Tokens(load_tokenizer(checked.transformer, lower_case=checked.lower_case), pad_token(checked))
-    _check_prompts(checked, query_prompt, document_prompt)
+    check_prompts(checked, query_prompt, document_prompt)
     return Encoder(
         model,
         checked,
@@ -80,7 +81,7 @@ def load_encoder(
         query_prompt=query_prompt,
         document_prompt=document_prompt,
         limit=resolve_limit(checked, limit, tokens.special),
-        normalize=normalize or checked.normalizes,
+        normalize=checked.normalizes or (normalize and checked.winners is None),
         runtime=runtime,
         cache=cache,
     )
@@ -135,7 +136,7 @@ def _backend(model: ModelFolder, pad: int, device: str | None, encoder: Encoder)
 
         place = converted(
             model,
-            encoder.fingerprint,
+            encoder.vector_fingerprint,
             cache_root() / "models",
             int8=precision == "int8",
             rows=encoder.rows,
@@ -147,7 +148,8 @@ def _backend(model: ModelFolder, pad: int, device: str | None, encoder: Encoder)
     return TorchEncoder(model, device, precision)
 
 
-def _check_prompts(model: ModelFolder, query_prompt: str, document_prompt: str) -> None:
+def check_prompts(model: ModelFolder, query_prompt: str, document_prompt: str) -> None:
+    """Warn of prompts that a model was trained with and that are not set; `EncoderError` for some that cannot be."""
     own = {name: prompt for name, prompt in model.prompts.items() if prompt}
     if not (query_prompt or document_prompt):
         if own:

@@ -41,6 +41,10 @@ class Tokens:
         self.pad = pad
         self.special: int = tokenizer.num_special_tokens_to_add(False)
 
+    def names(self, count: int) -> list[str]:
+        """The tokens of ids 0 to `count` - 1; an id that has none is named by its number in brackets."""
+        return [self._tokenizer.id_to_token(number) or f"[{number}]" for number in range(count)]
+
     def offsets(self, texts: Sequence[str]) -> list[IntArray]:
         """(T,2) start and end characters of every token of each text; without special tokens, nothing cut.
 

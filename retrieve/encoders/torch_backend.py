@@ -56,12 +56,9 @@ class TorchEncoder:
             self.head.append(module)
         on_gpu = self.transformer.device.type != "cpu"
         if packed and not on_gpu and precision == "fp32":
-            _pack_linear(self.transformer)
+            pack_linear(self.transformer)
         self.batch_tokens = GPU_BATCH_TOKENS if on_gpu else BATCH_TOKENS
-        self.environment: Mapping[str, str] = {
-            "processor": torch.cuda.get_device_name() if on_gpu else torch.backends.cpu.get_cpu_capability(),
-            "threads": str(torch.get_num_threads()),
-        }
+        self.environment: Mapping[str, str] = environment_of(self.transformer.device)
 
     def run(self, batches: Iterable[Padded]) -> Iterator[NDArray[np.float32]]:
         """Vectors (B,D) float32 of each batch in order, not yet normalised; those of its `ranges` if it has some."""
@@ -124,6 +121,15 @@ def load_transformer(folder: Path, auto: Any, device: str | None, precision: str
     return model.to(device or ("cuda" if torch.cuda.is_available() else "cpu")).eval()
 
 
+def environment_of(device: torch.device) -> Mapping[str, str]:
+    """On what a model computes there: processor and threads."""
+    on_gpu = device.type != "cpu"
+    return {
+        "processor": torch.cuda.get_device_name() if on_gpu else torch.backends.cpu.get_cpu_capability(),
+        "threads": str(torch.get_num_threads()),
+    }
+
+
 def inputs_of(model: Any, batch: Padded) -> dict[str, NDArray[np.int64]]:
     """The arrays (B,T) of a batch by the names the model takes them under; token types only where it has them."""
     inputs = {"input_ids": batch.ids, "attention_mask": batch.mask}
@@ -147,7 +153,7 @@ def check_finite(module: torch.nn.Module, folder: Path) -> None:
             raise EncoderError(f"{folder}: weight {name} holds NaN or infinite values: the file is damaged")
 
 
-def _pack_linear(module: torch.nn.Module) -> None:
+def pack_linear(module: torch.nn.Module) -> None:
     """Let oneDNN multiply, which takes all of a processor's instructions whoever made it; MKL does so on Intel's."""
     from torch.utils.mkldnn import MkldnnLinear
 
@@ -157,7 +163,7 @@ def _pack_linear(module: torch.nn.Module) -> None:
         if type(child) is torch.nn.Linear:
             setattr(module, name, MkldnnLinear(child, torch.float32).eval())
         else:
-            _pack_linear(child)
+            pack_linear(child)
 
 
 def _load_module(module: Module, width: int) -> Any:

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from tiny_models import WORDS, tiny_encoder_folder
 
-from retrieve.encoders import encoder as encoder_module
+from retrieve.encoders import text_model
 from retrieve.encoders.batches import Padded
 from retrieve.encoders.encoder import Encoder
 from retrieve.encoders.load import load_encoder
@@ -62,7 +62,7 @@ def test_the_second_time_nothing_is_encoded(folder: Path, tmp_path: Path, fed: l
 def test_a_part_in_the_cache_changes_no_bit(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int
 ) -> None:
-    monkeypatch.setattr(encoder_module, "CHUNK", chunk)
+    monkeypatch.setattr(text_model, "CHUNK", chunk)
     whole = encoder_with(folder, None).encode_documents(TEXTS).vectors
     # An interrupted build: the first chunks of the same texts are there.
     encoder_with(folder, tmp_path).encode_documents(TEXTS[:21])

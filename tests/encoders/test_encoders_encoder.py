@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from tiny_models import WORDS, tiny_bare_folder, tiny_encoder_folder, write_json
 
-from retrieve.encoders import encoder as encoder_module
+from retrieve.encoders import text_model
 from retrieve.encoders.batches import Padded
 from retrieve.encoders.encoder import Encoder
 from retrieve.encoders.folder import ModelFolder
@@ -131,7 +131,7 @@ def test_each_text_gets_its_own_vector_in_any_order_and_chunk(
     order = np.random.default_rng(seed).permutation(len(texts))
     expected = encoder.encode_queries(texts).vectors
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(encoder_module, "CHUNK", chunk)
+        patch.setattr(text_model, "CHUNK", chunk)
         shuffled = encoder.encode_queries([texts[number] for number in order])
     np.testing.assert_allclose(shuffled.vectors, expected[order], atol=2e-6)
 
@@ -155,7 +155,7 @@ def test_eight_threads_agree_with_one(folder: Path) -> None:
 
 
 def test_progress_counts_texts_to_the_end(encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(encoder_module, "CHUNK", 10)
+    monkeypatch.setattr(text_model, "CHUNK", 10)
     seen: list[int] = []
     encoder.encode_documents(sentences(35), progress=lambda texts, tokens: seen.append(texts))
     assert seen == sorted(set(seen))

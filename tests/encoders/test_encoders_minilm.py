@@ -6,6 +6,8 @@ import gzip
 import importlib.util
 import json
 import os
+import subprocess
+import sys
 from itertools import islice
 from pathlib import Path
 
@@ -65,3 +67,38 @@ def test_real_text_gets_the_vectors_of_sentence_transformers(encoder: Encoder) -
     ours = encoder.encode_documents(texts).vectors.astype(np.float32)
     cosines = (ours * expected).sum(axis=1) / np.linalg.norm(ours, axis=1) / np.linalg.norm(expected, axis=1)
     assert cosines.min() > 0.9999
+
+
+SCRIPT = """
+import sys
+import numpy as np
+from sentence_transformers import SparseEncoder
+model = SparseEncoder(sys.argv[1], trust_remote_code=True, device="cpu")
+np.save(sys.argv[2], model.encode_document(sys.argv[3:]).to_dense().numpy())
+"""
+
+
+def test_with_a_head_it_gives_the_same_codes_anywhere(encoder: Encoder, tmp_path: Path) -> None:
+    from sentence_transformers import SentenceTransformer, SparseEncoder
+
+    from retrieve.encoders.winners import WinnerTakeAll
+
+    texts = ["Lift is produced by the wing.", "The court dismissed the appeal.", "cells " * 300]
+    head = WinnerTakeAll(384, dimensions=2048, winners=128)
+    head.set_mean(encoder.encode_documents(texts).vectors.astype(np.float32).mean(axis=0))
+    modules = [*SentenceTransformer(str(encoder.folder), device="cpu"), head]
+    model = SparseEncoder(modules=modules, device="cpu")
+    model.save_pretrained(str(tmp_path / "model"))
+    codes = model.encode_document(texts).to_dense().numpy()
+    arguments = [str(tmp_path / "model"), str(tmp_path / "codes.npy"), *texts]
+    subprocess.run([sys.executable, "-c", SCRIPT, *arguments], check=True)
+    assert np.array_equal(np.load(tmp_path / "codes.npy"), codes)
+
+    ours = load_encoder(str(tmp_path / "model"))
+    assert ours.head is not None
+    assert ours.vector_fingerprint != ours.fingerprint
+    z = (ours.encode_queries(texts).vectors - ours.head.mean) @ ours.head.weight.T
+    found = z >= np.sort(z, axis=1)[:, -128:-127]
+    # Sums in another order: a winner or two at the threshold may change places.
+    assert (found.sum(axis=1) == 128).all()
+    assert ((found & (codes > 0)).sum(axis=1) >= 126).all()

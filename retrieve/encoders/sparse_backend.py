@@ -1,0 +1,92 @@
+"""The torch back end of sparse encoders: a transformer, then sentence-transformers' SpladePooling or our winners.
+
+As for dense encoders, the transformer is loaded here, so that weights a checkpoint lacks are an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from retrieve.encoders.batches import BATCH_TOKENS, GPU_BATCH_TOKENS, Padded
+from retrieve.encoders.folder import SPLADE, ModelFolder, Module, splade_settings
+from retrieve.encoders.torch_backend import (
+    LOADING_ERRORS,
+    check_finite,
+    environment_of,
+    load_transformer,
+    model_inputs,
+    pack_linear,
+)
+from retrieve.errors import DimensionMismatch, EncoderError
+
+# A token's logits over a vocabulary of 30,522 are as large as 80 of its states.
+LOGITS = 4
+
+
+class SparseTorch:
+    """Runs a folder of `read_sparse_folder` on `device`. `dimensions` N of its weights. Safe in many threads."""
+
+    def __init__(self, model: ModelFolder, device: str | None, precision: str) -> None:
+        from transformers import AutoModel, AutoModelForMaskedLM
+
+        described = model.modules[0]
+        self._masked = described.kind == SPLADE
+        auto = AutoModelForMaskedLM if self._masked else AutoModel
+        self.transformer = load_transformer(model.transformer, auto, device, precision)
+        on_gpu = self.transformer.device.type != "cpu"
+        if not on_gpu and precision == "fp32":
+            pack_linear(self.transformer)
+        self._head = _load_head(described, self.transformer.config.hidden_size)
+        self._head.to(self.transformer.device).eval()
+        self.dimensions: int = (
+            self.transformer.config.vocab_size if self._masked else self._head.get_embedding_dimension()
+        )
+        budget = GPU_BATCH_TOKENS if on_gpu else BATCH_TOKENS
+        self.batch_tokens = budget // LOGITS if self._masked else budget
+        self.environment: Mapping[str, str] = environment_of(self.transformer.device)
+
+    def run(self, batches: Iterable[Padded], *, task: str) -> Iterator[NDArray[np.float32]]:
+        """Weights (B,N) float32 of each batch in order; `task` is "query" or "document"."""
+        for batch in batches:
+            with torch.inference_mode():  # not around a `yield`: the mode would hold in the caller too
+                weights = self._forward(batch, task).cpu().numpy()
+            yield weights
+
+    def _forward(self, batch: Padded, task: str) -> torch.Tensor:
+        inputs = model_inputs(self.transformer, batch)
+        features: dict[str, Any] = {"attention_mask": inputs["attention_mask"]}
+        if self._masked:
+            features["token_embeddings"] = self.transformer(**inputs).logits.float()
+            weights: torch.Tensor = self._head(features)["sentence_embedding"]
+            return weights
+        states = self.transformer(**inputs, output_hidden_states=self._head.layers is not None)
+        features["token_embeddings"] = states.last_hidden_state
+        if self._head.layers is not None:
+            features["all_layer_embeddings"] = states.hidden_states
+        codes: torch.Tensor = self._head(features, task=task)["sentence_embedding"]
+        return codes
+
+
+def _load_head(module: Module, hidden: int) -> Any:
+    if module.kind == SPLADE:
+        from sentence_transformers.sparse_encoder.modules import SpladePooling
+
+        settings: dict[str, Any] = splade_settings(module)
+        return SpladePooling(**settings)
+    from retrieve.encoders.winners import WinnerTakeAll
+
+    try:
+        head = WinnerTakeAll.load(str(module.folder), local_files_only=True)
+    except LOADING_ERRORS as error:
+        raise EncoderError(f"{module.folder} cannot be loaded as {module.kind}: {error}") from error
+    if head.hidden != hidden:
+        raise DimensionMismatch(
+            f"{module.folder} takes tokens of {head.hidden} dimensions, the transformer before it gives {hidden}"
+        )
+    check_finite(head, module.folder)
+    return head

@@ -1,0 +1,73 @@
+"""What the folder of a sparse encoder says about itself, judged like that of a dense one before anything is loaded.
+
+Two kinds are read: masked language models whose logits are pooled (SPLADE), and transformers whose every token has
+winners (UHD at token level). UHD at text level is a dense encoder with a head: `read_encoder_folder`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from retrieve.encoders.folder import (
+    SPLADE,
+    WINNERS,
+    ModelFolder,
+    Module,
+    read_modules,
+    read_prompts,
+    read_transformer,
+    refuse_code,
+    splade_settings,
+)
+from retrieve.errors import EncoderError
+
+SPARSE_MODULES = ("Transformer", "MLMTransformer", SPLADE)
+
+
+def read_sparse_folder(root: Path) -> ModelFolder:
+    """Check and read the folder of a `SparseEncoder`, or a bare transformers folder of a masked language model.
+
+    The one module of the result is a `SpladePooling` or a token-level `WinnerTakeAll`. Raises `EncoderError` for code,
+    pickled weights, missing parts, other modules, and settings that are not understood.
+    """
+    refuse_code(root)
+    if not (root / "modules.json").is_file():
+        return _read_bare(root)
+    transformer, *modules = read_modules(root, SPARSE_MODULES)
+    kinds = [transformer.kind, *(module.kind for module in modules)]
+    masked = (
+        transformer.kind == "MLMTransformer" or transformer.settings.get("transformer_task") == "fill-mask"
+    )
+    if len(modules) != 1 or modules[0].kind != (SPLADE if masked else WINNERS):
+        raise EncoderError(
+            f"{root} has the modules {', '.join(kinds)} ({'with' if masked else 'without'} the masked-language-model "
+            f"head), wanted a masked language model and {SPLADE}, or a Transformer and {WINNERS}"
+        )
+    head = modules[0]
+    if head.kind == WINNERS and head.settings.get("level") != "token":
+        raise EncoderError(
+            f'{root}: {WINNERS} without a Pooling before it has level = "token", found another'
+        )
+    if head.kind == SPLADE:
+        splade_settings(head)
+    return ModelFolder(
+        root=root,
+        transformer=transformer.folder,
+        config=read_transformer(transformer.folder),
+        modules=(head,),
+        max_tokens=transformer.settings.get("max_seq_length"),
+        lower_case=bool(transformer.settings.get("do_lower_case")),
+        prompts=read_prompts(root),
+    )
+
+
+def _read_bare(root: Path) -> ModelFolder:
+    config = read_transformer(root)
+    architectures = config.get("architectures") or []
+    if not any(str(name).endswith("ForMaskedLM") for name in architectures):
+        raise EncoderError(
+            f"{root} is a plain transformers model of {', '.join(map(str, architectures)) or 'no named architecture'}, "
+            "wanted one with a masked-language-model head (…ForMaskedLM), or a folder saved by SparseEncoder"
+        )
+    # What sentence-transformers takes for such a model, and how the published SPLADE checkpoints were trained.
+    return ModelFolder(root, root, config, (Module(SPLADE, root, {}),))

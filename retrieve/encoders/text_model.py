@@ -1,0 +1,179 @@
+"""What an encoder of texts is whatever it gives: a checked folder, its tokenizer, prompts, limit, counts and identity.
+
+Dense and sparse encoders are two kinds of it. The model itself is a back end that is loaded by the first text encoded:
+an index opens, checks its fingerprint and cuts passages without it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
+from threading import Lock
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieve.encoders.fingerprint import fingerprint
+from retrieve.encoders.folder import ModelFolder
+from retrieve.encoders.graphs import calibration_digest
+from retrieve.encoders.machine import Runtime
+from retrieve.encoders.tokens import IntArray, TokenRow, Tokens
+from retrieve.errors import BadVectors
+
+logger = logging.getLogger("retrieve")
+
+# Texts tokenised and sorted by length together: enough that batches have little padding, few enough that
+# their tokens take some tens of megabytes, whatever the size of a segment.
+CHUNK = 8192
+
+NO_TOKENS = "undefined, as the tokenizer makes nothing of it"
+
+Item = TypeVar("Item")
+
+
+class Runner(Protocol):
+    """What every back end says of itself: D of what it gives, the size of batch it works best with, and on what."""
+
+    @property
+    def dimensions(self) -> int: ...
+    @property
+    def batch_tokens(self) -> int: ...
+    @property
+    def environment(self) -> Mapping[str, str]: ...
+
+
+Back = TypeVar("Back", bound=Runner)
+
+
+class Encodings(NamedTuple):
+    """Passages that the model encoded, and those whose vectors came from the cache."""
+
+    encoded: int
+    cached: int
+
+
+class TextModel(Generic[Back]):
+    """One model with its prompts and limit; safe in many threads.
+
+    `limit` is the most tokens a text may have, its `special_tokens` and prompt included; what is beyond is cut and
+    counted. `runtime` is the back end and precision.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        model: ModelFolder,
+        tokens: Tokens,
+        load_backend: Callable[[Any], Back],
+        *,
+        query_prompt: str,
+        document_prompt: str,
+        limit: int,
+        normalize: bool,
+        runtime: Runtime,
+    ) -> None:
+        """`load_backend` is given this model when its first text comes."""
+        self.name = name
+        self.query_prompt = query_prompt
+        self.document_prompt = document_prompt
+        self.limit = limit
+        self.special_tokens = tokens.special
+        self.normalize = normalize
+        self.runtime = runtime
+        self._model = model
+        self._tokens = tokens
+        self._load_backend = load_backend
+        self._loading = Lock()
+        self._backend: Back | None = None
+        self._counting = Lock()
+        self._counts = Encodings(0, 0)
+
+    @property
+    def folder(self) -> Path:
+        """Where the model was found."""
+        return self._model.root
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of all that shapes a vector or its code but prompts and precision: see `fingerprint.py`.
+
+        Needs no torch.
+        """
+        return fingerprint(self._model, normalize=self.normalize, limit=self.limit)
+
+    @property
+    def calibration(self) -> str:
+        """Digest of the texts that an int8 model was calibrated on, else empty."""
+        return calibration_digest() if self.runtime.precision == "int8" else ""
+
+    @property
+    def dimensions(self) -> int:
+        """D of the vectors. Loads the model."""
+        return self._ready().dimensions
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """Processor, threads and versions that the bytes of vectors depend on. Loads the model."""
+        return self._ready().environment
+
+    @property
+    def encodings(self) -> Encodings:
+        """What became of the documents' passages so far."""
+        return self._counts
+
+    def rows(self, texts: Sequence[str]) -> list[TokenRow]:
+        """Texts as tokens, cut at the limit."""
+        return self._tokens.rows(texts, self.limit)
+
+    def token_offsets(self, texts: Sequence[str]) -> list[IntArray]:
+        """(T,2) start and end characters of each text's tokens: no special tokens, no prompt, nothing cut."""
+        return self._tokens.offsets(texts)
+
+    def prompt_tokens(self) -> int:
+        """Tokens that the document prompt takes of the limit."""
+        return len(self._tokens.offsets([self.document_prompt])[0])
+
+    def _ready(self) -> Back:
+        with self._loading:
+            if self._backend is None:
+                logger.info("loading encoder %s from %s (%s)", self.name, self.folder, self.runtime)
+                self._backend = self._load_backend(self)
+            return self._backend
+
+    def _counted(self, encoded: int, cached: int) -> None:
+        with self._counting:
+            before = self._counts
+            self._counts = Encodings(before.encoded + encoded, before.cached + cached)
+
+    def _filled_rows(self, texts: Sequence[str], start: int) -> list[TokenRow]:
+        """`rows` of the texts that are `start` and following; `BadVectors` for one without any token."""
+        rows = self.rows(texts)
+        filled = np.array([[len(row.ids) > 0] for row in rows])
+        check_rows(filled, np.arange(start, start + len(rows)), NO_TOKENS)
+        return rows
+
+
+def one_ahead(count: int, make: Callable[[slice], Item]) -> Iterator[Item]:
+    """What `make` makes of each chunk of `count` texts, the next while the caller works on the one before."""
+    chunks = [slice(start, start + CHUNK) for start in range(0, count, CHUNK)]
+    if len(chunks) <= 1:
+        yield from map(make, chunks)
+        return
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        ahead = pool.submit(make, chunks[0])
+        for following in chunks[1:]:
+            now = ahead.result()
+            ahead = pool.submit(make, following)
+            yield now
+        yield ahead.result()
+
+
+def check_rows(good: NDArray[np.bool_], numbers: IntArray, what: str) -> None:
+    """Raise `BadVectors` naming the first of the texts `numbers` (B,) whose row of `good` (B,D) is not all true."""
+    bad = numbers[~good.all(axis=1)]
+    if len(bad):
+        raise BadVectors(f"the vector of text {bad.min()} (of {len(bad)} in its batch) is {what}")
