@@ -9,15 +9,17 @@ import numpy as np
 from tiny_models import WORDS
 
 
-def toy_collection(folder: Path, *, documents: int = 48, queries: int = 30, seed: int = 0) -> Path:
+def toy_collection(folder: Path, *, documents: int = 60, queries: int = 60, seed: int = 0) -> Path:
     """Every query judges one document, and a few a second one; two splits."""
     rng = np.random.default_rng(seed)
-    texts = [
-        [" ".join(rng.choice(WORDS, 8)).capitalize() + "." for _ in range(3)] for _ in range(documents)
-    ]
+    texts = [[" ".join(rng.choice(WORDS, 8)).capitalize() + "." for _ in range(3)] for _ in range(documents)]
     with (folder / "corpus.jsonl").open("w") as file:
         for number, sentences in enumerate(texts):
-            record = {"_id": f"d{number:02}", "title": " ".join(sentences[0].split()[:3]), "text": " ".join(sentences)}
+            record = {
+                "_id": f"d{number:02}",
+                "title": " ".join(sentences[0].split()[:3]),
+                "text": " ".join(sentences),
+            }
             file.write(json.dumps(record) + "\n")
     with (folder / "queries.jsonl").open("w") as file:
         for number in range(queries):

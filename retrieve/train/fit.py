@@ -11,7 +11,6 @@ from typing import Any
 
 from datasets import Dataset, DatasetDict
 from sentence_transformers import SparseEncoderTrainer, SparseEncoderTrainingArguments
-from sentence_transformers.base.training_args import BatchSamplers
 from transformers import PrinterCallback, TrainerCallback
 from transformers.trainer_utils import get_last_checkpoint
 
@@ -50,7 +49,7 @@ def fit(
         max_grad_norm=0.0,  # Adam's steps do not grow with the gradient
         seed=settings.seed,
         data_seed=settings.seed,
-        batch_sampler=BatchSamplers.NO_DUPLICATES,
+        batch_sampler="no_duplicates",
         router_mapping={"first": "query", "second": "document"},
         save_strategy="steps",
         save_steps=CHECKPOINT,
@@ -61,16 +60,18 @@ def fit(
         dataloader_pin_memory=False,
     )
     used = {name: rows for name, rows in pairs.items() if len(rows)}
-    trainer = SparseEncoderTrainer(
+    each: dict[str, Any] = {name: losses[name] for name in used}
+    trainer = _Trainer(
         model=student,
         args=arguments,
         train_dataset=DatasetDict({name: _columns(rows) for name, rows in used.items()}),
-        loss={name: losses[name] for name in used},
+        loss=each,
     )
     trainer.remove_callback(PrinterCallback)  # standard output is for the product
     if progress is not None:
         trainer.add_callback(_Steps(progress))
-    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(folder)) if folder.is_dir() else None)
+    last = get_last_checkpoint(str(folder)) if folder.is_dir() else None  # type: ignore[no-untyped-call]
+    trainer.train(resume_from_checkpoint=last)
     return [entry for entry in trainer.state.log_history if "loss" in entry]
 
 
@@ -79,7 +80,14 @@ def _columns(pairs: IntArray) -> Dataset:
     return Dataset.from_dict({"first": first, "second": second})
 
 
-class _Steps(TrainerCallback):  # type: ignore[misc]
+class _Trainer(SparseEncoderTrainer):
+    """Without a model card, whose examples would be row numbers and whose bar would be in the way of ours."""
+
+    def add_model_card_callback(self, default_args_dict: Any) -> None:
+        """None."""
+
+
+class _Steps(TrainerCallback):
     def __init__(self, progress: Callable[[int, int], None]) -> None:
         self._progress = progress
 

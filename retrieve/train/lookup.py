@@ -17,69 +17,63 @@ from torch import Tensor
 Features = dict[str, Any]
 
 
-class VectorLookup(InputModule):  # type: ignore[misc]
-    """Row numbers as strings → their vectors (B,D), of `vectors` (R,D) float32, as features["sentence_embedding"]."""
+class Lookup(InputModule):
+    """What both have in common: nothing of them is saved, and a trainer that loads a checkpoint gets an empty one,
+    because it loads the modules only to copy what was trained."""
 
     save_in_root = False
 
-    def __init__(self, vectors: Tensor) -> None:
-        super().__init__()
-        self._vectors = vectors
-
-    def preprocess(self, inputs: Sequence[str], prompt: str | None = None, **_: Any) -> Features:
-        """Also `rows` (B,) int64."""
-        rows = _rows(inputs)
-        return {"sentence_embedding": self._vectors[rows], "rows": rows}
-
-    def forward(self, features: Features) -> Features:
-        """Nothing is left to do."""
-        return features
-
-    def save(self, output_path: str, *args: Any, **kwargs: Any) -> None:
+    def save(self, output_path: str, *args: Any, safe_serialization: bool = True, **kwargs: Any) -> None:
         """An empty configuration."""
         self.save_config(output_path)
 
     @classmethod
-    def load(cls, model_name_or_path: str, **_: Any) -> Self:
-        """A lookup without rows: the trainer loads a checkpoint's modules only to copy what was trained."""
-        return cls(torch.empty(0, 0))
+    def load(cls, model_name_or_path: str, *args: Any, **kwargs: Any) -> Self:
+        """A lookup without rows."""
+        return cls()
 
 
-class TokenLookup(InputModule):  # type: ignore[misc]
+class VectorLookup(Lookup):
+    """Row numbers as strings → their vectors (B,D), of `vectors` (R,D) float32, as features["sentence_embedding"]."""
+
+    def __init__(self, vectors: Tensor | None = None) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._vectors = torch.empty(0, 0) if vectors is None else vectors
+
+    def preprocess(self, inputs: Sequence[Any], prompt: str | None = None, **kwargs: Any) -> Features:
+        """Also `rows` (B,) int64."""
+        rows = _rows(inputs)
+        return {"sentence_embedding": self._vectors[rows], "rows": rows}
+
+    def forward(self, features: Features, **kwargs: Any) -> Features:
+        """Nothing is left to do."""
+        return features
+
+
+class TokenLookup(Lookup):
     """Row numbers as strings → features["token_embeddings"] (B,T,H) of these of `texts` by a frozen transformer.
 
     `transformer` is sentence-transformers' module of that name.
     """
 
-    save_in_root = False
-
-    def __init__(self, transformer: Any, texts: Sequence[str]) -> None:
-        super().__init__()
+    def __init__(self, transformer: Any = None, texts: Sequence[str] = ()) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
         # In a tuple, so that torch does not count its weights among those of this module.
         self._frozen = (transformer,)
         self._texts = texts
 
-    def preprocess(self, inputs: Sequence[str], prompt: str | None = None, **_: Any) -> Features:
+    def preprocess(self, inputs: Sequence[Any], prompt: str | None = None, **kwargs: Any) -> Features:
         """Tokens, and `rows` (B,) int64."""
         rows = _rows(inputs)
         tokens = self._frozen[0].preprocess([self._texts[row] for row in rows.tolist()])
         return {**tokens, "rows": rows}
 
     @torch.no_grad()
-    def forward(self, features: Features) -> Features:
+    def forward(self, features: Features, **kwargs: Any) -> Features:
         """Run the transformer, without dropout and without a gradient."""
         transformer = self._frozen[0].to(features["input_ids"].device).eval()
         states: Features = transformer(features)
         return states
-
-    def save(self, output_path: str, *args: Any, **kwargs: Any) -> None:
-        """An empty configuration."""
-        self.save_config(output_path)
-
-    @classmethod
-    def load(cls, model_name_or_path: str, **_: Any) -> Self:
-        """A lookup without texts, as that of `VectorLookup`."""
-        return cls(torch.nn.Identity(), [])
 
 
 def _rows(numbers: Sequence[str]) -> Tensor:

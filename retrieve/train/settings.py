@@ -46,6 +46,8 @@ class Settings:
         ):
             if number < least:
                 raise UsageError(f"{name} is {number}, wanted at least {least}")
+        if self.cap is not None and self.level == "text":
+            raise UsageError("cap is of the token level: leave it out, or set level to token")
         if not self.lr > 0:
             raise UsageError(f"lr is {self.lr}, wanted a number above 0")
         if not self.balance >= 0:

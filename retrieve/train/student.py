@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from sentence_transformers import SentenceTransformer, SparseEncoder, SparseEncoderModelCardData
+from sentence_transformers import SentenceTransformer, SparseEncoder
 from sentence_transformers.sentence_transformer.modules import Normalize
 
 from retrieve.encoders.encoder import Encoder
@@ -19,6 +19,14 @@ from retrieve.encoders.winners import WinnerTakeAll
 from retrieve.train.lookup import TokenLookup, VectorLookup
 from retrieve.train.material import IntArray, Material
 from retrieve.train.settings import Settings
+
+
+class Student(SparseEncoder):
+    """A model of row numbers. Its checkpoints have no model card, whose example texts are no numbers of rows."""
+
+    def save_pretrained(self, path: str, *args: Any, **kwargs: Any) -> None:
+        """As the library's, without the card."""
+        super().save_pretrained(path, *args, **{**kwargs, "create_model_card": False})
 
 
 def new_head(settings: Settings, hidden: int) -> WinnerTakeAll:
@@ -31,11 +39,23 @@ def new_head(settings: Settings, hidden: int) -> WinnerTakeAll:
         settings.level,
         cap=settings.cap,
         seed=settings.seed,
+        own_query_mean=True,
     )
 
 
-def student(material: Material, encoder: Encoder, settings: Settings, documents: IntArray) -> Any:
-    """A `SparseEncoder` of row numbers with an untrained head, whose mean is that of these document rows."""
+def let_means_learn(head: WinnerTakeAll) -> None:
+    """Make parameters of the two means, under the names that they have as buffers, so that they are saved as those.
+
+    Half of what a head gains it gains here: crops and queries do not lie around the mean of the documents.
+    """
+    for name in ("mean", "query_mean"):
+        value = getattr(head, name)
+        delattr(head, name)
+        head.register_parameter(name, torch.nn.Parameter(value))
+
+
+def student(material: Material, encoder: Encoder, settings: Settings, documents: IntArray) -> Student:
+    """A model of row numbers with an untrained head, whose mean is that of these document rows."""
     if settings.level == "text":
         lookup: Any = VectorLookup(torch.from_numpy(material.vectors))
         mean = material.vectors[documents].mean(axis=0)
@@ -46,9 +66,7 @@ def student(material: Material, encoder: Encoder, settings: Settings, documents:
         head = new_head(settings, transformer.get_embedding_dimension())
         mean = token_mean(lookup, documents, head.hidden)
     head.set_mean(mean)
-    # Examples for a model card would be row numbers, and take a pass over all pairs.
-    card = SparseEncoderModelCardData(generate_widget_examples=False)
-    return SparseEncoder(modules=[lookup, head], model_card_data=card)
+    return Student(modules=[lookup, head])
 
 
 SAMPLE = 1000  # documents whose tokens a mean of token states is taken over

@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from functools import partial
 from importlib.metadata import version
@@ -35,6 +35,7 @@ _log = logging.getLogger("retrieve")
 
 NEEDED = {"accelerate": "train", "datasets": "train", "scipy": "train", "ir_measures": "train"}
 GATE = "gate.json"
+NOTE = "training.json"
 VERSIONS = ("retrieve-engine", "sentence-transformers", "transformers", "torch", "numpy", "scipy")
 
 Report = dict[str, Any]
@@ -67,9 +68,15 @@ def train_uhd(
         raise TrainingError(f"{work} holds an interrupted training: go on with --resume, or remove it")
     encoder = load_encoder(model, precision="fp32", cache=cache_root())
     data = read_judged(source)
-    _begin(work, _identity(encoder, data.name, asked))
+    note = json.dumps(
+        {"data": data.name, "encoder": encoder.fingerprint, "settings": asdict(asked)}, indent=1
+    )
+    _check_same(work, note)
     material = gather(data, encoder, seed=asked.seed, progress=progress)
-    report = _Course(material, encoder, asked, work, progress).run(allow_not_worse=allow_not_worse)
+    folds = make_folds(material.qrels, asked.folds, seed=asked.seed)
+    work.mkdir(parents=True, exist_ok=True)  # only now: what cannot begin leaves nothing behind
+    write_file(work / NOTE, note.encode())
+    report = _Course(material, encoder, asked, folds, work, progress).run(allow_not_worse=allow_not_worse)
     if report["kept"]:
         _keep(report, work, place)
     remove_folder(work)
@@ -80,11 +87,18 @@ class _Course:
     """All trainings of one call, each in a folder of its own under `work`."""
 
     def __init__(
-        self, material: Material, encoder: Encoder, settings: Settings, work: Path, progress: Progress | None
+        self,
+        material: Material,
+        encoder: Encoder,
+        settings: Settings,
+        folds: Sequence[Fold],
+        work: Path,
+        progress: Progress | None,
     ) -> None:
         self._material = material
         self._encoder = encoder
         self._settings = settings
+        self._folds = folds
         self._work = work
         self._progress = progress
 
@@ -92,8 +106,7 @@ class _Course:
         from retrieve.train.judge import MEASURE, per_query, usage
         from retrieve.train.student import save, student
 
-        material, settings = self._material, self._settings
-        folds = make_folds(material.qrels, settings.folds, seed=settings.seed)
+        material, settings, folds = self._material, self._settings, self._folds
         everything = material.documents()
         untrained = student(material, self._encoder, settings, everything)
         slope = _slope(untrained, material)
@@ -149,10 +162,11 @@ class _Course:
         """A head trained without the `hidden` documents, on the judgments of `queries`; the first and last loss."""
         from retrieve.train.fit import fit
         from retrieve.train.losses import PairLoss, Weights
-        from retrieve.train.student import student
+        from retrieve.train.student import let_means_learn, student
 
         settings, material = self._settings, self._material
         model = student(material, self._encoder, settings, material.documents(hidden))
+        let_means_learn(model[1])
         weights = Weights(
             float(settings.loss != "distill"), float(settings.loss != "infonce"), settings.balance
         )
@@ -190,20 +204,13 @@ def _check_extras() -> None:
             raise MissingExtra(f"training a head (package {package})", extra)
 
 
-def _identity(encoder: Encoder, name: str, settings: Settings) -> Mapping[str, Any]:
-    return {"data": name, "encoder": encoder.fingerprint, "settings": asdict(settings)}
-
-
-def _begin(work: Path, identity: Mapping[str, Any]) -> None:
-    """Make the folder of checkpoints, or see that it is of the same training."""
-    note = work / "training.json"
-    text = json.dumps(identity, indent=1, sort_keys=True).encode()
-    if note.is_file() and note.read_bytes() != text:
+def _check_same(work: Path, note: str) -> None:
+    """See that checkpoints which are there are of the same data, encoder and settings."""
+    found = work / NOTE
+    if found.is_file() and found.read_text(encoding="utf-8") != note:
         raise TrainingError(
-            f"{work} holds checkpoints of another training ({note} says which): give its settings, or remove it"
+            f"{work} holds checkpoints of another training ({found} says which): give its settings, or remove it"
         )
-    work.mkdir(parents=True, exist_ok=True)
-    write_file(note, text)
 
 
 def _described(
