@@ -17,6 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from retrieve.corpora.dataset import read_judged
@@ -104,13 +105,13 @@ class _Course:
 
     def run(self, *, allow_not_worse: bool) -> Report:
         from retrieve.train.judge import MEASURE, per_query, usage
-        from retrieve.train.student import save, student
+        from retrieve.train.student import save, untrained
 
         material, settings, folds = self._material, self._settings, self._folds
         everything = material.documents()
-        untrained = student(material, self._encoder, settings, everything)
-        slope = _slope(untrained, material)
-        before = per_query(untrained, material, list(material.qrels))
+        plain = untrained(material, self._encoder, settings, everything)
+        slope = _slope(plain, material)
+        before = per_query(plain, material, list(material.qrels))
         figures = {}
         for view in ("inductive", "transductive"):
             after: dict[str, float] = {}
@@ -130,7 +131,7 @@ class _Course:
             "measure": MEASURE,
             **{view: gain._asdict() for view, gain in figures.items()},
             "needed": NOT_WORSE if allow_not_worse else 0.0,
-            "usage_before": usage(untrained, everything)._asdict(),
+            "usage_before": usage(plain, everything)._asdict(),
         }
         if kept:
             trained, losses = self._train("all", frozenset(), tuple(material.qrels), slope)
@@ -157,16 +158,18 @@ class _Course:
         return values
 
     def _train(
-        self, name: str, hidden: frozenset[str], queries: Iterable[str], slope: float
+        self, name: str, hidden: frozenset[str], queries: Sequence[str], slope: float
     ) -> tuple[Any, Report]:
         """A head trained without the `hidden` documents, on the judgments of `queries`; the first and last loss."""
         from retrieve.train.fit import fit
         from retrieve.train.losses import PairLoss, Weights
-        from retrieve.train.student import let_means_learn, student
+        from retrieve.train.student import to_be_trained
 
         settings, material = self._settings, self._material
-        model = student(material, self._encoder, settings, material.documents(hidden))
-        let_means_learn(model[1])
+        asked = np.array([material.query_rows[query] for query in queries], dtype=np.int64)
+        model = to_be_trained(
+            material, self._encoder, settings, documents=material.documents(hidden), queries=asked
+        )
         weights = Weights(
             float(settings.loss != "distill"), float(settings.loss != "infonce"), settings.balance
         )
