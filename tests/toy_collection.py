@@ -30,7 +30,7 @@ def toy_collection(folder: Path, *, documents: int = 60, queries: int = 60, seed
         rows = ["query-id\tcorpus-id\tscore"]
         for number in numbers:
             rows.append(f"q{number:02}\td{number % documents:02}\t1")
-            if number % 7 == 0:
+            if number % documents % 7 == 0:
                 rows.append(f"q{number:02}\td{(number + 1) % documents:02}\t1")
         (folder / "qrels" / f"{split}.tsv").write_text("\n".join(rows) + "\n")
     return folder

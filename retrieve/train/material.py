@@ -24,7 +24,7 @@ from retrieve.types import Document, Progress
 _log = logging.getLogger("retrieve")
 
 SHORTEST = 20  # characters of a sentence that says something
-MOST_CROPS = 50_000
+MOST_CROPS = 20_000
 """Crops taken of a collection, chosen by the seed where there are more: each is a text to encode."""
 
 IntArray = npt.NDArray[np.int64]
@@ -65,8 +65,10 @@ class Material(NamedTuple):
         return np.array(pairs, dtype=np.int64).reshape(-1, 2)
 
 
-def gather(data: Dataset, encoder: Encoder, *, seed: int, progress: Progress | None = None) -> Material:
-    """Read, crop and encode. Document vectors come from, and go to, the encoder's cache.
+def gather(
+    data: Dataset, encoder: Encoder, *, crops: bool, seed: int, progress: Progress | None = None
+) -> Material:
+    """Read, crop if asked, and encode. Document vectors come from, and go to, the encoder's cache.
 
     Raises `TrainingError` where no query has a relevant document in the collection.
     """
@@ -74,25 +76,25 @@ def gather(data: Dataset, encoder: Encoder, *, seed: int, progress: Progress | N
     documents = [document for document in documents if _whole(document).strip()]
     doc_ids = [document.id for document in documents]
     qrels = _present(data, set(doc_ids))
-    crops = list(_crops(documents))
-    if len(crops) > MOST_CROPS:
-        chosen = np.random.default_rng(seed).choice(len(crops), MOST_CROPS, replace=False)
-        crops = [crops[place] for place in sorted(chosen)]
+    cropped = list(_crops(documents)) if crops else []
+    if len(cropped) > MOST_CROPS:
+        chosen = np.random.default_rng(seed).choice(len(cropped), MOST_CROPS, replace=False)
+        cropped = [cropped[place] for place in sorted(chosen)]
     whole = [_whole(document) for document in documents]
     queries = [query for query in data.queries if query.id in qrels]
     parts = (
         ("documents", whole),
-        ("crops", [text for text, _ in crops]),
+        ("crops", [text for text, _ in cropped]),
         ("queries", [query.text for query in queries]),
     )
     vectors = [_encoded(encoder, stage, texts, progress) for stage, texts in parts]
-    first_crop, first_query = len(whole), len(whole) + len(crops)
+    first_crop, first_query = len(whole), len(whole) + len(cropped)
     return Material(
         data.name,
         doc_ids,
         {query.id: first_query + number for number, query in enumerate(queries)},
         np.array(
-            [(first_crop + number, row) for number, (_, row) in enumerate(crops)], dtype=np.int64
+            [(first_crop + number, row) for number, (_, row) in enumerate(cropped)], dtype=np.int64
         ).reshape(-1, 2),
         qrels,
         [text for _, texts in parts for text in texts],

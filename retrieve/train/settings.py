@@ -16,9 +16,10 @@ LossName = Literal["infonce", "distill", "both"]
 class Settings:
     """`winners` of a text, at the token level of each token, whose union is then capped at `cap` for a document.
 
-    `query_winners` None: as documents. `loss`: "distill" learns from the frozen vectors, "infonce" from pairs, "both"
-    adds them. `lr` is reached after a tenth of the steps and falls to 0 in a line. `balance` weighs the usage term.
-    `seed` decides weights, folds, crops and the order of pairs. Raises `UsageError` for numbers that cannot be.
+    `query_winners` None: as documents. `loss`: "infonce" learns judged pairs, "distill" how the frozen vectors order
+    documents by crops, "both" does both. `lr` is reached after a tenth of the steps and falls to 0 in a line. `balance`
+    weighs the usage term. `seed` decides weights, folds, crops and the order of pairs. Raises `UsageError` for numbers
+    that cannot be.
     """
 
     dimensions: int = 8192
@@ -26,10 +27,10 @@ class Settings:
     query_winners: int | None = None
     level: Level = "text"
     cap: int | None = None
-    loss: LossName = "distill"
-    epochs: int = 1
-    batch: int = 256
-    lr: float = 3e-4
+    loss: LossName = "infonce"
+    epochs: int = 4
+    batch: int = 128
+    lr: float = 1e-4
     balance: float = 0.0
     folds: int = 5
     seed: int = 0

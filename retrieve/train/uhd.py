@@ -73,7 +73,8 @@ def train_uhd(
         {"data": data.name, "encoder": encoder.fingerprint, "settings": asdict(asked)}, indent=1
     )
     _check_same(work, note)
-    material = gather(data, encoder, seed=asked.seed, progress=progress)
+    crops = asked.loss != "infonce"
+    material = gather(data, encoder, crops=crops, seed=asked.seed, progress=progress)
     folds = make_folds(material.qrels, asked.folds, seed=asked.seed)
     work.mkdir(parents=True, exist_ok=True)  # only now: what cannot begin leaves nothing behind
     write_file(work / NOTE, note.encode())
@@ -170,15 +171,22 @@ class _Course:
         model = to_be_trained(
             material, self._encoder, settings, documents=material.documents(hidden), queries=asked
         )
-        weights = Weights(
-            float(settings.loss != "distill"), float(settings.loss != "infonce"), settings.balance
-        )
-        loss = PairLoss(model, vectors=torch.from_numpy(material.vectors), weights=weights, slope=slope)
-        pairs = {"crops": material.crop_pairs(hidden), "judged": material.judged_pairs(queries)}
+        vectors = torch.from_numpy(material.vectors)
+        pairs, losses = {}, {}
+        if settings.loss != "infonce":
+            pairs["crops"] = material.crop_pairs(hidden)
+            losses["crops"] = PairLoss(
+                model, vectors=vectors, weights=Weights(0, 1, settings.balance), slope=slope
+            )
+        if settings.loss != "distill":
+            pairs["judged"] = material.judged_pairs(queries)
+            losses["judged"] = PairLoss(
+                model, vectors=vectors, weights=Weights(1, 0, settings.balance), slope=slope
+            )
         log = fit(
             model,
             pairs,
-            dict.fromkeys(pairs, loss),
+            losses,
             settings,
             self._work / name.replace(" ", "-"),
             progress=None if self._progress is None else partial(self._progress, f"training: {name}"),

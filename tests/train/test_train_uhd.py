@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from toy_collection import toy_collection
 
 from retrieve.corpora.dataset import Dataset, read_judged
 from retrieve.encoders.folder import read_encoder_folder
@@ -21,7 +22,7 @@ from retrieve.train import uhd
 from retrieve.train.material import Material, gather
 from retrieve.train.settings import Settings
 
-SMALL = Settings(dimensions=128, winners=8, batch=16, folds=2, lr=1e-2)
+SMALL = Settings(dimensions=128, winners=8, batch=16, folds=2, lr=1e-2, loss="distill")
 
 
 def planted(data: Dataset, *_: Any, **__: Any) -> Material:
@@ -46,18 +47,22 @@ def planted(data: Dataset, *_: Any, **__: Any) -> Material:
 
 
 def test_a_head_that_is_better_is_kept(
-    collection: Path, tiny_encoder: Path, tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_encoder: Path, tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from sentence_transformers import SparseEncoder
 
     monkeypatch.setattr(uhd, "gather", planted)
-    settings = Settings(dimensions=128, winners=8, batch=60, folds=2, lr=3e-2, loss="infonce", epochs=6)
-    report = uhd.train_uhd(collection, tmp_path / "head", settings, model=str(tiny_encoder))
+    settings = Settings(dimensions=128, winners=8, batch=30, folds=2, lr=3e-2, epochs=6)
+    many = tmp_path / "many"
+    many.mkdir()
+    report = uhd.train_uhd(
+        toy_collection(many, queries=480), tmp_path / "head", settings, model=str(tiny_encoder)
+    )
     assert report["kept"]
     assert report["inductive"]["lower"] > 0
-    assert report["inductive"]["queries"] == 60
+    assert report["inductive"]["queries"] == 480
     assert json.loads((tmp_path / "head" / "gate.json").read_text()) == report
-    assert {path.name for path in tmp_path.iterdir()} - {"cache"} == {"head"}
+    assert {path.name for path in tmp_path.iterdir()} - {"cache", "many"} == {"head"}
     model = SparseEncoder(str(tmp_path / "head"), trust_remote_code=True, local_files_only=True)
     assert [type(module).__name__ for module in model] == [
         "Transformer",
@@ -100,7 +105,7 @@ def test_resumed_weights_are_those_of_an_uninterrupted_training(
     """Killed in the fourth fold between two checkpoints: the three folds' figures and the checkpoint are used again."""
     monkeypatch.setattr(fitting, "CHECKPOINT", 3)
     monkeypatch.setattr(uhd, "passes", lambda gain, *, allow_not_worse: True)
-    settings = Settings(dimensions=128, winners=8, batch=60, folds=2, lr=1e-2, epochs=2)
+    settings = Settings(dimensions=128, winners=8, batch=60, folds=2, lr=1e-2, loss="both", epochs=2)
     whole = uhd.train_uhd(collection, tmp_path / "whole", settings, model=str(tiny_encoder))
 
     def dies(stage: str, done: int, total: int | None) -> None:
@@ -136,7 +141,7 @@ def test_resumed_weights_are_those_of_an_uninterrupted_training(
 def test_no_text_of_a_held_out_document_is_in_a_pair(
     collection: Path, tiny_encoder: Path, own_cache: Path
 ) -> None:
-    material = gather(read_judged(collection), load_encoder(str(tiny_encoder)), seed=0)
+    material = gather(read_judged(collection), load_encoder(str(tiny_encoder)), crops=True, seed=0)
     hidden = {"d00", "d07", "d13"}
     kept = material.crop_pairs(hidden)
     assert len(kept) == len(material.crops) - 3 * 4  # a title and three sentences each

@@ -26,11 +26,13 @@ VIEWS = ("inductive", "transductive")
 @click.option("--level", type=click.Choice(["text", "token"]), help="What is projected (text).")
 @click.option("--cap", type=int, metavar="M", help="Token level: the most dimensions a document keeps.")
 @click.option(
-    "--loss", type=click.Choice(["infonce", "distill", "both"]), help="What is learned from (distill)."
+    "--loss",
+    type=click.Choice(["infonce", "distill", "both"]),
+    help="Judged pairs, the encoder's own similarities, or both (infonce).",
 )
-@click.option("--epochs", type=int, metavar="N", help="Passes over all pairs (1).")
-@click.option("--batch", type=int, metavar="N", help="Pairs a step (256).")
-@click.option("--lr", type=float, metavar="RATE", help="The highest learning rate (0.0003).")
+@click.option("--epochs", type=int, metavar="N", help="Passes over all pairs (4).")
+@click.option("--batch", type=int, metavar="N", help="Pairs a step (128).")
+@click.option("--lr", type=float, metavar="RATE", help="The highest learning rate (0.0001).")
 @click.option("--balance", type=float, metavar="WEIGHT", help="Of a term for even use of dimensions (0).")
 @click.option("--folds", type=int, metavar="N", help="Parts that the judged queries are cut into (5).")
 @click.option("--seed", type=int, metavar="N", help="Of weights, folds and order (0).")
