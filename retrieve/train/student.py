@@ -16,6 +16,7 @@ from sentence_transformers.sentence_transformer.modules import Normalize
 
 from retrieve.encoders.encoder import Encoder
 from retrieve.encoders.folder import read_encoder_folder
+from retrieve.encoders.torch_backend import no_progress_bar
 from retrieve.encoders.winners import WinnerTakeAll
 from retrieve.train.lookup import TokenLookup, VectorLookup
 from retrieve.train.material import IntArray, Material
@@ -75,7 +76,8 @@ def to_be_trained(
 ) -> Student:
     """As `untrained`, with a mean of its own for queries: `QUERY_SHARE` of the mean of these query rows."""
     student = untrained(material, encoder, settings, documents, own_query_mean=True)
-    lookup, head = student
+    lookup: Any = student[0]
+    head: Any = student[1]
     of_queries = (
         material.vectors[queries].mean(axis=0) if settings.level == "text" else token_mean(lookup, queries)
     )
@@ -98,9 +100,10 @@ def token_mean(lookup: TokenLookup, rows: IntArray) -> npt.NDArray[np.float32]:
 def encoder_modules(encoder: Encoder) -> list[Any]:
     """The modules of an encoder's folder, which has been checked, with a Normalize where the encoder normalises."""
     checked = read_encoder_folder(encoder.folder, None)
-    model = SentenceTransformer(
-        str(checked.root), local_files_only=True, trust_remote_code=False, device="cpu"
-    )
+    with no_progress_bar():
+        model = SentenceTransformer(
+            str(checked.root), local_files_only=True, trust_remote_code=False, device="cpu"
+        )
     modules = list(model.children())
     if encoder.normalize and not checked.normalizes:
         modules.append(Normalize())
@@ -113,4 +116,5 @@ def save(head: WinnerTakeAll, encoder: Encoder, folder: Path) -> None:
     """Write encoder and head as one `SparseEncoder` folder."""
     modules = encoder_modules(encoder)
     kept = modules if head.level == "text" else modules[:1]
-    SparseEncoder(modules=[*kept, head]).save_pretrained(str(folder), create_model_card=False)
+    with no_progress_bar():
+        SparseEncoder(modules=[*kept, head]).save_pretrained(str(folder), create_model_card=False)

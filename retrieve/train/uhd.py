@@ -22,6 +22,7 @@ import torch
 
 from retrieve.corpora.dataset import read_judged
 from retrieve.encoders.encoder import Encoder
+from retrieve.encoders.folder import read_encoder_folder
 from retrieve.encoders.load import DEFAULT_MODEL, load_encoder
 from retrieve.encoders.vector_cache import cache_root
 from retrieve.errors import MissingExtra, TrainingError
@@ -68,6 +69,8 @@ def train_uhd(
     if work.exists() and not resume:
         raise TrainingError(f"{work} holds an interrupted training: go on with --resume, or remove it")
     encoder = load_encoder(model, precision="fp32", cache=cache_root())
+    if read_encoder_folder(encoder.folder, None).winners is not None:
+        raise TrainingError(f"{model} has a head already: name the encoder that a new one is for")
     data = read_judged(source)
     note = json.dumps(
         {"data": data.name, "encoder": encoder.fingerprint, "settings": asdict(asked)}, indent=1

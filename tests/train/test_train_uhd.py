@@ -19,6 +19,7 @@ from retrieve.encoders.load import load_encoder
 from retrieve.errors import InputError, MissingExtra, TrainingError, UsageError
 from retrieve.train import fit as fitting
 from retrieve.train import uhd
+from retrieve.train.folds import make_folds
 from retrieve.train.material import Material, gather
 from retrieve.train.settings import Settings
 
@@ -52,15 +53,15 @@ def test_a_head_that_is_better_is_kept(
     from sentence_transformers import SparseEncoder
 
     monkeypatch.setattr(uhd, "gather", planted)
-    settings = Settings(dimensions=128, winners=8, batch=30, folds=2, lr=3e-2, epochs=6)
+    settings = Settings(dimensions=128, winners=8, batch=30, folds=2, lr=3e-2, epochs=8)
     many = tmp_path / "many"
     many.mkdir()
     report = uhd.train_uhd(
-        toy_collection(many, queries=480), tmp_path / "head", settings, model=str(tiny_encoder)
+        toy_collection(many, queries=240), tmp_path / "head", settings, model=str(tiny_encoder)
     )
     assert report["kept"]
     assert report["inductive"]["lower"] > 0
-    assert report["inductive"]["queries"] == 480
+    assert report["inductive"]["queries"] == 240
     assert json.loads((tmp_path / "head" / "gate.json").read_text()) == report
     assert {path.name for path in tmp_path.iterdir()} - {"cache", "many"} == {"head"}
     model = SparseEncoder(str(tmp_path / "head"), trust_remote_code=True, local_files_only=True)
@@ -78,6 +79,35 @@ def test_a_head_that_is_better_is_kept(
     assert not np.allclose(head.weight, gaussian(128, 32, 0), atol=1e-3)
     assert head.query_mean is not None
     assert not np.allclose(head.query_mean, head.mean, atol=1e-3)
+
+
+def test_trainings_of_a_fold_never_see_its_documents(
+    collection: Path, tiny_encoder: Path, tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Inductive: in no pair at all. Transductive: as crops, and in no judged pair."""
+    seen: dict[str, dict[str, Any]] = {}
+
+    def watched(student: Any, pairs: Any, losses: Any, settings: Any, folder: Path, **_: Any) -> list[Any]:
+        seen[folder.name] = dict(pairs)
+        return []
+
+    monkeypatch.setattr(fitting, "fit", watched)
+    settings = Settings(dimensions=128, winners=8, folds=3, loss="both")
+    uhd.train_uhd(collection, tmp_path / "head", settings, model=str(tiny_encoder))
+    material = gather(read_judged(collection), load_encoder(str(tiny_encoder)), crops=True, seed=0)
+    assert len(seen) == 6
+    for number, fold in enumerate(make_folds(material.qrels, 3, seed=0), 1):
+        held = {material.doc_ids.index(doc) for doc in fold.documents}
+        of_held = {int(crop) for crop, row in material.crops if row in held}
+        asked = {material.query_rows[query] for query in fold.queries}
+        inductive, transductive = (
+            {name: set(pairs.ravel().tolist()) for name, pairs in seen[f"{view}-fold-{number}-of-3"].items()}
+            for view in ("inductive", "transductive")
+        )
+        assert held
+        for rows in (*inductive.values(), transductive["judged"]):
+            assert not rows & (held | of_held | asked)
+        assert held | of_held <= transductive["crops"]
 
 
 @pytest.mark.parametrize("level", ["text", "token"])
