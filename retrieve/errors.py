@@ -77,3 +77,7 @@ class BadVectors(RetrieveError):
 
 class MeasureError(RetrieveError):
     """A measure that does not exist, or a run and judgments that cannot be compared."""
+
+
+class TrainingError(RetrieveError):
+    """A training that cannot begin or go on: no judgments, its folder taken, another training's checkpoints there."""

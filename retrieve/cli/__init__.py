@@ -17,6 +17,7 @@ VERBS = (
     Verb("evaluate", "retrieve.cli.evaluate", "Measure a run by judgments."),
     Verb("fuse", "retrieve.cli.fuse", "Make one run of several."),
     Verb("bench", "retrieve.cli.bench", "Build, run and measure a benchmark in one go."),
+    Verb("train", "retrieve.cli.train", "Learn from judged queries, and keep what is better."),
     Verb("cache", "retrieve.cli.cache", "Show, check and empty the cache of passage vectors."),
     Verb("demo", "retrieve.cli.demo", "Index Python's own documentation and ask it five questions."),
 )

@@ -46,6 +46,31 @@ def read_dataset(
     return Dataset(folder.resolve().name, corpus, read_queries(folder, options=options), read_qrels(path))
 
 
+def read_judged(source: str | Path, *, options: ReadOptions = DEFAULT_OPTIONS) -> Dataset:
+    """As `read_dataset`, with the judgments of all splits of a BEIR folder united, and the judged queries only.
+
+    A catalogue name stands for the judgments that it has itself. Raises `InputError` if there are none, or if a judged
+    query has no text.
+    """
+    folder = Path(source)
+    splits = sorted(path.stem for path in folder.glob("qrels/*.tsv"))
+    if str(source).startswith(CATALOGUE) or not splits:
+        data = read_dataset(source, options=options)  # which says what is missing
+    else:
+        parts = [read_dataset(folder, split, options=options) for split in splits]
+        data = parts[0]
+        for part in parts[1:]:
+            for query, grades in part.qrels.items():
+                data.qrels.setdefault(query, {}).update(grades)
+    queries = [query for query in data.queries if query.id in data.qrels]
+    without = data.qrels.keys() - {query.id for query in queries}
+    if without:
+        raise InputError(
+            data.name, f"{len(without)} judged queries have no text, the first is {min(without)!r}"
+        )
+    return data._replace(queries=queries)
+
+
 def _from_catalogue(name: str, split: str, options: ReadOptions) -> Dataset:
     from retrieve.corpora.irds import catalogue_corpus, catalogue_qrels, has
 

@@ -100,7 +100,7 @@ def load_transformer(folder: Path, auto: Any, device: str | None, precision: str
 
     `device` None takes a GPU if there is one. Raises `EncoderError` if weights are missing or not finite.
     """
-    with _no_progress_bar():
+    with no_progress_bar():
         try:
             model, report = auto.from_pretrained(
                 str(folder),
@@ -167,7 +167,7 @@ def _load_module(module: Module, width: int) -> Any:
 
 
 @contextmanager
-def _no_progress_bar() -> Iterator[None]:
+def no_progress_bar() -> Iterator[None]:
     """A library does not draw on its user's terminal."""
     from transformers.utils import logging as transformers_logging
 

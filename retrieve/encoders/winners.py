@@ -44,13 +44,14 @@ class WinnerTakeAll(Module):
 
     Equal z: the lower dimension wins. NaN or infinity in a text makes all of its code NaN, as winners would hide it.
     `weight` (N,H) is `gaussian` of the `seed`, and trained if it is left trainable; `mean` (H,), or (buckets,H) with
-    layers, is zero until `set_mean`. Raises `UsageError` for numbers that cannot be.
+    layers, is zero until `set_mean`. With `own_query_mean` a query has `query_mean` taken off, of the same shape:
+    queries are shorter than documents, and lie elsewhere. Raises `UsageError` for numbers that cannot be.
     """
 
     # As the library declares them, which is not as class variables.
     config_keys: list[str] = [  # noqa: RUF012
         *("hidden", "dimensions", "winners", "query_winners", "level", "segments", "layers"),
-        *("cap", "cap_rule", "seed"),
+        *("cap", "cap_rule", "seed", "own_query_mean"),
     ]
     forward_kwargs: set[str] = {"task"}  # noqa: RUF012
 
@@ -66,6 +67,7 @@ class WinnerTakeAll(Module):
         cap: int | None = None,
         cap_rule: CapRule = "votes",
         seed: int = 0,
+        own_query_mean: bool = False,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.hidden = hidden
@@ -78,12 +80,15 @@ class WinnerTakeAll(Module):
         self.cap = cap
         self.cap_rule = cap_rule
         self.seed = seed
+        self.own_query_mean = own_query_mean
         self.buckets = 1 if self.layers is None else len(self.layers)
         self._check()
         size = self.buckets * dimensions
         self.weight = torch.nn.Parameter(torch.from_numpy(gaussian(size, hidden, seed)))
         self.mean: Tensor
         self.register_buffer("mean", torch.zeros(hidden if layers is None else (self.buckets, hidden)))
+        self.query_mean: Tensor | None
+        self.register_buffer("query_mean", self.mean.clone() if own_query_mean else None)
         self.idf: Tensor | None
         self.register_buffer("idf", torch.ones(size) if cap_rule == "idf" else None)
 
@@ -105,10 +110,26 @@ class WinnerTakeAll(Module):
                 f"{MOST_WINNERS}, which is what is counted to: lower query_winners, or take fewer layers"
             )
 
-    def set_mean(self, mean: NDArray[np.floating[Any]] | Tensor) -> None:
-        """The mean of the vectors the module will be given; `DimensionMismatch` for another shape."""
+    def set_mean(
+        self,
+        mean: NDArray[np.floating[Any]] | Tensor,
+        query_mean: NDArray[np.floating[Any]] | Tensor | None = None,
+    ) -> None:
+        """The mean of the vectors the module will be given; what a query has taken off, if not the same.
+
+        Raises `DimensionMismatch` for another shape, `UsageError` for a query mean without `own_query_mean`.
+        """
+        if query_mean is not None and self.query_mean is None:
+            raise UsageError(
+                "this head has one mean for queries and documents: make it with own_query_mean = True"
+            )
         check_mean(tuple(mean.shape), tuple(self.mean.shape))
-        self.mean.copy_(torch.as_tensor(mean))
+        with torch.no_grad():
+            self.mean.copy_(torch.as_tensor(mean))
+            if self.query_mean is not None:
+                of_queries = mean if query_mean is None else query_mean
+                check_mean(tuple(of_queries.shape), tuple(self.query_mean.shape))
+                self.query_mean.copy_(torch.as_tensor(of_queries))
 
     def set_idf(self, idf: NDArray[np.floating[Any]] | Tensor) -> None:
         """What a vote for each dimension (N,) is worth under the cap rule "idf"; `UsageError` if it cannot be."""
@@ -162,7 +183,8 @@ class WinnerTakeAll(Module):
         """vectors (B,H) → mask and z (B,S,n/S), threshold (B,S,1)."""
         first = bucket * self.dimensions
         weight = self.weight[first : first + self.dimensions].float()
-        mean = self.mean if self.layers is None else self.mean[bucket]
+        whole = self.query_mean if is_query and self.query_mean is not None else self.mean
+        mean = whole if self.layers is None else whole[bucket]
         # In half precision so many z would be equal that the lower dimensions would win by their number.
         with torch.autocast(vectors.device.type, enabled=False):
             z = (vectors.float() - mean.float()) @ weight.T

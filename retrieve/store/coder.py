@@ -1,7 +1,7 @@
 """From vectors to UHD codes as one index makes them: its head, and the mean that was learned for a segment.
 
-An untrained head is a matrix that follows from the recipe's seed and a mean that the index learns; a trained one
-comes whole with the model's folder, and nothing is learned.
+An untrained head is a matrix that follows from the recipe's seed and a mean that the index learns, of which queries
+have a part taken off; a trained one comes whole with the model's folder, and nothing is learned.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from retrieve.encoders.head import Head, gaussian_steps
+from retrieve.encoders.head import QUERY_SHARE, Head, gaussian_steps
 from retrieve.errors import RecipeError
 from retrieve.index.arrays import frozen
 from retrieve.index.codes import Codes
@@ -26,9 +26,10 @@ Float32s = npt.NDArray[np.float32]
 
 
 class Coder(NamedTuple):
-    """A projection, and how many dimensions win for a passage and for a query."""
+    """Projections of passages and of queries, and how many dimensions win for each."""
 
     projection: Projection
+    query_projection: Projection
     winners: int
     query_winners: int
 
@@ -40,7 +41,7 @@ class Coder(NamedTuple):
 
     def queries(self, vectors: Float32s, winners: int | None = None) -> Codes:
         """Codes of queries (B,H), with so many winners in place of the recipe's."""
-        return winning(self.projection, vectors, winners or self.query_winners)
+        return winning(self.query_projection, vectors, winners or self.query_winners)
 
 
 def make_coder(section: UHD, hidden: int, *, head: Head | None, mean: Float32s | None) -> Coder:
@@ -50,11 +51,18 @@ def make_coder(section: UHD, hidden: int, *, head: Head | None, mean: Float32s |
     """
     if head is not None:
         projection = Projection(frozen(head.weight), head.mean, head.segments)
+        of_queries = head.mean if head.query_mean is None else head.query_mean
     else:
         weight = gaussian_steps(section.dimensions, hidden, section.seed)
         known = np.zeros(hidden, np.float32) if mean is None else mean
         projection = Projection(frozen(weight), known, section.segments)
-    return Coder(projection, section.winners, section.query_winners or section.winners)
+        of_queries = known * np.float32(QUERY_SHARE)
+    return Coder(
+        projection,
+        projection._replace(mean=of_queries),
+        section.winners,
+        section.query_winners or section.winners,
+    )
 
 
 def resolved(section: UHD, head: Head | None) -> UHD:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from retrieve.corpora.dataset import read_dataset
+from retrieve.corpora.dataset import read_dataset, read_judged
 from retrieve.corpora.open import open_corpus
 from retrieve.corpora.queries import read_queries
 from retrieve.errors import InputError, MissingExtra
@@ -115,3 +115,21 @@ def test_a_missing_catalogue_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ir_datasets", None)
     with pytest.raises(MissingExtra, match=r"retrieve-engine\[eval\]"):
         list(open_corpus("ir_datasets:small"))
+
+
+def test_judgments_of_all_splits_are_united(tmp_path: Path) -> None:
+    (tmp_path / "corpus.jsonl").write_text('{"_id": "d", "text": "air"}\n{"_id": "e", "text": "sea"}\n')
+    queries = "".join(f'{{"_id": "{name}", "text": "what"}}\n' for name in "pqr")
+    (tmp_path / "queries.jsonl").write_text(queries)
+    (tmp_path / "qrels").mkdir()
+    with pytest.raises(InputError, match="splits in the folder: none"):
+        read_judged(tmp_path)
+    header = "query-id\tcorpus-id\tscore\n"
+    (tmp_path / "qrels" / "test.tsv").write_text(header + "p\td\t1\nq\te\t2\n")
+    (tmp_path / "qrels" / "train.tsv").write_text(header + "q\td\t1\n")
+    data = read_judged(tmp_path)
+    assert data.qrels == {"p": {"d": 1}, "q": {"d": 1, "e": 2}}
+    assert [query.id for query in data.queries] == ["p", "q"]
+    (tmp_path / "qrels" / "train.tsv").write_text(header + "z\td\t1\n")
+    with pytest.raises(InputError, match="1 judged queries have no text, the first is 'z'"):
+        read_judged(tmp_path)
