@@ -17,7 +17,6 @@ import numpy as np
 import numpy.typing as npt
 
 from retrieve.corpora.check import stored_form
-from retrieve.encoders.machine import resolve_runtime
 from retrieve.errors import UsageError
 from retrieve.recipe import Recipe, load_recipe
 from retrieve.retrievers.explain import explain as explain_document
@@ -148,14 +147,12 @@ class Index:
         folder = index_path(path)
         snapshot = Snapshot.open(folder)
         recipe = snapshot.manifest.resolved_recipe()
-        queries: tuple[str, str] | None = None
-        if backend or precision:
-            queries = resolve_runtime(backend or "auto", precision or "auto")
+        queries = (backend or "auto", precision or "auto") if backend or precision else None
         expected = snapshot.manifest.encoder
         again = partial(Pipeline, recipe, expected=expected, model=model, cache=cache)
         pipeline = again(queries=queries)
         if model is not None and pipeline.has_encoder:
-            _ = pipeline.query_encoder  # loads no weights, and refuses another encoder
+            _ = pipeline.text_model  # loads no weights, and refuses another encoder
         return cls(folder, snapshot, pipeline, again)
 
     def refresh(self) -> bool:
@@ -233,8 +230,8 @@ class Index:
     ) -> list[Hit]:
         """The k best documents (or passages) for a query.
 
-        `using`: a view, several, or "hybrid"; `where`: a filter; `vector`: a query vector (D,) for the dense view in
-        place of encoding; `reranker`: a cross-encoder's folder or name. All options and their defaults are those of
+        `using`: a view, several, or "hybrid"; `where`: a filter; `vector`: a query vector (D,) for the views of vectors
+        in place of encoding; `reranker`: a cross-encoder's folder or name. All options and their defaults are those of
         `resolve_options`. Raises `UsageError` for k ≤ 0, an empty query or an unknown option.
         """
         if query is None and vector is None:

@@ -158,6 +158,11 @@ class Encoder(TextModel[Backend]):
         self._ready()
         return self._count(self._encode(Texts(fed), np.dtype(np.float16), progress, self.cache))
 
+    def encode_apart(self, texts: Sequence[str]) -> FloatArray:
+        """Vectors (B,D) float32 of texts that are no passages of an index: neither counted nor kept in the cache."""
+        fed = Texts([self.document_prompt + text for text in texts])
+        return self._encode(fed, np.dtype(np.float32), None, None).vectors
+
     def encode_queries(self, texts: Sequence[str]) -> Encoded:
         """Texts with the query prompt → float32 vectors. Raises as `encode_documents`."""
         fed = [self.query_prompt + text for text in texts]

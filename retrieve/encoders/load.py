@@ -19,7 +19,6 @@ from retrieve.encoders.folder import (
     read_object,
 )
 from retrieve.encoders.graphs import converted
-from retrieve.encoders.head import Head, load_head
 from retrieve.encoders.machine import Runtime, resolve_runtime
 from retrieve.encoders.tokens import Tokens, load_tokenizer
 from retrieve.encoders.vector_cache import cache_root
@@ -92,12 +91,6 @@ def runtime_of(model: str, pooling: Pooling | None, backend: str, precision: str
     """How a model is run here: see `resolve_runtime`. Reads its settings, loads nothing."""
     checked = read_encoder_folder(find_model(model), pooling)
     return resolve_runtime(backend, precision, architecture=checked.config.get("model_type", ""))
-
-
-def head_of(model: str, pooling: Pooling | None) -> Head | None:
-    """The head for binary codes in a model's folder, if it has one. Needs no torch."""
-    checked = read_encoder_folder(find_model(model), pooling)
-    return None if checked.winners is None else load_head(checked.winners)
 
 
 def resolve_limit(model: ModelFolder, asked: int | None, special: int) -> int:

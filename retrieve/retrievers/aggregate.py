@@ -6,29 +6,34 @@ weighted three best of Birch, Yilmaz et al. 2019, here with equal weights) score
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from retrieve.recipe import Aggregate
+from retrieve.recipe import Aggregate, Unit
 from retrieve.retrievers.pool import FloatArray, Pool, Scope, order, passages_of
 from retrieve.retrievers.views import ViewScores
+from retrieve.store.filters import Filter
 from retrieve.store.segment import BoolArray, Segment
 from retrieve.store.snapshot import Snapshot
 
 
-def in_scope(
-    snapshot: Snapshot, documents: tuple[BoolArray | None, ...], scope_unit: Any, aggregate: Aggregate
+def in_scope(snapshot: Snapshot, where: Filter | None, unit: Unit, aggregate: Aggregate) -> Scope:
+    """Passages that may be found: of selected documents and, for `first`, at position 0. Kept with the snapshot."""
+    first = aggregate == "first"
+    key = (None if where is None else where.canonical, unit, first)
+    return snapshot.kept(key, lambda: _make_scope(snapshot, snapshot.select(where), unit, first=first))
+
+
+def _make_scope(
+    snapshot: Snapshot, documents: tuple[BoolArray | None, ...], unit: Unit, *, first: bool
 ) -> Scope:
-    """Passages that may be found: of selected documents and, for `first`, at position 0."""
     passages = []
     for segment, chosen in zip(snapshot.segments, documents, strict=True):
         eligible = None if chosen is None else chosen[segment.document_of]
-        if aggregate == "first":
-            first = _first_passages(segment)
-            eligible = first if eligible is None else eligible & first
+        if first:
+            at_zero = _first_passages(segment)
+            eligible = at_zero if eligible is None else eligible & at_zero
         passages.append(eligible)
-    return Scope(scope_unit, tuple(passages))
+    return Scope(unit, tuple(passages))
 
 
 def _first_passages(segment: Segment) -> BoolArray:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from retrieve.index.counted import Live
 from retrieve.recipe import Unit
 from retrieve.store.segment import BoolArray, IntArray
 from retrieve.store.snapshot import Snapshot
@@ -30,11 +31,22 @@ class Pool(NamedTuple):
         return dict(zip(self.keys.tolist(), self.scores.tolist(), strict=True))
 
 
-class Scope(NamedTuple):
+class Scope:
     """What a search may return: the unit, and per segment the passages that are live, selected and eligible."""
 
-    unit: Unit
-    passages: tuple[BoolArray | None, ...]
+    def __init__(self, unit: Unit, passages: tuple[BoolArray | None, ...]) -> None:
+        self.unit = unit
+        self.passages = passages
+        self._bitmaps: dict[int, Live] = {}
+
+    def bitmap(self, number: int) -> Live | None:
+        """A segment's passages as a bitmap, made when it is first asked for; None: all of them."""
+        chosen = self.passages[number]
+        if chosen is None:
+            return None
+        if number not in self._bitmaps:
+            self._bitmaps[number] = Live(chosen)
+        return self._bitmaps[number]
 
     def eligible(self, snapshot: Snapshot, number: int) -> int:
         """How many passages of a segment are in scope."""

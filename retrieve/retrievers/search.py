@@ -36,6 +36,7 @@ Vectors = npt.NDArray[np.float32]
 VECTOR_VIEWS = frozenset({"dense", "uhd"})
 """Views that take a query's vector, unless UHD is of the token level."""
 
+_ALWAYS_EXACT = (("bm25",), ("uhd",), ("splade",))
 _GROUP = 16
 
 _log = logging.getLogger("retrieve")
@@ -69,7 +70,7 @@ class Searcher:
         self.options = options
         self.truncated = 0  # queries that the encoder cut
         self._pipeline = pipeline
-        self._scope = in_scope(snapshot, snapshot.select(where), options.unit, options.aggregate)
+        self._scope = in_scope(snapshot, where, options.unit, options.aggregate)
 
     def rank(self, texts: Sequence[str], vectors: Vectors | None = None) -> Iterator[Ranking]:
         """Rankings of several queries, one after the other. `vectors` (B,D) stand for encoding the texts.
@@ -101,7 +102,7 @@ class Searcher:
         from retrieve.retrievers.splade import SpladeView
 
         return SpladeView(
-            self.snapshot, self._pipeline.sparse_encoder.vocabulary(), self._pipeline.impact_scale
+            self.snapshot, self._pipeline.query_sparse_encoder.vocabulary(), self._pipeline.impact_scale
         )
 
     @property
@@ -123,7 +124,7 @@ class Searcher:
             )
 
     def _encode_sparse(self, texts: Sequence[str]) -> SparseRows:
-        encoded = self._pipeline.sparse_encoder.encode_queries(texts)
+        encoded = self._pipeline.query_sparse_encoder.encode_queries(texts)
         self._tell_cut(encoded.truncated_texts, encoded.truncated_tokens)
         return encoded
 
@@ -155,8 +156,8 @@ class Searcher:
 
     def _rank_one(self, scores: dict[str, ViewScores]) -> Ranking:
         options = self.options
-        # BM25 alone is exact and in the order of the answer: whatever its depth, its best are the beginning.
-        alone = options.views == ("bm25",) and options.aggregate in ("max", "first")
+        # A view of terms alone is exact and in the order of the answer: whatever its depth, its best are the beginning.
+        alone = options.views in _ALWAYS_EXACT and options.aggregate in ("max", "first")
         depth = options.reach if alone else max(options.depth, options.reach)
         tops = {name: view.top(depth, self._scope) for name, view in scores.items()}
         pools = {

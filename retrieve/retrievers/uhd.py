@@ -15,7 +15,6 @@ from retrieve.index.codes import Codes
 from retrieve.index.counted import Counts
 from retrieve.retrievers.pool import FloatArray, Pool, Scope, merge
 from retrieve.retrievers.views import NoScores, ViewScores
-from retrieve.store.learning import read_mean
 from retrieve.store.pipeline import Pipeline
 from retrieve.store.segment import IntArray
 from retrieve.store.snapshot import Snapshot
@@ -46,12 +45,11 @@ def codes_by_segment(
     snapshot: Snapshot, pipeline: Pipeline, vectors: Vectors, winners: int | None
 ) -> list[Codes]:
     """Query vectors (B,H) as codes for each segment, by the mean that it was coded with."""
-    trained = {item.digest: item for item in snapshot.manifest.trained}
     known: dict[str | None, Codes] = {}
     for segment in snapshot.segments:
         digest = segment.entry.trained
         if digest not in known:
-            mean = None if digest is None else read_mean(snapshot.folder, trained[digest])
+            mean = None if digest is None else snapshot.means[digest]
             known[digest] = pipeline.coder(mean).queries(vectors, winners)
     return [known[segment.entry.trained] for segment in snapshot.segments]
 
@@ -77,7 +75,7 @@ class CountedScores:
         parts = []
         for number, (segment, counts) in enumerate(zip(self._snapshot.segments, self._counts, strict=True)):
             groups = segment.document_of if scope.unit == "document" else None
-            chosen, _, best = counts.top(depth, groups=groups, live=scope.passages[number])
+            chosen, _, best = counts.top(depth, groups=groups, live=scope.bitmap(number))
             parts.append((number, chosen, best))
         return merge(self._snapshot, parts, depth, scope.unit)
 

@@ -202,3 +202,5 @@ def _write_vectors(building: Path, views: Views, form: VectorForm) -> None:
     else:
         for path in folder.glob("*.npy"):
             path.unlink()
+        if views.faiss is None:
+            folder.rmdir()

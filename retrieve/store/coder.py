@@ -6,21 +6,25 @@ have a part taken off; a trained one comes whole with the model's folder, and no
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from retrieve.encoders.head import QUERY_SHARE, Head, gaussian_steps
+from retrieve.encoders.folder import WINNERS, read_encoder_folder
+from retrieve.encoders.head import Head, gaussian_steps, load_head, query_share
+from retrieve.encoders.load import find_model
+from retrieve.encoders.sparse_folder import read_sparse_folder
 from retrieve.errors import RecipeError
 from retrieve.index.arrays import frozen
 from retrieve.index.codes import Codes
 from retrieve.index.stored import StoredVectors
 from retrieve.index.winners import Projection, winning
-from retrieve.recipe import UHD, load_section
+from retrieve.recipe import UHD, Dense, Recipe, load_section
 
 _CHUNK = 4_096
+_NUMBERS = ("dimensions", "segments", "winners", "query_winners")
 
 Float32s = npt.NDArray[np.float32]
 
@@ -56,7 +60,7 @@ def make_coder(section: UHD, hidden: int, *, head: Head | None, mean: Float32s |
         weight = gaussian_steps(section.dimensions, hidden, section.seed)
         known = np.zeros(hidden, np.float32) if mean is None else mean
         projection = Projection(frozen(weight), known, section.segments)
-        of_queries = known * np.float32(QUERY_SHARE)
+        of_queries = known * np.float32(query_share(known))
     return Coder(
         projection,
         projection._replace(mean=of_queries),
@@ -65,22 +69,64 @@ def make_coder(section: UHD, hidden: int, *, head: Head | None, mean: Float32s |
     )
 
 
-def resolved(section: UHD, head: Head | None) -> UHD:
-    """The section with the numbers of the model's head where it says none of its own.
+def resolve_head(recipe: Recipe) -> Recipe:
+    """The recipe with the numbers of the head in its model's folder, where it says none of its own.
 
-    Raises `RecipeError` for dimensions or segments that are not the head's, and for winners that do not fit them.
+    A text-level head also says whether vectors are normalised: it was made for what its folder gives. Raises
+    `RecipeError` for what is said and cannot be with that head.
     """
-    if head is None:
-        return section
-    said = section.model_fields_set
-    for name in ("dimensions", "segments"):
-        if name in said and getattr(section, name) != getattr(head, name):
+    uhd, section = recipe.uhd, recipe.encoding
+    if uhd is not None and uhd.level == "token":
+        return recipe.model_copy(update={"uhd": _of_token_head(uhd)})
+    if not isinstance(section, UHD | Dense):
+        return recipe
+    folder = read_encoder_folder(find_model(section.model), section.pooling)
+    if folder.winners is None:
+        return recipe
+    sections: dict[str, UHD | Dense] = {}
+    for name, kept in (("dense", recipe.dense), ("uhd", uhd)):
+        if kept is not None:
+            _refuse(name, kept, {"normalize": folder.normalizes})
+            sections[name] = kept.model_copy(update={"normalize": folder.normalizes})
+    if uhd is not None:
+        head = load_head(folder.winners)
+        numbers = {name: getattr(head, name) for name in _NUMBERS}
+        _refuse("uhd", uhd, {name: numbers[name] for name in ("dimensions", "segments")})
+        own = {name: getattr(uhd, name) for name in ("winners", "query_winners") if _said(uhd, name)}
+        sections["uhd"] = load_section(UHD, "uhd", sections["uhd"].model_dump() | numbers | own)
+    return recipe.model_copy(update=sections)
+
+
+def _of_token_head(uhd: UHD) -> UHD:
+    """The section with the numbers of a token-level head, which are the folder's own, all of them."""
+    head = read_sparse_folder(find_model(uhd.model)).modules[0]
+    if head.kind != WINNERS:
+        raise RecipeError(
+            f'uhd.level = "token" wants a model with a token-level head, {uhd.model} ends in {head.kind}: '
+            "name another folder, or use [splade]"
+        )
+    settings = head.settings
+    buckets = len(settings.get("layers") or [0])
+    winners = settings["winners"] * buckets
+    numbers = {
+        "dimensions": settings["dimensions"] * buckets,
+        "winners": winners,
+        "query_winners": (settings.get("query_winners") or settings["winners"]) * buckets,
+        "segments": settings.get("segments", 1),
+        "seed": settings.get("seed", 0),
+    }
+    _refuse("uhd", uhd, numbers | {"pooling": None, "normalize": True, "keep_vectors": True})
+    return uhd.model_copy(update=numbers)
+
+
+def _refuse(name: str, section: UHD | Dense, numbers: Mapping[str, Any]) -> None:
+    for key, value in numbers.items():
+        if _said(section, key) and getattr(section, key) != value:
             raise RecipeError(
-                f"uhd.{name} = {getattr(section, name)}, but the head in {section.model} has {getattr(head, name)}: "
+                f"{name}.{key} = {getattr(section, key)}, but with the head in {section.model} it is {value}: "
                 "leave it out"
             )
-    names = ("dimensions", "segments", "winners", "query_winners")
-    numbers = {
-        name: getattr(head, name) for name in names if name not in said or getattr(section, name) is None
-    }
-    return load_section(UHD, "uhd", section.model_dump() | numbers)
+
+
+def _said(section: UHD | Dense, key: str) -> bool:
+    return key in section.model_fields_set and getattr(section, key) is not None

@@ -31,6 +31,7 @@ def create_index(folder: Path, pipeline: Pipeline, *, force: bool = False) -> No
     _ = pipeline.analyzer  # refuses an unknown language
     record = pipeline.encoder_record()
     _check_factory(pipeline, record)
+    pipeline.check_head()
     manifest = Manifest(
         recipe=recipe.model_dump(mode="json", exclude_none=True), recipe_digest=recipe.digest, encoder=record
     )

@@ -78,7 +78,8 @@ class SegmentEntry(_Record):
 class EncoderRecord(_Record):
     """Which encoder made the vectors, and on what: the conditions of a repetition to the byte.
 
-    `dimensions` are those kept; `calibration` is the digest of the texts that an int8 model was calibrated on.
+    `dimensions` are those kept; `calibration` is the digest of the texts that an int8 model was calibrated on; `head`:
+    whether the model's folder has a trained head for the codes of UHD.
     """
 
     name: str
@@ -88,6 +89,7 @@ class EncoderRecord(_Record):
     backend: str = ""
     precision: str = ""
     calibration: str = ""
+    head: bool = False
     environment: dict[str, str]
 
 

@@ -1,7 +1,8 @@
-"""Merging rewrites neighbouring segments as one without their deleted rows; what a search answers does not change.
+"""Merging rewrites neighbouring segments as one without their deleted rows.
 
-Everything is copied: documents from the tables, postings list by list, vectors as they are. Only a FAISS index is
-made anew, and only `retrain` learns again. Segments are packed up to the recipe's limit, so memory stays bounded.
+Documents, postings and vectors are copied, so answers stay; a FAISS index, and codes whose vectors were kept, are made
+anew by what was learned last. Only `retrain` learns again. Segments are packed up to the recipe's limit, so memory
+stays bounded.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ def merge(
         ]
         trained = list(base.manifest.trained)
         if retrain:
-            learned = _relearn(folder, pipeline, parts)
+            learned = _relearn(folder, pipeline, parts, trained[-1] if trained else None)
             trained = [item for item in trained if item not in learned] + learned
         current = trained[-1] if trained else None
         groups = [group for group in _plan(parts, pipeline) if _worth(group, current, pipeline)]
@@ -115,7 +116,7 @@ def _plan(parts: Sequence[_Part], pipeline: Pipeline) -> list[list[_Part]]:
 
 
 def _recodes(pipeline: Pipeline) -> bool:
-    """Whether what is made of vectors can be made anew: they were kept, or there is no such view."""
+    """Whether a merge makes anew what is made of vectors; codes whose vectors were not kept are copied."""
     form = pipeline.recipe.vectors
     return form is None or form.keep or form.folder == "dense"
 
@@ -133,12 +134,14 @@ def _worth(group: Sequence[_Part], trained: Trained | None, pipeline: Pipeline) 
     return newer and segment.passage_rows > 0 and _recodes(pipeline)
 
 
-def _relearn(folder: Path, pipeline: Pipeline, parts: Sequence[_Part]) -> list[Trained]:
+def _relearn(
+    folder: Path, pipeline: Pipeline, parts: Sequence[_Part], known: Trained | None
+) -> list[Trained]:
     recipe = pipeline.recipe
     todo = wanted(recipe, None, learns_mean=pipeline.learns_mean)
     if not todo:
         raise RecipeError(
-            "there is nothing to retrain: dense.factory is Flat, and no other view learns from its passages"
+            "there is nothing to retrain: no view of this index learns from its passages (dense.factory is Flat)"
         )
     if any(not part.segment.has_vectors for part in parts if part.segment.passage_rows):
         raise RecipeError("retraining needs the vectors, and keep_vectors is false: build the index again")
@@ -148,7 +151,7 @@ def _relearn(folder: Path, pipeline: Pipeline, parts: Sequence[_Part]) -> list[T
         return []
     segments = [part.segment for part in parts]
     sample = choose_sample(stored_passages(segments, [part.alive for part in parts]))
-    learned = learn(folder, recipe, todo, sample, None)
+    learned = learn(folder, recipe, todo, sample, known)
     return [] if learned is None else [learned]
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from retrieve.errors import EncoderMismatch, RecipeError
+from retrieve.errors import DimensionMismatch, EncoderMismatch, RecipeError
 from retrieve.recipe import BM25, UHD, Dense, Encoding, Recipe, Splade
 from retrieve.store.manifest import EncoderRecord
 from retrieve.text.analyze import Analyzer
@@ -51,12 +51,13 @@ class Pipeline:
         self.recipe = _resolve(recipe, expected)
         self._expected = expected
         self._model = model
-        self._queries = queries
+        self._queries = None if queries is None else _query_runtime(self.recipe, queries)
         self._cache = cache
         self._lock = threading.Lock()
         self._encoder: Encoder | None = None
         self._query_encoder: Encoder | None = None
         self._sparse_encoder: SparseTextEncoder | None = None
+        self._query_sparse_encoder: SparseTextEncoder | None = None
         self._coders: dict[bytes, Coder] = {}
 
     @cached_property
@@ -116,8 +117,18 @@ class Pipeline:
         """The encoder of SPLADE weights or token-level codes, loaded once; `EncoderMismatch` as for `encoder`."""
         with self._lock:
             if self._sparse_encoder is None:
-                self._sparse_encoder = self._load_sparse_encoder()
+                self._sparse_encoder = self._load_sparse_encoder(self.encoding.precision)
             return self._sparse_encoder
+
+    @property
+    def query_sparse_encoder(self) -> SparseTextEncoder:
+        """The same model for queries: in another precision if one was asked for."""
+        if self._queries is None:
+            return self.sparse_encoder
+        with self._lock:
+            if self._query_sparse_encoder is None:
+                self._query_sparse_encoder = self._load_sparse_encoder(self._queries[1])
+            return self._query_sparse_encoder
 
     @property
     def query_encoder(self) -> Encoder:
@@ -160,7 +171,7 @@ class Pipeline:
         self._refuse_another(encoder.name, encoder.fingerprint)
         return encoder
 
-    def _load_sparse_encoder(self) -> SparseTextEncoder:
+    def _load_sparse_encoder(self, precision: str) -> SparseTextEncoder:
         from retrieve.encoders.sparse import load_sparse_encoder
 
         section = self.encoding
@@ -169,7 +180,7 @@ class Pipeline:
             query_prompt=section.query_prompt,
             document_prompt=section.document_prompt,
             limit=section.limit,
-            precision=section.precision,
+            precision=precision,
         )
         self._refuse_another(encoder.name, encoder.fingerprint)
         return encoder
@@ -193,9 +204,24 @@ class Pipeline:
     def learns_mean(self) -> bool:
         """Whether the UHD view has to learn the mean of the corpus: an untrained head has none of its own."""
         uhd = self.recipe.uhd
-        if uhd is None or uhd.level == "token":
-            return False
-        return not self.has_encoder or self.encoder.head is None
+        return uhd is not None and uhd.level == "text" and not self._trained_head
+
+    @property
+    def _trained_head(self) -> bool:
+        if self._expected is not None:
+            return self._expected.head
+        return self.has_encoder and self.encoder.head is not None
+
+    def check_head(self) -> None:
+        """Raise `DimensionMismatch` for a trained head that is of other vectors than those that are kept."""
+        if self.recipe.uhd is not None and self.recipe.vectors is not None and self._trained_head:
+            head = self.encoder.head
+            assert head is not None
+            if head.hidden != self.kept_dimensions:
+                raise DimensionMismatch(
+                    f"the head in {self.encoding.model} takes vectors of {head.hidden} dimensions, this recipe keeps "
+                    f"{self.kept_dimensions}: leave dense.dimensions out"
+                )
 
     def coder(self, mean: Float32s | None) -> Coder:
         """What makes codes of vectors by a mean that was learned; None where the head has its own. Kept by mean."""
@@ -205,7 +231,7 @@ class Pipeline:
         with self._lock:
             known = self._coders.get(key)
         if known is None:
-            head = self.encoder.head if self.has_encoder else None
+            head = self.encoder.head if self._trained_head else None
             known = make_coder(self.uhd, self.kept_dimensions, head=head, mean=mean)
             with self._lock:
                 self._coders[key] = known
@@ -254,6 +280,7 @@ class Pipeline:
             limit=encoder.limit,
             backend=encoder.runtime.backend,
             precision=encoder.runtime.precision,
+            head=form is not None and self._trained_head,
             calibration=encoder.calibration,
             environment={**_environment(), **encoder.environment},
         )
@@ -342,13 +369,24 @@ class Pipeline:
 def _resolve(recipe: Recipe, expected: EncoderRecord | None) -> Recipe:
     """The recipe with what "auto" means on this machine, or meant to an index's builder, and a head's numbers."""
     found = _with_runtime(recipe, expected)
-    uhd = found.uhd
-    if expected is not None or uhd is None or uhd.level == "token" or uhd.own_vectors:
+    section = found.encoding
+    if expected is not None or section is None or section.own_vectors:
         return found
-    from retrieve.encoders.load import head_of
-    from retrieve.store.coder import resolved
+    from retrieve.store.coder import resolve_head
 
-    return found.model_copy(update={"uhd": resolved(uhd, head_of(uhd.model, uhd.pooling))})
+    return resolve_head(found)
+
+
+def _query_runtime(recipe: Recipe, asked: tuple[str, str]) -> tuple[str, str]:
+    """The back end and precision asked for queries, checked. Raises as `resolve_runtime`."""
+    from retrieve.encoders.machine import resolve_runtime
+
+    backend, precision = asked
+    if recipe.encoding is not None and recipe.vectors is None:
+        if backend == "openvino":
+            raise RecipeError(f"{recipe.views[-1]} is encoded by torch alone: backend openvino cannot be had")
+        backend = "torch"
+    return resolve_runtime(backend, precision)
 
 
 def _with_runtime(recipe: Recipe, expected: EncoderRecord | None) -> Recipe:

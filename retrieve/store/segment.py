@@ -130,11 +130,6 @@ class Segment:
         """The BM25 view."""
         return Postings.from_arrays(self._arrays("bm25/"))
 
-    @property
-    def has_codes(self) -> bool:
-        """Whether there is a UHD view."""
-        return "uhd/header.npy" in self.entry.files
-
     @cached_property
     def codes(self) -> Counted:
         """The UHD view."""

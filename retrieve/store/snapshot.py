@@ -8,21 +8,25 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from retrieve.errors import IndexCorrupt
 from retrieve.files import ReaderLock, read_array
 from retrieve.store.columns import select
 from retrieve.store.filters import Filter, matches
+from retrieve.store.learning import read_mean
 from retrieve.store.manifest import Deletions, Manifest, read_manifest
 from retrieve.store.segment import BoolArray, IntArray, Segment, check_sizes
 
 _CACHED_FILTERS = 16
+
+T = TypeVar("T")
 
 
 class Place(NamedTuple):
@@ -55,6 +59,7 @@ class Snapshot:
             [[0], np.cumsum([segment.passage_rows for segment in segments])]
         ).astype(np.int64)
         self._filters: OrderedDict[str, tuple[BoolArray, ...]] = OrderedDict()
+        self._kept: OrderedDict[Hashable, Any] = OrderedDict()
         self._filters_lock = threading.Lock()
 
     @classmethod
@@ -63,6 +68,8 @@ class Snapshot:
         manifest, lock = hold_current(folder)
         known = {segment.id: segment for segment in reuse.segments} if reuse is not None else {}
         fields = manifest.resolved_recipe().filters.fields
+        for learned in manifest.trained:
+            check_sizes(folder / "trained" / learned.digest, learned.files)
         segments = []
         for entry in manifest.segments:
             segment = known.get(entry.id)
@@ -76,6 +83,11 @@ class Snapshot:
     def close(self) -> None:
         """Let the generation go; a writer may then remove files that only it names."""
         self._lock.release()
+
+    @cached_property
+    def means(self) -> dict[str, npt.NDArray[np.float32] | None]:
+        """What was learned, by its digest → the mean in it that UHD codes are made with, None where there is none."""
+        return {item.digest: read_mean(self.folder, item) for item in self.manifest.trained}
 
     @cached_property
     def deleted_terms(self) -> tuple[DeletedTerms | None, ...]:
@@ -128,6 +140,20 @@ class Snapshot:
             while len(self._filters) > _CACHED_FILTERS:
                 self._filters.popitem(last=False)
         return chosen
+
+    def kept(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What `make` makes of this snapshot and a filter, remembered under `key`, as the filters are."""
+        with self._filters_lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                found: T = self._kept[key]
+                return found
+        made = make()
+        with self._filters_lock:
+            self._kept[key] = made
+            while len(self._kept) > _CACHED_FILTERS:
+                self._kept.popitem(last=False)
+        return made
 
 
 def hold_current(folder: Path) -> tuple[Manifest, ReaderLock]:

@@ -75,11 +75,29 @@ def _check_segment(snapshot: Snapshot, number: int, segment: Segment) -> Iterato
         yield f"segment {segment.id}: tables and manifest disagree on the number of rows"
     if segment.has_vectors and len(segment.vectors) != totals.passages:
         yield f"segment {segment.id}: {len(segment.vectors)} vectors, {totals.passages} passages"
-    if segment.has_codes and segment.codes.rows != totals.passages:
-        yield f"segment {segment.id}: {segment.codes.rows} codes, {totals.passages} passages"
+    yield from _check_views(snapshot, segment)
     alive = snapshot.live[number]
     if (segment.rows if alive is None else int(alive.sum())) != segment.entry.live.documents:
         yield f"segment {segment.id}: deletions and manifest disagree"
+
+
+def _check_views(snapshot: Snapshot, segment: Segment) -> Iterator[str]:
+    """Every view of the recipe is there, with as many rows as there are passages, and what it was made by is known."""
+    passages = segment.entry.totals.passages
+    rows = {"bm25": "postings", "uhd": "codes", "splade": "impacts"}
+    for view in snapshot.manifest.resolved_recipe().views:
+        if segment.nbytes(f"{view}/") == 0:
+            yield f"segment {segment.id} has no view {view}"
+        elif view in rows:
+            try:
+                found = getattr(segment, rows[view]).rows
+            except IndexCorrupt as error:
+                yield f"segment {segment.id}: {error}"
+                continue
+            if found != passages:
+                yield f"segment {segment.id}: {found} rows in the view {view}, {passages} passages"
+    if segment.entry.trained not in {None, *(item.digest for item in snapshot.manifest.trained)}:
+        yield f"segment {segment.id} was made by {segment.entry.trained}, which the manifest does not name"
 
 
 def _check_ids(snapshot: Snapshot, number: int, segment: Segment) -> Iterator[str]:

@@ -174,15 +174,24 @@ class Workshop:
         todo = self._wanted(known)
         if not todo:
             return None
+        # Only passages whose vectors are at hand can be learned from.
         present = len(vectors) + sum(
-            int(alive[segment.document_of].sum()) for segment, alive in zip(segments, live, strict=True)
+            int(alive[segment.document_of].sum())
+            for segment, alive in zip(segments, live, strict=True)
+            if segment.has_vectors
         )
         recipe = self._pipeline.recipe
         if present < FIRST_SAMPLE:
             if todo.faiss:
                 _log.info("dense search is exact until there are %d passages (now %d)", FIRST_SAMPLE, present)
+            if todo.mean:
+                _log.info(
+                    "UHD codes have a general mean until there are vectors of %d passages (now %d); "
+                    "`retrieve index merge --retrain` makes them anew where vectors are kept",
+                    *(FIRST_SAMPLE, present),
+                )
             if todo.mean and known is None:
-                return borrow_mean(self._folder, recipe, self._foreign_mean(vectors, present))
+                return borrow_mean(self._folder, recipe, self._foreign_mean(vectors.dimensions))
             return None
 
         def passages() -> Iterator[Candidate]:
@@ -195,24 +204,17 @@ class Workshop:
 
         return learn(self._folder, recipe, todo, choose_sample(passages()), known)
 
-    def _foreign_mean(self, vectors: StoredVectors, present: int) -> npt.NDArray[np.float32]:
-        """A mean for an index of few passages: of the encoder's calibration texts, or of what there is."""
+    def _foreign_mean(self, dimensions: int) -> npt.NDArray[np.float32]:
+        """A mean for an index of few passages: of the encoder's calibration texts; none, zeros, without an encoder."""
         if not self._pipeline.has_encoder:
-            return vectors.take().mean(axis=0) if len(vectors) else np.zeros(vectors.dimensions, np.float32)
+            return np.zeros(dimensions, np.float32)
         from retrieve.encoders.graphs import calibration_texts
 
-        _log.info(
-            "UHD codes are made with a general mean until there are %d passages (now %d); "
-            "`retrieve index merge --retrain` makes them anew",
-            *(FIRST_SAMPLE, present),
-        )
         form = self._pipeline.recipe.vectors
         assert form is not None
-        general = self._pipeline.encoder.encode_documents(calibration_texts()).vectors
-        mean: npt.NDArray[np.float32] = kept(general, form.dimensions, normalize=form.normalize).mean(
-            axis=0, dtype=np.float32
-        )
-        return mean
+        general = self._pipeline.encoder.encode_apart(calibration_texts())
+        vectors = kept(general, form.dimensions, normalize=form.normalize)
+        return np.asarray(vectors.mean(axis=0, dtype=np.float64), np.float32)
 
     def _encode_sparse(self, rows: Sequence[Row], building: Path, views: Views) -> Views:
         """The view of a sparse encoder: token-level codes are written into the folder, impacts are returned."""

@@ -16,7 +16,7 @@ from sentence_transformers.sentence_transformer.modules import Normalize
 
 from retrieve.encoders.encoder import Encoder
 from retrieve.encoders.folder import read_encoder_folder
-from retrieve.encoders.head import QUERY_SHARE
+from retrieve.encoders.head import query_share
 from retrieve.encoders.torch_backend import no_progress_bar
 from retrieve.encoders.winners import WinnerTakeAll
 from retrieve.train.lookup import TokenLookup, VectorLookup
@@ -51,7 +51,7 @@ def new_head(settings: Settings, hidden: int) -> WinnerTakeAll:
 def untrained(material: Material, encoder: Encoder, settings: Settings, documents: IntArray) -> Student:
     """A model of row numbers with an untrained head, whose mean is that of these document rows.
 
-    At text level queries have `QUERY_SHARE` of it taken off, as in an index.
+    At text level queries have the share of it taken off that an index takes.
     """
     if settings.level == "text":
         lookup: Any = VectorLookup(torch.from_numpy(material.vectors))
@@ -60,21 +60,21 @@ def untrained(material: Material, encoder: Encoder, settings: Settings, document
         lookup = TokenLookup(encoder_modules(encoder)[0], material.texts)
         mean = token_mean(lookup, documents)
     head = new_head(settings, len(mean))
-    head.set_mean(mean, mean * (QUERY_SHARE if settings.level == "text" else 1.0))
+    head.set_mean(mean, mean * (query_share(mean) if settings.level == "text" else 1.0))
     return Student(modules=[lookup, head])
 
 
 def to_be_trained(
     material: Material, encoder: Encoder, settings: Settings, *, documents: IntArray, queries: IntArray
 ) -> Student:
-    """As `untrained`, with a mean of its own for queries: `QUERY_SHARE` of the mean of these query rows."""
+    """As `untrained`, with a mean of its own for queries: that share of the mean of these query rows."""
     student = untrained(material, encoder, settings, documents)
     lookup: Any = student[0]
     head: Any = student[1]
     of_queries = (
         material.vectors[queries].mean(axis=0) if settings.level == "text" else token_mean(lookup, queries)
     )
-    head.set_mean(head.mean, QUERY_SHARE * of_queries)
+    head.set_mean(head.mean, query_share(of_queries) * of_queries)
     return student
 
 

@@ -17,7 +17,7 @@ from safetensors.numpy import load_file, save_file
 from tiny_models import tiny_sparse_folder, write_json
 
 from retrieve.encoders.folder import Module, read_encoder_folder
-from retrieve.encoders.head import Head, load_head
+from retrieve.encoders.head import Head, load_head, query_share
 from retrieve.encoders.load import load_encoder
 from retrieve.errors import DimensionMismatch, EncoderError, RetrieveError, UsageError
 
@@ -197,3 +197,13 @@ def test_a_head_is_what_it_is_made_of() -> None:
     assert replace(head, mean=np.ones(4, np.float32)).weight is head.weight
     with pytest.raises(EncoderError, match="no settings"):
         load_head(Module("WinnerTakeAll", Path("nowhere"), {}))
+
+
+@pytest.mark.parametrize(
+    ("length", "share"), [(0.0, 1.0), (0.36, 0.5), (0.85, 0.876), (0.99, 0.9712), (1.0, 1.0), (7.0, 1.0)]
+)
+def test_how_much_of_the_mean_a_query_loses(length: float, share: float) -> None:
+    """Half of a short mean, all but a fifth of what lies around a long one; all of it where it explains everything."""
+    mean = np.zeros(4, np.float32)
+    mean[2] = length
+    assert query_share(mean) == pytest.approx(share, abs=1e-3)

@@ -14,7 +14,7 @@ from store_index import documents
 from tiny_models import tiny_encoder_folder
 
 from retrieve import Document, Index
-from retrieve.encoders.head import gaussian_steps
+from retrieve.encoders.head import gaussian_steps, query_share
 from retrieve.errors import IndexCorrupt, RecipeError, UsageError
 from retrieve.store.learning import read_mean
 from retrieve.store.manifest import read_manifest
@@ -97,7 +97,7 @@ def test_what_is_found_is_what_counting_finds(tmp_path: Path, layout: str, passa
         coded = _codes(_rounded(own), mean)
         for query in _vectors(3, seed=9):
             for winners in (None, 8):
-                counts = coded @ _codes(_unit(query[None]), mean, winners or M)[0]
+                counts = coded @ _codes(_unit(query[None]), mean * query_share(mean), winners or M)[0]
                 alive = [number % 5 != 0 for number in range(len(rows))]
                 wanted = _ranking(rows, counts, alive)
                 for k in (1, 10, 5000):
@@ -129,6 +129,26 @@ def test_few_passages_have_a_borrowed_mean_until_they_are_coded_anew(tmp_path: P
         assert found == wanted
     assert index.verify() == []
     index.close()
+
+
+@pytest.mark.parametrize("keep", [True, False])
+@pytest.mark.parametrize("first", ["passage", "empty"])
+def test_an_index_that_begins_with_one_document(tmp_path: Path, keep: bool, first: str) -> None:
+    """Its own vector finds it, now and when a thousand others are there; a mean is never learned of a few."""
+    rows, own = documents(1200), _vectors(1200)
+    if first == "empty":
+        rows[0] = Document("a", "")
+    with _make(tmp_path / "a.index", rows[:1], own[:1], _recipe(keep_vectors=keep)) as index:
+        for part in (slice(1, 1000), slice(1000, 1001), slice(1001, 1200)):
+            with index.writer() as writer:
+                writer.add(rows[part], list(own[part]))
+        for number in (1 if first == "empty" else 0, 500, 1000, 1199):
+            best = index.search(vector=own[number], k=3)
+            assert rows[number].id in [hit.doc_id for hit in best]
+            assert best[0].score > M / 2
+        samples = [item["sample"] for item in index.info()["trained"]]
+        assert samples in ([0], [0, 1000])
+        assert index.verify() == []
 
 
 def test_merging_without_vectors_copies_codes(tmp_path: Path) -> None:
@@ -165,7 +185,7 @@ def test_codes_and_dense_vectors_of_one_index(tmp_path: Path) -> None:
         hits = index.search(vector=query, k=5)
         assert set(hits[0].scores) == {"dense", "uhd"}
         mean = _mean(index, own)
-        counts = _codes(_rounded(own), mean) @ _codes(_unit(query[None]), mean)[0]
+        counts = _codes(_rounded(own), mean) @ _codes(_unit(query[None]), mean * query_share(mean))[0]
         places = {row.id: place for place, row in enumerate(rows)}
         assert all(hit.scores["uhd"] == counts[places[hit.doc_id]] for hit in hits)
 
