@@ -153,15 +153,15 @@ def gaussian_steps(dimensions: int, hidden: int, seed: int) -> NDArray[np.int8]:
 def query_share(mean: Float32s) -> float:
     """How much of the mean (H,) of unit vectors an untrained head takes off queries: from `LEAST_SHARE` to 1.
 
-    Queries that keep a little of the mean do better: MiniLM, whose mean is .36 long, n = 8,192, m = 512, nDCG@10 with all,
-    half and nothing taken off is .624, .636 and .631 over SciFact's 1,109 judged queries, and .420, .418 and .413 on
-    Vaswani (four seeds). Where vectors crowd around a long mean, that much of it would outshout what tells them apart.
+    Queries that keep a little of the mean do better: for MiniLM, whose mean is .36 long, nDCG@10 at n = 8,192 and m = 512
+    is .626 with all of it taken off and .636 with half, over SciFact's 1,109 judged queries (three seeds), on Vaswani .420
+    and .418 (four). Where vectors crowd around a long mean, so much of it would outshout what tells them apart.
     """
     length = float(np.linalg.norm(mean))
     if length == 0:
         return 1.0
     around = np.sqrt(max(0.0, 1 - length**2))
-    return 1 - min(1 - LEAST_SHARE, MOST_LEFT * around / length)
+    return float(1 - min(1 - LEAST_SHARE, MOST_LEFT * around / length))
 
 
 def check_numbers(dimensions: int, winners: int, query_winners: int, segments: int) -> None:
