@@ -153,9 +153,10 @@ def gaussian_steps(dimensions: int, hidden: int, seed: int) -> NDArray[np.int8]:
 def query_share(mean: Float32s) -> float:
     """How much of the mean (H,) of unit vectors an untrained head takes off queries: from `LEAST_SHARE` to 1.
 
-    Queries that keep a little of the mean do better: for MiniLM, whose mean is .36 long, nDCG@10 at n = 8,192 and m = 512
-    is .626 with all of it taken off and .636 with half, over SciFact's 1,109 judged queries (three seeds), on Vaswani .420
-    and .418 (four). Where vectors crowd around a long mean, so much of it would outshout what tells them apart.
+    Queries that keep a little of the mean do better: for MiniLM, whose mean is .36 long, nDCG@10 at n = 8,192 and
+    m = 512 is .626 with all of it taken off and .636 with half, over SciFact's 1,109 judged queries (three seeds), and
+    .420 and .418 on Vaswani (four). Where vectors crowd around a long mean, so much of it would outshout what tells
+    them apart.
     """
     length = float(np.linalg.norm(mean))
     if length == 0:
