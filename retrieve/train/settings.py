@@ -27,9 +27,9 @@ class Settings:
     query_winners: int | None = None
     level: Level = "text"
     cap: int | None = None
-    loss: LossName = "infonce"
-    epochs: int = 4
-    batch: int = 128
+    loss: LossName = "distill"
+    epochs: int = 1
+    batch: int = 512
     lr: float = 1e-4
     balance: float = 0.0
     folds: int = 5

@@ -53,7 +53,7 @@ def test_a_head_that_is_better_is_kept(
     from sentence_transformers import SparseEncoder
 
     monkeypatch.setattr(uhd, "gather", planted)
-    settings = Settings(dimensions=128, winners=8, batch=30, folds=2, lr=3e-2, epochs=8)
+    settings = Settings(dimensions=128, winners=8, batch=30, folds=2, lr=3e-2, epochs=8, loss="infonce")
     many = tmp_path / "many"
     many.mkdir()
     report = uhd.train_uhd(

@@ -28,10 +28,10 @@ VIEWS = ("inductive", "transductive")
 @click.option(
     "--loss",
     type=click.Choice(["infonce", "distill", "both"]),
-    help="Judged pairs, the encoder's own similarities, or both (infonce).",
+    help="Judged pairs, the encoder's own similarities, or both (distill).",
 )
-@click.option("--epochs", type=int, metavar="N", help="Passes over all pairs (4).")
-@click.option("--batch", type=int, metavar="N", help="Pairs a step (128).")
+@click.option("--epochs", type=int, metavar="N", help="Passes over all pairs (1).")
+@click.option("--batch", type=int, metavar="N", help="Pairs a step (512).")
 @click.option("--lr", type=float, metavar="RATE", help="The highest learning rate (0.0001).")
 @click.option("--balance", type=float, metavar="WEIGHT", help="Of a term for even use of dimensions (0).")
 @click.option("--folds", type=int, metavar="N", help="Parts that the judged queries are cut into (5).")
