@@ -1,4 +1,4 @@
-"""`retrieve`: BM25, dense and hybrid search over one index folder, measured by the field's conventions.
+"""`retrieve`: BM25, dense, sparse and hybrid search over one index folder, measured by the field's conventions.
 
 Names are resolved when they are first used, so that importing the package loads neither torch nor faiss.
 """

@@ -54,28 +54,36 @@ def describe(snapshot: Snapshot) -> dict[str, Any]:
 def _sparse(snapshot: Snapshot, view: str) -> dict[str, float]:
     """How the dimensions of a sparse view are used, deleted passages included.
 
-    `usage_entropy` is that of a non-zero's dimension over the entropy of all dimensions used alike: 0 to 1.
-    `dead_dimensions` are those of no passage; a SPLADE view counts only those that some passage has.
+    `usage_entropy` is that of a non-zero's dimension over the entropy of all dimensions used alike, 0 to 1;
+    `dead_dimensions` are those of no passage.
     """
     passages = sum(segment.passage_rows for segment in snapshot.segments)
     used = _usage(snapshot, view)
+    used = used[used > 0]
+    dimensions = _dimensions(snapshot, view)
     nonzeros = int(used.sum())
-    found = used[used > 0]
-    shares = found / max(nonzeros, 1)
-    report: dict[str, float] = {
-        "dimensions": len(used),
+    shares = used / max(nonzeros, 1)
+    return {
+        "dimensions": dimensions,
         "nonzeros_per_passage": nonzeros / passages if passages else 0.0,
-        "usage_entropy": float(-(shares * np.log(shares)).sum() / np.log(len(used)))
-        if len(found) > 1
+        "usage_entropy": float(-(shares * np.log(shares)).sum() / np.log(dimensions))
+        if len(used) > 1
         else 0.0,
+        "dead_dimensions": dimensions - len(used),
     }
-    if view == "uhd":
-        report["dead_dimensions"] = len(used) - len(found)
-    return report
+
+
+def _dimensions(snapshot: Snapshot, view: str) -> int:
+    """How many a passage could have: n of the codes, or the size of the encoder's vocabulary."""
+    recipe, encoder = snapshot.manifest.resolved_recipe(), snapshot.manifest.encoder
+    if view == "uhd" and recipe.uhd is not None:
+        return recipe.uhd.dimensions
+    assert encoder is not None
+    return encoder.dimensions
 
 
 def _usage(snapshot: Snapshot, view: str) -> npt.NDArray[np.int64]:
-    """In how many passages each dimension is."""
+    """In how many passages each dimension is, or each that is in any."""
     if view == "uhd":
         counts = [segment.codes.usage() for segment in snapshot.segments]
         return np.sum(counts, axis=0) if counts else np.zeros(0, np.int64)
