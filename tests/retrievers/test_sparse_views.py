@@ -10,7 +10,7 @@ import pytest
 from tiny_models import WORDS, tiny_sparse_folder
 
 from retrieve import Document, Index
-from retrieve.errors import UsageError
+from retrieve.errors import EncoderMismatch, RecipeError, UsageError
 from retrieve.index.codes import Codes
 from retrieve.index.counted import Counted, CountedBuilder
 from retrieve.retrievers.uhd import UHDView
@@ -132,3 +132,27 @@ def test_a_query_without_winners_has_no_hits() -> None:
     queries = Codes(np.array([0, 1, 1, 2]), np.array([2, 7], np.uint32))
     found = UHDView(_Snapshot()).scores([queries])  # type: ignore[arg-type]
     assert [isinstance(scores, NoScores) for scores in found] == [False, True, False]
+
+
+@pytest.mark.parametrize("view", ["splade", "uhd"])
+def test_a_model_that_moved(tmp_path: Path, splade: Path, token: Path, view: str) -> None:
+    """It is found by `model=`; another one is refused, and so is a back end that cannot run it."""
+    moved, other = (splade, token) if view == "splade" else (token, splade)
+    section: dict[str, Any] = {"model": str(moved)} | ({"level": "token"} if view == "uhd" else {})
+    with Index.create(tmp_path / "a.index", _recipe(**{view: section})) as index, index.writer() as writer:
+        writer.add(_documents())
+    with Index.open(tmp_path / "a.index", model=str(moved)) as index:
+        assert index.search("heat flow")
+        if view == "uhd":
+            assert index.recipe.uhd is not None
+            assert (index.recipe.uhd.dimensions, index.recipe.uhd.query_winners) == (128, 3)
+    with pytest.raises(EncoderMismatch):
+        Index.open(tmp_path / "a.index", model=str(other))
+    with pytest.raises(RecipeError, match="torch alone"):
+        Index.open(tmp_path / "a.index", backend="openvino")
+
+
+def test_what_a_token_level_head_does_not_take(tmp_path: Path, token: Path) -> None:
+    section = {"model": str(token), "level": "token", "winners": 32}
+    with pytest.raises(RecipeError, match=r"uhd.winners = 32, but with the head .* it is 6"):
+        Index.create(tmp_path / "a.index", _recipe(uhd=section))

@@ -15,7 +15,7 @@ from tiny_models import tiny_encoder_folder
 
 from retrieve import Document, Index
 from retrieve.encoders.head import gaussian_steps, query_share
-from retrieve.errors import IndexCorrupt, RecipeError, UsageError
+from retrieve.errors import EncoderError, IndexCorrupt, RecipeError, UsageError
 from retrieve.store.learning import read_mean
 from retrieve.store.manifest import read_manifest
 
@@ -289,3 +289,34 @@ def test_a_mean_of_another_dimension_is_refused() -> None:
         winning(Projection(weight, np.zeros(HIDDEN + 1, np.float32)), _vectors(2), M)
     with pytest.raises(DimensionMismatch, match="vectors have shape"):
         winning(Projection(weight, np.zeros(HIDDEN, np.float32)), _vectors(2)[:, 1:], M)
+
+
+def test_merging_needs_no_model_where_nothing_is_encoded(tmp_path: Path) -> None:
+    """The model is elsewhere by then; searching says so, and finds it by `model=`."""
+    folder = tiny_encoder_folder(tmp_path / "encoder")
+    uhd = {"model": str(folder), "backend": "torch", "precision": "fp32", "dimensions": 512, "winners": 64}
+    recipe = {"name": "moved", "uhd": uhd, "segments": {"passages": 20}}
+    with Index.create(tmp_path / "a.index", recipe, cache=False) as index, index.writer() as writer:
+        writer.add(documents(50))
+    moved = folder.rename(tmp_path / "elsewhere")
+    with Index.open(tmp_path / "a.index") as index:
+        with index.writer() as writer:
+            writer.delete(["d0003"])
+        index.merge()
+        assert index.info()["segments"] == 3
+        assert index.verify() == []
+        with pytest.raises(EncoderError, match="no model folder"):
+            index.search("law")
+    with Index.open(tmp_path / "a.index", model=str(moved)) as index:
+        assert index.search("law")
+
+
+def test_general_texts_are_no_passages(tmp_path: Path) -> None:
+    """What a mean is borrowed from is neither counted nor cached."""
+    folder = tiny_encoder_folder(tmp_path / "encoder")
+    recipe = {"name": "few", "uhd": {"model": str(folder), "backend": "torch", "precision": "fp32"}}
+    with Index.create(tmp_path / "a.index", recipe, cache=False) as index:
+        with index.writer() as writer:
+            writer.add(documents(5))
+        assert index.encodings == (5, 0)
+        assert [item["sample"] for item in index.info()["trained"]] == [0]
