@@ -156,3 +156,29 @@ def test_what_a_token_level_head_does_not_take(tmp_path: Path, token: Path) -> N
     section = {"model": str(token), "level": "token", "winners": 32}
     with pytest.raises(RecipeError, match=r"uhd.winners = 32, but with the head .* it is 6"):
         Index.create(tmp_path / "a.index", _recipe(uhd=section))
+
+
+def test_a_saved_head_makes_the_same_index(tmp_path: Path) -> None:
+    """Loaded by sentence-transformers and saved again: the index answers the same, by the codes of that library."""
+    from sentence_transformers import SparseEncoder
+
+    settings = {"dimensions": 512, "winners": 48, "query_winners": 32}
+    first = tiny_sparse_folder(tmp_path / "first", **settings)
+    SparseEncoder(str(first), trust_remote_code=True, device="cpu").save_pretrained(str(tmp_path / "second"))
+    rows = _documents()
+    query = "heat flow in the boundary layer"
+    found = []
+    for name in ("first", "second"):
+        recipe = _recipe(uhd={"model": str(tmp_path / name), "backend": "torch", "precision": "fp32"})
+        with Index.create(tmp_path / f"{name}.index", recipe, cache=False) as index:
+            with index.writer() as writer:
+                writer.add(rows)
+            assert index.recipe.uhd is not None
+            assert (index.recipe.uhd.winners, index.recipe.uhd.query_winners) == (48, 32)
+            assert index.info()["trained"] == []
+            found.append([(hit.doc_id, hit.score) for hit in index.search(query, k=100)])
+    assert found[0] == found[1]
+    codes = _weights(first, [row.text for row in rows], query=False)
+    wanted = codes @ _weights(first, [query], query=True)[0]
+    # An index codes vectors rounded to float16, so that a winner at the border may be another one.
+    assert all(abs(score - wanted[int(doc_id[1:])]) <= 2 for doc_id, score in found[0])
