@@ -292,25 +292,74 @@ def best_bm25(
     table: Float64s,
     term_ids: Int64s,
     weights: Float64s,
+    starts: Int64s,
     base: float,
     slope: float,
     k: int,
     groups: UInt32s,
     live: Bools,
-) -> tuple[Float64s, Int64s]:
-    """`best_groups` of what `add_bm25` gives, above zero, one block's scores in memory at a time."""
+) -> tuple[Float64s, Int64s, Int64s]:
+    """For each query `best_groups` of what `add_bm25` gives, above zero, one block's scores in memory at a time.
+
+    Query q has the terms starts[q] up to starts[q + 1]; its answer stands in the same way between the bounds that are
+    returned beside scores and rows, by falling score, the first row among equals.
+    """
+    queries = len(starts) - 1
     room = _room(k, len(lengths))
     kept_scores, kept_rows = np.empty(room, np.float64), np.empty(room, np.int64)
-    n, threshold = 0, 0.0
     scores = np.empty(min(BLOCK, len(lengths)), np.float64)
-    for block in range(len(blocks.block_starts) - 1):
-        first_row = block * BLOCK
-        part = scores[: len(lengths) - first_row]
-        part[:] = 0.0
-        if _score_block(blocks, block, lengths, columns, table, term_ids, weights, base, slope, part):
-            if len(live) > 0:
-                for i in range(len(part)):
-                    part[i] = part[i] if live[first_row + i] else 0.0
-            n, threshold = _choose(part, first_row, k, groups, live[:0], threshold, kept_scores, kept_rows, n)
-    n = _sift(k, groups, kept_scores, kept_rows, n)
-    return kept_scores[:n], kept_rows[:n]
+    best_scores = np.empty(queries * min(k, len(lengths)), np.float64)
+    best_rows = np.empty(len(best_scores), np.int64)
+    bounds = np.zeros(queries + 1, np.int64)
+    for q in range(queries):
+        ids, factors = term_ids[starts[q] : starts[q + 1]], weights[starts[q] : starts[q + 1]]
+        n, threshold = 0, 0.0
+        for block in range(len(blocks.block_starts) - 1):
+            first_row = block * BLOCK
+            part = scores[: len(lengths) - first_row]
+            part[:] = 0.0
+            if _score_block(blocks, block, lengths, columns, table, ids, factors, base, slope, part):
+                if len(live) > 0:
+                    for i in range(len(part)):
+                        part[i] = part[i] if live[first_row + i] else 0.0
+                n, threshold = _choose(
+                    part, first_row, k, groups, live[:0], threshold, kept_scores, kept_rows, n
+                )
+        n = _sift(k, groups, kept_scores, kept_rows, n)
+        order = np.argsort(-kept_scores[:n], kind="mergesort")
+        bounds[q + 1] = bounds[q] + n
+        best_scores[bounds[q] : bounds[q + 1]] = kept_scores[order]
+        best_rows[bounds[q] : bounds[q + 1]] = kept_rows[order]
+    return best_scores, best_rows, bounds
+
+
+@njit(nogil=True, cache=True)
+def bm25_of_rows(
+    blocks: Blocks,
+    lengths: UInt32s,
+    term_ids: Int64s,
+    weights: Float64s,
+    base: float,
+    slope: float,
+    rows: Int64s,
+    scores: Float64s,
+) -> None:
+    """scores[i] += what `add_bm25` adds to rows[i]: each row is looked for in each term's postings."""
+    for q in range(len(term_ids)):
+        block, entry = np.int64(-1), np.int64(-1)
+        for i in range(len(rows)):
+            if rows[i] // BLOCK != block:
+                block = rows[i] // BLOCK
+                entry = find_entry(blocks, block, term_ids[q])
+            if entry < 0:
+                continue
+            start, end = blocks.entry_starts[entry], blocks.entry_starts[entry + 1]
+            local = np.uint16(rows[i] - block * BLOCK)
+            posting = start + np.searchsorted(blocks.local_rows[start:end], local)
+            if posting < end and blocks.local_rows[posting] == local:
+                frequency = float(blocks.tfs[posting])
+                if blocks.tfs[posting] == ESCAPE:
+                    escaped = np.searchsorted(blocks.overflow_positions, posting)
+                    frequency = float(blocks.overflow_values[escaped])
+                norm = base + slope * float(lengths[rows[i]])
+                scores[i] += weights[q] * (frequency / (frequency + norm))
