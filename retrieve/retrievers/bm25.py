@@ -20,7 +20,7 @@ from retrieve.store.segment import IntArray
 from retrieve.store.snapshot import Snapshot
 from retrieve.text.analyze import Analyzer
 
-_FEW = 512
+_FEW = 1_024
 """Looking up one row costs as much as scoring so many rows in turn, roughly: below that share rows are looked up."""
 
 
