@@ -19,6 +19,7 @@ from retrieve.index.arrays import (
     Float64s,
     Int64s,
     UInt32s,
+    check_ends,
     check_offsets,
     frozen,
     take_array,
@@ -134,8 +135,10 @@ class Postings:
             overflow_values=take_array(arrays, "overflow_values", np.uint32, len(positions)),
         )
         check_offsets(blocks.block_starts, len(block_terms), "block_starts")
-        check_offsets(blocks.entry_starts, len(local_rows), "entry_starts")
-        if len(block_terms) and int(block_terms.max()) >= len(terms):
+        check_ends(blocks.entry_starts, len(local_rows), "entry_starts")
+        # Terms rise within a block, so its last is the largest: opening a large index does not read them all.
+        last = blocks.block_starts[1:][np.diff(blocks.block_starts) > 0] - 1
+        if len(last) and int(block_terms[last].max()) >= len(terms):
             raise IndexCorrupt(f"array 'block_terms' names a term beyond the {len(terms)}: build again")
         return cls(terms, frequencies, lengths, blocks)
 
