@@ -346,7 +346,7 @@ def bm25_of_rows(
 ) -> None:
     """scores[i] += what `add_bm25` adds to rows[i]: each row is looked for in each term's postings."""
     for q in range(len(term_ids)):
-        block, entry = np.int64(-1), np.int64(-1)
+        block, entry = -1, -1
         for i in range(len(rows)):
             if rows[i] // BLOCK != block:
                 block = rows[i] // BLOCK

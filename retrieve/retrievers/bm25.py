@@ -117,10 +117,11 @@ class BM25Group:
 
     def at(self, query: int, segment: int, rows: IntArray | None) -> FloatArray:
         """Scores of rows of a segment, or of all of them."""
-        postings, terms = self._snapshot.segments[segment].postings, self._terms[segment][query]
+        postings = self._snapshot.segments[segment].postings
+        terms, weights = self._terms[segment][query]
         if rows is None:
-            return postings.bm25_scores(*terms, **self._parameters)
-        return postings.bm25_at(rows, *terms, **self._parameters)
+            return postings.bm25_scores(terms, weights, **self._parameters)
+        return postings.bm25_at(rows, terms, weights, **self._parameters)
 
 
 class BM25Scores:

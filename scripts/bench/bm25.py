@@ -152,7 +152,9 @@ def compare(rows: Terms, queries: Terms, rounds: int) -> dict[str, Any]:
             return postings.bm25_top(*weigh(own[query]), k, k1=K1, b=B, average_length=average)
 
         def group(start: int, k: int, own: list[Any] = own) -> Any:
-            queries = [weigh(ids) for ids in own[start : start + TOGETHER]]
+            asked = own[start : start + TOGETHER]
+            weights = np.split(weigh(np.concatenate(asked))[1], np.cumsum([len(ids) for ids in asked[:-1]]))
+            queries = list(zip(asked, weights, strict=True))
             return postings.bm25_top_many(queries, k, k1=K1, b=B, average_length=average)
 
         def bm25s_one(query: int, k: int, theirs: list[Any] = theirs) -> Any:
