@@ -418,3 +418,21 @@ def test_queries_together_need_a_weight_for_each_term() -> None:
         index([["a"]]).bm25_top_many(
             [(one, np.ones(2)), (two, np.ones(1))], 3, k1=0.9, b=0.4, average_length=1.0
         )
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_rare_and_common_terms_leave_nothing_behind(masked: bool) -> None:
+    """Blocks with few postings are scored another way; queries of both kinds share one array of scores."""
+    postings, _ = many_rows(BLOCK + 900, seed=7)
+    random = np.random.default_rng(2)
+    groups = np.cumsum(random.random(postings.rows) < 0.1, dtype=np.uint32)
+    live = random.random(postings.rows) < 0.5 if masked else None
+    how = {"k1": 0.9, "b": 0.4, "average_length": float(postings.lengths.mean())}
+    drawn = ([29], [0, 1, 2], [28], [29, 27], [], [0, 29], [29])
+    queries = [(np.array(ids, np.int64), random.choice([0.5, 2.0], len(ids))) for ids in drawn]
+    for k in (5, 3_000):
+        together = postings.bm25_top_many(queries, k, groups=groups, live=live, **how)
+        for found, query in zip(together, queries, strict=True):
+            expected = select_top(postings.bm25_scores(*query, **how), k, groups=groups, live=live, floor=0.0)
+            for ours, plain in zip(found, expected, strict=True):
+                assert ours.tobytes() == plain.tobytes()
