@@ -28,6 +28,9 @@ _SHORT = 255
 _CHUNK = 32
 """Rows whose largest score is looked at first."""
 
+_SPARSE = 16
+"""Where query terms have less than a 16th as many postings as a block has rows, its other rows are not looked at."""
+
 _SPARE = 128
 """Candidates collected beyond 2k before they are sifted."""
 
@@ -73,20 +76,18 @@ def _score_block(
     base: float,
     slope: float,
     scores: Float64s,
-) -> bool:
-    """Add every query term in turn to the scores of a block, whose first row has scores[0]; whether it holds any.
+) -> None:
+    """Add every query term in turn to the scores of a block, whose first row has scores[0].
 
     `columns` (rows,): each length, or 4,095 for one that is not in the table. Subscripts are unsigned because numba
     looks at the others for a count from the end.
     """
-    found = False
     columns = columns[block * BLOCK :]
     frequencies, width = np.uintp(_FREQUENCIES), np.uintp(_LENGTHS)
     for q in range(len(term_ids)):
         entry = find_entry(blocks, block, term_ids[q])
         if entry < 0:
             continue
-        found = True
         weight = weights[q]
         start, end = blocks.entry_starts[entry], blocks.entry_starts[entry + 1]
         local_rows, tfs = blocks.local_rows[start:end], blocks.tfs[start:end]
@@ -105,7 +106,6 @@ def _score_block(
                     escaped += 1
                 norm = base + slope * float(lengths[block * BLOCK + np.int64(row)])
                 scores[row] += weight * (frequency / (frequency + norm))
-    return found
 
 
 @njit(nogil=True, cache=True)
@@ -230,6 +230,7 @@ def _raised(
 @njit(nogil=True, cache=True)
 def _choose(
     scores: Array,
+    maxima: Float64s,
     first_row: int,
     k: int,
     groups: UInt32s,
@@ -241,10 +242,9 @@ def _choose(
 ) -> tuple[int, float]:
     """Add to the n candidates what may be among the k best; how many there are then, and the new threshold.
 
-    `scores` are at most a block's, from `first_row` on. Empty `groups`: each row is one; empty `live`: all.
+    `scores` are at most a block's, from `first_row` on, and `maxima` the largest of each chunk. Empty `groups`: each
+    row is one; empty `live`: all.
     """
-    maxima = np.empty(-(-len(scores) // _CHUNK), np.float64)
-    _find_maxima(scores, maxima)
     n = _sift(k, groups, kept_scores, kept_rows, n)
     if n == k:
         threshold = max(threshold, kept_scores[:n].min())
@@ -279,9 +279,49 @@ def best_groups(scores: Array, k: int, groups: UInt32s, live: Bools, floor: floa
     n, threshold = 0, floor
     for start in range(0, len(scores), BLOCK):
         part = scores[start : start + BLOCK]
-        n, threshold = _choose(part, start, k, groups, live, threshold, kept_scores, kept_rows, n)
+        maxima = np.empty(-(-len(part) // _CHUNK), np.float64)
+        _find_maxima(part, maxima)
+        n, threshold = _choose(part, maxima, start, k, groups, live, threshold, kept_scores, kept_rows, n)
     n = _sift(k, groups, kept_scores, kept_rows, n)
     return kept_scores[:n], kept_rows[:n]
+
+
+@njit(nogil=True, cache=True)
+def _count_postings(blocks: Blocks, block: int, term_ids: Int64s) -> int:
+    """How many postings the query terms have in a block."""
+    n = 0
+    for q in range(len(term_ids)):
+        entry = find_entry(blocks, block, term_ids[q])
+        if entry >= 0:
+            n += blocks.entry_starts[entry + 1] - blocks.entry_starts[entry]
+    return n
+
+
+@njit(nogil=True, cache=True)
+def _find_touched_maxima(
+    blocks: Blocks, block: int, term_ids: Int64s, scores: Float64s, live: Bools, maxima: Float64s
+) -> None:
+    """The largest score that a posting of the query led to in each chunk; rows not live are set to 0 first."""
+    maxima[:] = -np.inf
+    for q in range(len(term_ids)):
+        entry = find_entry(blocks, block, term_ids[q])
+        if entry < 0:
+            continue
+        for row in blocks.local_rows[blocks.entry_starts[entry] : blocks.entry_starts[entry + 1]]:
+            if len(live) > 0 and not live[np.intp(row)]:
+                scores[np.intp(row)] = 0.0
+            chunk = np.intp(row) // _CHUNK
+            maxima[chunk] = max(maxima[chunk], scores[np.intp(row)])
+
+
+@njit(nogil=True, cache=True)
+def _clear_touched(blocks: Blocks, block: int, term_ids: Int64s, scores: Float64s) -> None:
+    """Zero where a query term has a posting; the other rows were not touched."""
+    for q in range(len(term_ids)):
+        entry = find_entry(blocks, block, term_ids[q])
+        if entry >= 0:
+            for row in blocks.local_rows[blocks.entry_starts[entry] : blocks.entry_starts[entry + 1]]:
+                scores[np.intp(row)] = 0.0
 
 
 @njit(nogil=True, cache=True)
@@ -292,25 +332,86 @@ def best_bm25(
     table: Float64s,
     term_ids: Int64s,
     weights: Float64s,
+    starts: Int64s,
     base: float,
     slope: float,
     k: int,
     groups: UInt32s,
     live: Bools,
-) -> tuple[Float64s, Int64s]:
-    """`best_groups` of what `add_bm25` gives, above zero, one block's scores in memory at a time."""
+) -> tuple[Float64s, Int64s, Int64s]:
+    """For each query `best_groups` of what `add_bm25` gives, above zero, one block's scores in memory at a time.
+
+    Query q has the terms starts[q] up to starts[q + 1]; its answer stands in the same way between the bounds that are
+    returned beside scores and rows, by falling score, the first row among equals.
+    """
+    queries = len(starts) - 1
     room = _room(k, len(lengths))
     kept_scores, kept_rows = np.empty(room, np.float64), np.empty(room, np.int64)
-    n, threshold = 0, 0.0
-    scores = np.empty(min(BLOCK, len(lengths)), np.float64)
-    for block in range(len(blocks.block_starts) - 1):
-        first_row = block * BLOCK
-        part = scores[: len(lengths) - first_row]
-        part[:] = 0.0
-        if _score_block(blocks, block, lengths, columns, table, term_ids, weights, base, slope, part):
-            if len(live) > 0:
-                for i in range(len(part)):
-                    part[i] = part[i] if live[first_row + i] else 0.0
-            n, threshold = _choose(part, first_row, k, groups, live[:0], threshold, kept_scores, kept_rows, n)
-    n = _sift(k, groups, kept_scores, kept_rows, n)
-    return kept_scores[:n], kept_rows[:n]
+    scores = np.zeros(min(BLOCK, len(lengths)), np.float64)  # and zeros again after each block
+    best_scores = np.empty(queries * min(k, len(lengths)), np.float64)
+    best_rows = np.empty(len(best_scores), np.int64)
+    bounds = np.zeros(queries + 1, np.int64)
+    for q in range(queries):
+        ids, factors = term_ids[starts[q] : starts[q + 1]], weights[starts[q] : starts[q + 1]]
+        n, threshold = 0, 0.0
+        for block in range(len(blocks.block_starts) - 1):
+            postings = _count_postings(blocks, block, ids)
+            if postings == 0:
+                continue
+            first_row = block * BLOCK
+            part = scores[: len(lengths) - first_row]
+            maxima = np.empty(-(-len(part) // _CHUNK), np.float64)
+            alive = live[first_row : first_row + len(part)]
+            _score_block(blocks, block, lengths, columns, table, ids, factors, base, slope, part)
+            sparse = postings * _SPARSE < len(part)
+            if sparse:
+                _find_touched_maxima(blocks, block, ids, part, alive, maxima)
+            else:
+                for i in range(len(alive)):
+                    part[i] = part[i] if alive[i] else 0.0
+                _find_maxima(part, maxima)
+            n, threshold = _choose(
+                part, maxima, first_row, k, groups, live[:0], threshold, kept_scores, kept_rows, n
+            )
+            if sparse:
+                _clear_touched(blocks, block, ids, part)
+            else:
+                part[:] = 0.0
+        n = _sift(k, groups, kept_scores, kept_rows, n)
+        order = np.argsort(-kept_scores[:n], kind="mergesort")
+        bounds[q + 1] = bounds[q] + n
+        best_scores[bounds[q] : bounds[q + 1]] = kept_scores[order]
+        best_rows[bounds[q] : bounds[q + 1]] = kept_rows[order]
+    return best_scores, best_rows, bounds
+
+
+@njit(nogil=True, cache=True)
+def bm25_of_rows(
+    blocks: Blocks,
+    lengths: UInt32s,
+    term_ids: Int64s,
+    weights: Float64s,
+    base: float,
+    slope: float,
+    rows: Int64s,
+    scores: Float64s,
+) -> None:
+    """scores[i] += what `add_bm25` adds to rows[i]: each row is looked for in each term's postings."""
+    for q in range(len(term_ids)):
+        block, entry = -1, -1
+        for i in range(len(rows)):
+            if rows[i] // BLOCK != block:
+                block = rows[i] // BLOCK
+                entry = find_entry(blocks, block, term_ids[q])
+            if entry < 0:
+                continue
+            start, end = blocks.entry_starts[entry], blocks.entry_starts[entry + 1]
+            local = np.uint16(rows[i] - block * BLOCK)
+            posting = start + np.searchsorted(blocks.local_rows[start:end], local)
+            if posting < end and blocks.local_rows[posting] == local:
+                frequency = float(blocks.tfs[posting])
+                if blocks.tfs[posting] == ESCAPE:
+                    escaped = np.searchsorted(blocks.overflow_positions, posting)
+                    frequency = float(blocks.overflow_values[escaped])
+                norm = base + slope * float(lengths[rows[i]])
+                scores[i] += weights[q] * (frequency / (frequency + norm))

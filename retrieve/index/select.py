@@ -37,7 +37,9 @@ def select_top(
     found = best_groups(
         frozen(scores), int(k), group_of, NO_LIVE if live is None else frozen(live), float(floor)
     )
-    return in_order(*found, group_of)
+    order = np.argsort(-found[0], kind="stable")
+    rows = found[1][order]
+    return (group_of[rows].astype(np.int64) if groups is not None else rows), rows, found[0][order]
 
 
 def check_choice(
@@ -49,10 +51,3 @@ def check_choice(
     for name, array in (("groups", groups), ("live", live)):
         if array is not None and len(array) != rows:
             raise ValueError(f"{name} has {len(array)} rows, scores {rows}")
-
-
-def in_order(scores: Float64s, rows: Int64s, groups: UInt32s) -> tuple[Int64s, Int64s, Float64s]:
-    """Best rows of groups, rising → the groups, rows and scores by falling score; empty `groups`: rows are groups."""
-    order = np.argsort(-scores, kind="stable")
-    rows = rows[order]
-    return (groups[rows].astype(np.int64) if len(groups) else rows), rows, scores[order]

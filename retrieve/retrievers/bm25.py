@@ -7,6 +7,8 @@ score = Σ ln(1 + (N − df + ½)/(df + ½)) · tf / (tf + k1·(1 − b + b·len
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from itertools import chain, compress, count
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +19,9 @@ from retrieve.retrievers.views import NoScores, ViewScores
 from retrieve.store.segment import IntArray
 from retrieve.store.snapshot import Snapshot
 from retrieve.text.analyze import Analyzer
+
+_FEW = 1_024
+"""Looking up one row costs as much as scoring so many rows in turn, roughly: below that share rows are looked up."""
 
 
 class Weighted(NamedTuple):
@@ -40,55 +45,103 @@ class BM25View:
         self.passages = totals.passages
         self.average_length = totals.length / totals.passages if totals.passages else 0.0
 
-    def weigh(self, text: str) -> Weighted:
-        """Terms of a query and what each is worth."""
-        counts = Counter(self._analyzer.terms(text))
-        terms = list(counts)
-        frequencies, rows = self._snapshot.document_frequencies(terms)
+    def weigh(self, texts: Sequence[str]) -> list[Weighted]:
+        """Terms of queries and what each is worth; each term is looked up once for all of them."""
+        queries = [Counter(self._analyzer.terms(text)) for text in texts]
+        places = {term: place for place, term in enumerate(dict.fromkeys(chain.from_iterable(queries)))}
+        frequencies, rows = self._snapshot.document_frequencies(list(places))
         idf = bm25_idf(frequencies, self.passages)
-        query = np.array([counts[term] for term in terms], dtype=np.float64)
-        return Weighted(terms, frequencies, idf * query, rows)
+        weighted = []
+        for query in queries:
+            at = np.array([places[term] for term in query], dtype=np.int64)
+            counts = np.array(list(query.values()), dtype=np.float64)
+            own = [numbers[at] for numbers in rows]
+            weighted.append(Weighted(list(query), frequencies[at], idf[at] * counts, own))
+        return weighted
 
-    def scores(self, text: str) -> ViewScores:
-        """Scores of one query; none for a query without terms that occur."""
-        weighted = self.weigh(text)
-        if not (weighted.frequencies > 0).any() or self.average_length == 0:
-            return NoScores()
-        return BM25Scores(self, self._snapshot, weighted)
+    def scores(self, texts: Sequence[str]) -> list[ViewScores]:
+        """Scores of queries; none for a query without terms that occur."""
+        queries = self.weigh(texts)
+        told = [self.average_length > 0 and bool((query.frequencies > 0).any()) for query in queries]
+        group = BM25Group(self, self._snapshot, list(compress(queries, told)))
+        numbers = count()
+        return [BM25Scores(group, next(numbers)) if found else NoScores() for found in told]
 
     def parameters(self) -> dict[str, float]:
         """What the kernels take beside terms and weights."""
         return {"k1": self.k1, "b": self.b, "average_length": self.average_length}
 
 
-class BM25Scores:
-    """One query's BM25 scores: the best are chosen while they are computed, all are written down only if asked for."""
+class BM25Group:
+    """Queries whose best are chosen together: each segment calls compiled code once for all of them."""
 
-    def __init__(self, view: BM25View, snapshot: Snapshot, weighted: Weighted) -> None:
+    def __init__(self, view: BM25View, snapshot: Snapshot, queries: Sequence[Weighted]) -> None:
         self._snapshot = snapshot
-        self._weights = weighted.weights
-        self._rows = [np.where(weighted.frequencies > 0, rows, -1) for rows in weighted.rows]
         self._parameters = view.parameters()
-        self._all: dict[int, FloatArray] = {}
+        self._terms = [
+            [(np.where(query.frequencies > 0, query.rows[number], -1), query.weights) for query in queries]
+            for number in range(len(snapshot.segments))
+        ]
+        self._top: tuple[int, Scope, list[Pool]] | None = None
 
-    def top(self, depth: int, scope: Scope) -> Pool:
-        """Exact, ties by document id."""
-        parts = []
-        for number, segment in enumerate(self._snapshot.segments):
-            chosen, _, best = segment.postings.bm25_top(
-                self._rows[number],
-                self._weights,
+    def top(self, query: int, depth: int, scope: Scope) -> Pool:
+        """Exact, ties by document id; the first query of the group answers for the others."""
+        if self._top is None or self._top[0] != depth or self._top[1] is not scope:
+            self._top = depth, scope, self._choose(depth, scope)
+        return self._top[2][query]
+
+    def _choose(self, depth: int, scope: Scope) -> list[Pool]:
+        by_segment = [
+            segment.postings.bm25_top_many(
+                self._terms[number],
                 depth,
                 groups=segment.document_of if scope.unit == "document" else None,
                 live=scope.passages[number],
                 **self._parameters,
             )
-            parts.append((number, chosen, best))
-        return merge(self._snapshot, parts, depth, scope.unit)
+            for number, segment in enumerate(self._snapshot.segments)
+        ]
+        return [
+            merge(
+                self._snapshot,
+                [(number, chosen, best) for number, (chosen, _, best) in enumerate(parts)],
+                depth,
+                scope.unit,
+            )
+            for parts in zip(*by_segment, strict=True)
+        ]
+
+    def rows(self, segment: int) -> int:
+        """How many passages a segment has."""
+        return self._snapshot.segments[segment].passage_rows
+
+    def at(self, query: int, segment: int, rows: IntArray | None) -> FloatArray:
+        """Scores of rows of a segment, or of all of them."""
+        postings = self._snapshot.segments[segment].postings
+        terms, weights = self._terms[segment][query]
+        if rows is None:
+            return postings.bm25_scores(terms, weights, **self._parameters)
+        return postings.bm25_at(rows, terms, weights, **self._parameters)
+
+
+class BM25Scores:
+    """One query's BM25 scores: the best are chosen while they are computed, all are written down only if asked for."""
+
+    def __init__(self, group: BM25Group, query: int) -> None:
+        self._group = group
+        self._query = query
+        self._all: dict[int, FloatArray] = {}
+        self._asked: Counter[int] = Counter()
+
+    def top(self, depth: int, scope: Scope) -> Pool:
+        """Exact, ties by document id."""
+        return self._group.top(self._query, depth, scope)
 
     def at(self, segment: int, rows: IntArray) -> FloatArray:
-        """Scores of rows; those of a segment are computed together."""
+        """Scores of rows: looked up while few were asked for, then those of the whole segment, once."""
         if segment not in self._all:
-            postings = self._snapshot.segments[segment].postings
-            self._all[segment] = postings.bm25_scores(self._rows[segment], self._weights, **self._parameters)
+            self._asked[segment] += len(rows)
+            if self._asked[segment] * _FEW < self._group.rows(segment):
+                return self._group.at(self._query, segment, rows)
+            self._all[segment] = self._group.at(self._query, segment, None)
         return self._all[segment][rows]

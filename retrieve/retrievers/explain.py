@@ -38,7 +38,7 @@ def explain(searcher: Searcher, text: str, ranking: Ranking, place: Place) -> di
 def _bm25_terms(searcher: Searcher, text: str, segment: int, row: int) -> dict[str, Any]:
     """Each query term's part in the best passage's score: what that passage would score with the term alone."""
     view = searcher.bm25()
-    weighted = view.weigh(text)
+    weighted = view.weigh([text])[0]
     postings = searcher.snapshot.segments[segment].postings
     terms = []
     for at, term in enumerate(weighted.terms):

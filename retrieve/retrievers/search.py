@@ -130,8 +130,7 @@ class Searcher:
 
     def _view_scores(self, name: str, texts: Sequence[str], vectors: Vectors | None) -> Iterable[ViewScores]:
         if name == "bm25":
-            view = self.bm25()
-            return (view.scores(text) for text in texts)
+            return self.bm25().scores(texts)
         if name == "splade":
             return self._splade().scores(self._encode_sparse(texts))
         if name == "uhd":

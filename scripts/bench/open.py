@@ -1,8 +1,11 @@
 """What it takes to open a large index and answer: bytes read and seconds, in a process that has just begun.
 
-EU acts are cut into windows of 64 words and indexed again and again under new ids until the folder has the size that
-was asked for. A new process then opens it and answers one query by BM25; what it read is told by the kernel (calls that
-read, and pages of files that came into its memory). `RETRIEVE_DATA=… python scripts/bench/open.py --json`
+A few thousand EU acts in windows of 64 words are indexed, and the segment is written out again with every document
+under many ids, postings merged with themselves, until the folder has the size that was asked for: the words are those
+of the few acts, everything else is as large as it would be. The system is asked to forget the files, and a new process
+opens the folder and answers one query by BM25. What it read is told by the kernel: calls that read, bytes fetched from
+the disk, its reading ahead included, and pages of files in the process, where it maps neighbours that it holds anyway.
+`RETRIEVE_DATA=… python scripts/bench/open.py --json`
 """
 
 from __future__ import annotations
@@ -17,13 +20,22 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import count
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from acts import WINDOWS, acts
 
 from retrieve import Document, Index
+from retrieve.index.postings import merge_postings
+from retrieve.recipe import load_recipe
+from retrieve.store.build import Row, Views, write_segment
+from retrieve.store.commit import commit
+from retrieve.store.segment import Segment
+from retrieve.store.snapshot import Snapshot
+from retrieve.store.sweep import sweep
 
 QUERY = "import duties on rice from third countries"
 
@@ -33,20 +45,57 @@ def size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def endless() -> Iterator[Document]:
-    """The acts, over and over."""
-    for turn in count():
-        for document in acts():
-            yield replace(document, id=f"{turn}-{document.id}")
+def build(folder: Path, megabytes: int, acts_indexed: int) -> None:
+    """Index the acts, then replace the segment by as many as it takes, of up to a million passages."""
+    sizes = (*WINDOWS, "segments.passages=1048576")
+    with Index.create(folder, "bm25", sizes, cache=False) as index, index.writer() as writer:
+        writer.add(islice(acts(), acts_indexed))
+    base = Snapshot.open(folder)
+    segment = base.segments[0]
+    times = -(-megabytes * 10**6 // size(folder))
+    at_once = max(1, min(1_048_576 // segment.passage_rows, times))
+    recipe = load_recipe("bm25", sizes)
+    segments = []
+    for first in range(0, times, at_once):
+        turns = range(first, min(first + at_once, times))
+        entry = write_segment(
+            folder,
+            f"{first:032x}",
+            partial(repeated, segment, turns),
+            partial(views, segment, turns),
+            recipe=recipe,
+        )
+        segments.append(Segment.open(folder, entry, ()))
+    commit(folder, base, segments, [np.ones(each.rows, np.bool_) for each in segments], ())
+    base.close()
+    sweep(folder, None)
 
 
-def build(folder: Path, megabytes: int) -> None:
-    """Commits of a thousand acts until the folder is large enough; segments of the usual size."""
-    documents = endless()
-    with Index.create(folder, "bm25", (*WINDOWS, "segments.passages=1048576"), cache=False) as index:
-        while size(folder) < megabytes * 1e6:
-            with index.writer() as writer:
-                writer.add(document for document, _ in zip(documents, range(1_000), strict=False))
+def repeated(segment: Segment, turns: range) -> Iterator[Row]:
+    """The segment's documents once a turn, under ids that begin with the turn."""
+    stored = segment.documents.get(range(segment.rows), list(segment.ids))
+    for turn in turns:
+        for row, (document, hashes) in enumerate(stored):
+            first, last = segment.first_passage[row : row + 2]
+            units, indexed, cut, length = segment.units[row].tolist()
+            spans = segment.passages[first:last, 1:].astype(np.int64)
+            renamed = replace(document, id=f"{turn:06}-{document.id}")
+            yield Row(renamed, hashes, spans, units, indexed, length, cut=cut)
+
+
+def views(segment: Segment, turns: range, _: Path) -> Views:
+    """The postings of that."""
+    rows = segment.passage_rows
+    maps = [np.arange(rows, dtype=np.int64) + number * rows for number in range(len(turns))]
+    return Views(postings=merge_postings([segment.postings] * len(turns), maps, rows * len(turns)))
+
+
+def forget(folder: Path) -> None:
+    """Put the files out of the system's memory."""
+    for path in filter(Path.is_file, folder.rglob("*")):
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def state() -> dict[str, int]:
@@ -98,6 +147,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--json", action="store_true", help="one object on standard output")
     parser.add_argument("--megabytes", type=int, default=1_000)
+    parser.add_argument("--acts", type=int, default=2_000, help="how many acts the words come from")
     parser.add_argument("--look", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.look:
@@ -106,16 +156,20 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "acts.index"
         begun = time.perf_counter()
-        build(folder, arguments.megabytes)
+        build(folder, arguments.megabytes, arguments.acts)
         seconds = time.perf_counter() - begun
+        forget(folder)
         command = [sys.executable, __file__, "--look", str(folder)]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+        looked, bytes_there = json.loads(done.stdout), size(folder)
+        for figures in looked["steps"].values():
+            figures["share_from_disk"] = round(figures["disk_megabytes"] * 1e6 / bytes_there, 4)
         result = {
-            "command": f"python scripts/bench/open.py --megabytes {arguments.megabytes} --json",
+            "command": f"python scripts/bench/open.py --megabytes {arguments.megabytes} --acts {arguments.acts} --json",
             "machine": f"{platform.machine()}, {os.cpu_count()} processors, Python {platform.python_version()}",
-            "megabytes": round(size(folder) / 1e6),
+            "megabytes": round(bytes_there / 1e6),
             "build_seconds": round(seconds),
-            **json.loads(done.stdout),
+            **looked,
         }
     if arguments.json:
         print(json.dumps(result, indent=2))

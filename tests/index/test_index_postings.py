@@ -360,3 +360,79 @@ def test_long_rows_score_as_short_ones_do(length: int) -> None:
     scores = postings.bm25_scores(postings.lookup(["a"]), np.ones(1), k1=0.9, b=0.4, average_length=100.0)
     base, slope = 0.9 * (1 - 0.4), 0.9 * 0.4 / 100.0
     assert scores.tolist() == [1 / (1 + (base + slope * length)), 1 / (1 + (base + slope))]
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows_of_words.filter(any), st.data())
+def test_scores_of_some_rows_are_those_among_all(rows: Rows, data: st.DataObject) -> None:
+    postings = index(rows)
+    wanted = np.array(data.draw(st.lists(st.integers(0, len(rows) - 1), max_size=8)), np.int64)
+    terms = np.array(data.draw(st.lists(st.integers(-1, len(postings.terms) - 1), max_size=5)), np.int64)
+    weights = np.array(data.draw(st.lists(st.floats(0, 9), min_size=len(terms), max_size=len(terms))))
+    k1, b = data.draw(st.sampled_from([(0.9, 0.4), (0.0, 0.0), (2.0, 1.0)]))
+    how = {"k1": k1, "b": b, "average_length": data.draw(st.sampled_from([0.0, 2.5]))}
+    some = postings.bm25_at(wanted, terms, weights, **how)
+    assert some.tobytes() == postings.bm25_scores(terms, weights, **how)[wanted].tobytes()
+
+
+def test_scores_of_some_rows_across_blocks_and_lengths() -> None:
+    postings, _ = many_rows(2 * BLOCK + 900, seed=6)
+    wanted = np.random.default_rng(1).integers(0, postings.rows, 3_000)
+    terms, weights = np.array([0, 29, -1, 7, 0]), np.array([1.0, 0.3, 2.0, 4.0, 0.7])
+    how = {"k1": 0.9, "b": 0.4, "average_length": float(postings.lengths.mean())}
+    for rows in (wanted, np.sort(wanted), np.array([BLOCK - 1, BLOCK, 2 * BLOCK, postings.rows - 1])):
+        some = postings.bm25_at(rows, terms, weights, **how)
+        assert some.tobytes() == postings.bm25_scores(terms, weights, **how)[rows].tobytes()
+    for beyond in (-1, postings.rows):
+        with pytest.raises(IndexError, match=f"of {postings.rows}"):
+            postings.bm25_at(np.array([3, beyond]), terms, weights, **how)
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows_of_words, st.data())
+def test_queries_together_are_queries_alone(rows: Rows, data: st.DataObject) -> None:
+    postings = index(rows)
+    term = st.tuples(st.integers(-1, len(postings.terms) - 1), st.sampled_from([0.0, 0.5, 1.0, 3.0]))
+    drawn = data.draw(st.lists(st.lists(term, max_size=4), max_size=5))
+    queries = [
+        (np.array([number for number, _ in query], np.int64), np.array([weight for _, weight in query]))
+        for query in drawn
+    ]
+    k = data.draw(st.integers(1, 14))
+    groups = np.cumsum(data.draw(st.lists(st.integers(0, 1), min_size=len(rows), max_size=len(rows))))
+    live = np.array(data.draw(st.lists(st.booleans(), min_size=len(rows), max_size=len(rows))), bool)
+    how = {"k1": 0.9, "b": 0.4, "average_length": data.draw(st.sampled_from([0.0, 2.5]))}
+    own = data.draw(st.sampled_from([{}, {"groups": groups.astype(np.uint32)}, {"live": live}]))
+    together = postings.bm25_top_many(queries, k, **own, **how)
+    assert len(together) == len(queries)
+    for found, query in zip(together, queries, strict=True):
+        expected = select_top(postings.bm25_scores(*query, **how), k, floor=0.0, **own)
+        for ours, plain in zip(found, expected, strict=True):
+            assert ours.dtype == plain.dtype
+            assert ours.tobytes() == plain.tobytes()
+
+
+def test_queries_together_need_a_weight_for_each_term() -> None:
+    one, two = np.zeros(1, np.int64), np.zeros(2, np.int64)
+    with pytest.raises(ValueError, match="as many weights"):
+        index([["a"]]).bm25_top_many(
+            [(one, np.ones(2)), (two, np.ones(1))], 3, k1=0.9, b=0.4, average_length=1.0
+        )
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_rare_and_common_terms_leave_nothing_behind(masked: bool) -> None:
+    """Blocks with few postings are scored another way; queries of both kinds share one array of scores."""
+    postings, _ = many_rows(BLOCK + 900, seed=7)
+    random = np.random.default_rng(2)
+    groups = np.cumsum(random.random(postings.rows) < 0.1, dtype=np.uint32)
+    live = random.random(postings.rows) < 0.5 if masked else None
+    how = {"k1": 0.9, "b": 0.4, "average_length": float(postings.lengths.mean())}
+    drawn = ([29], [0, 1, 2], [28], [29, 27], [], [0, 29], [29])
+    queries = [(np.array(ids, np.int64), random.choice([0.5, 2.0], len(ids))) for ids in drawn]
+    for k in (5, 3_000):
+        together = postings.bm25_top_many(queries, k, groups=groups, live=live, **how)
+        for found, query in zip(together, queries, strict=True):
+            expected = select_top(postings.bm25_scores(*query, **how), k, groups=groups, live=live, floor=0.0)
+            for ours, plain in zip(found, expected, strict=True):
+                assert ours.tobytes() == plain.tobytes()

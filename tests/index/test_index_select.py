@@ -85,3 +85,15 @@ def test_refuses_arrays_of_different_length() -> None:
         select_top(np.zeros(1), 1, live=np.ones(2, bool))
     with pytest.raises(ValueError, match="groups has 2 rows, scores 1"):
         select_top(np.zeros(1), 1, groups=np.zeros(2, np.uint32))
+
+
+def test_a_group_of_many_chunks_counts_once() -> None:
+    """Long groups hold the largest scores of several chunks of 32 rows, which must not pass for several groups."""
+    random = np.random.default_rng(8)
+    for _ in range(200):
+        groups = np.cumsum(random.random(400) < random.choice([0.01, 0.03, 0.1]))
+        scores = random.integers(0, 4, groups[-1] + 1)[groups] * 1.0 + random.random(400) // 0.5
+        k = int(random.integers(1, 8))
+        found = select_top(scores, k, groups=groups.astype(np.uint32), floor=0.0)
+        expected = by_sorting(scores, k, groups.tolist(), [True] * 400, 0.0)
+        assert list(zip(*(array.tolist() for array in found), strict=True)) == expected

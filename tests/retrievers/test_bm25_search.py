@@ -101,3 +101,18 @@ def test_a_random_corpus_has_what_makes_bm25_hard(tmp_path: Path) -> None:
     assert any(not text.strip() for text in texts)
     assert any(text.split()[:1] * 255 == text.split()[:255] for text in texts if text.strip())
     assert len(set(texts)) < len(texts)
+
+
+def test_a_passage_looked_up_scores_as_among_all(tmp_path: Path) -> None:
+    """In a segment this large the first score asked for is looked up, after a few those of all passages are made."""
+    words = ["wing", "flow", "heat", "jet", "drag"]
+    texts = (" ".join(words[: 1 + i % 5] + ["wing"] * (i % 7)) for i in range(1_500))
+    with Index.create(tmp_path / "i", {"name": "t", "passages": {"mode": "whole"}, "bm25": {}}) as index:
+        with index.writer() as writer:
+            writer.add(Document(f"{i:04}", text) for i, text in enumerate(texts))
+        queries = [Query(str(i), f"{words[i % 5]} wing") for i in range(20)]
+        best = index.run(queries, k=30)
+        assert index.run(queries, k=30, aggregate="sum").rankings == best.rankings
+        for query, (_, ranking) in zip(queries, best.rankings, strict=True):
+            hits = index.search(query.text, k=30)
+            assert [(hit.doc_id, hit.score) for hit in hits] == list(ranking)
