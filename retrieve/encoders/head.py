@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from retrieve.encoders.folder import Module, weight_files
 from retrieve.errors import DimensionMismatch, EncoderError, UsageError
+from retrieve.types import MOST_QUERY_WINNERS
 
 Float32s = NDArray[np.float32]
 
@@ -25,9 +26,6 @@ QUERY_SHARE = 0.5
 MiniLM, n = 8,192, m = 512, nDCG@10 with all, half and none of it: over SciFact's 1,109 judged queries .624 and .636
 (all, half); on Vaswani, four seeds, .420, .418 and .413.
 """
-
-MOST_WINNERS = 65_535
-"""Dimensions that a query may have: what the counters of the index hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,9 +170,10 @@ def check_numbers(dimensions: int, winners: int, query_winners: int, segments: i
             raise UsageError(
                 f"{name} is {value}, wanted a multiple of segments = {segments}, which share it equally"
             )
-    if query_winners > MOST_WINNERS:
+    if query_winners > MOST_QUERY_WINNERS:
         raise UsageError(
-            f"query_winners is {query_winners}, wanted at most {MOST_WINNERS}, which is what is counted to: lower it"
+            f"query_winners is {query_winners}, wanted at most {MOST_QUERY_WINNERS}, which is what is counted to: "
+            "lower it"
         )
 
 

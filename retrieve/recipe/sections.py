@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from retrieve.types import MOST_QUERY_WINNERS
+
 Aggregate = Literal["max", "first", "sum", "mean", "top3"]
 Unit = Literal["document", "passage"]
 FusionMethod = Literal["convex", "rrf"]
@@ -16,10 +18,6 @@ Weight = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=False)]
 
 VIEWS = ("bm25", "dense", "uhd", "splade")
 """All views there are, in the order in which they are fused and printed."""
-
-
-MOST_QUERY_DIMENSIONS = 65_535
-"""Winners of a query that are counted at most: a count takes two bytes."""
 
 
 class _Section(BaseModel):
@@ -130,7 +128,7 @@ class UHD(VectorEncoding):
     level: Literal["text", "token"] = "text"
     dimensions: int = Field(default=8192, ge=1, le=1 << 31)
     winners: int = Field(default=512, ge=1)
-    query_winners: int | None = Field(default=None, ge=1, le=MOST_QUERY_DIMENSIONS)
+    query_winners: int | None = Field(default=None, ge=1, le=MOST_QUERY_WINNERS)
     segments: int = Field(default=1, ge=1)
     seed: int = Field(default=0, ge=0)
     layout: Literal["fast", "small"] = "fast"
@@ -142,9 +140,9 @@ class UHD(VectorEncoding):
         for name, count in (("winners", self.winners), ("query_winners", self.query_winners or self.winners)):
             if count > self.dimensions:
                 raise ValueError(f"uhd.{name} = {count} of uhd.dimensions = {self.dimensions}: wanted fewer")
-            if count > MOST_QUERY_DIMENSIONS and name == "query_winners":
+            if count > MOST_QUERY_WINNERS and name == "query_winners":
                 raise ValueError(
-                    f"a query would keep {count} winners, {MOST_QUERY_DIMENSIONS} are counted at most: "
+                    f"a query would keep {count} winners, {MOST_QUERY_WINNERS} are counted at most: "
                     "set uhd.query_winners"
                 )
             if count % self.segments or self.dimensions % self.segments:
@@ -231,7 +229,7 @@ class SearchDense(_Section):
 class SearchUHD(_Section):
     """Winners that a query keeps; None: as the recipe or the trained head says."""
 
-    query_winners: int | None = Field(default=None, ge=1, le=MOST_QUERY_DIMENSIONS)
+    query_winners: int | None = Field(default=None, ge=1, le=MOST_QUERY_WINNERS)
 
 
 class SearchRerank(_Section):

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, get_args
 
 from retrieve.errors import UsageError
-from retrieve.recipe import MOST_QUERY_DIMENSIONS, Aggregate, FusionMethod, Recipe, Unit
+from retrieve.recipe import Aggregate, FusionMethod, Recipe, Unit
+from retrieve.types import MOST_QUERY_WINNERS
 
 DEEPEST = 1 << 31
 
@@ -132,10 +133,10 @@ def _query_winners(recipe: Recipe, asked: int | None) -> int | None:
     uhd = recipe.uhd
     if uhd is None or uhd.level == "token":
         raise UsageError("query_winners is for a UHD view of level text, which this index has not")
-    if wanted > uhd.dimensions or wanted % uhd.segments or wanted > MOST_QUERY_DIMENSIONS:
+    if wanted > uhd.dimensions or wanted % uhd.segments or wanted > MOST_QUERY_WINNERS:
         raise UsageError(
             f"query_winners is {wanted}: wanted a multiple of {uhd.segments} segments, "
-            f"at most {min(uhd.dimensions, MOST_QUERY_DIMENSIONS)}"
+            f"at most {min(uhd.dimensions, MOST_QUERY_WINNERS)}"
         )
     return _at_least(wanted, "query_winners", 1)
 
