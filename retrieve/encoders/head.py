@@ -20,6 +20,8 @@ Float32s = NDArray[np.float32]
 
 STEPS = 32
 
+_DRAWN = 1 << 20  # numbers drawn at a time
+
 QUERY_SHARE = 0.5
 """How much of the documents' mean is taken off queries by an untrained head.
 
@@ -94,6 +96,7 @@ def load_head(module: Module) -> Head:
         raise EncoderError(
             f"{module.folder} has no settings of a text-level head: save it with WinnerTakeAll.save"
         )
+    _check_settings(module)
     arrays = _arrays(module)
     winners = settings["winners"]
     try:
@@ -113,6 +116,18 @@ def load_head(module: Module) -> Head:
             f"{module.folder}: weights for vectors of {head.hidden} dimensions, its settings say {settings['hidden']}"
         )
     return head
+
+
+def _check_settings(module: Module) -> None:
+    numbers = {"query_winners": None, "segments": 1, **module.settings}
+    for name in ("hidden", "dimensions", "winners", "query_winners", "segments"):
+        value = numbers[name]
+        if value is None and name == "query_winners":
+            continue
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise EncoderError(
+                f"{module.folder}: {name} is {value!r}, wanted a whole number: save it with WinnerTakeAll.save"
+            )
 
 
 def _arrays(module: Module) -> dict[str, Float32s]:
@@ -147,8 +162,13 @@ def gaussian_steps(dimensions: int, hidden: int, seed: int) -> NDArray[np.int8]:
     Numpy's PCG64 of the seed, row after row, in float64: no version of torch has a part in it, and rows do not depend
     on how many follow. One byte a number, because a query reads all of the matrix and that is what it waits for.
     """
-    numbers = np.random.Generator(np.random.PCG64(seed)).standard_normal((dimensions, hidden))
-    return np.rint(numbers * STEPS).clip(-127, 127).astype(np.int8)
+    source = np.random.Generator(np.random.PCG64(seed))
+    steps = np.empty((dimensions, hidden), np.int8)
+    rows = max(1, _DRAWN // hidden)  # at a time: all of them as float64 would take eight times the matrix
+    for start in range(0, dimensions, rows):
+        part = steps[start : start + rows]
+        part[:] = np.rint(source.standard_normal(part.shape) * STEPS).clip(-127, 127)
+    return steps
 
 
 def check_numbers(dimensions: int, winners: int, query_winners: int, segments: int) -> None:
