@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
+MOST_QUERY_WINNERS = 65_535
+"""Dimensions that the binary code of a query may have: a count of those it shares takes two bytes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Document:

@@ -133,7 +133,7 @@ def _same_elsewhere(graph: Any, module: torch.nn.Module, example: tuple[torch.Te
 def _refusal(model: ModelFolder, reason: str) -> EncoderError:
     return EncoderError(
         f"OpenVINO cannot convert {model.root} ({model.config.get('model_type')}): {reason}; "
-        'set dense.backend = "torch"'
+        'set backend = "torch"'
     )
 
 

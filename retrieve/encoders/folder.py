@@ -291,10 +291,16 @@ def _transformer_settings(folder: Path) -> Mapping[str, Any]:
 
 def _check_pooling(root: Path, modules: list[Module], pooling: Pooling | None) -> None:
     found = [pooling_modes(module) for module in modules if module.kind == "Pooling"]
+    if not found and any(_works_on_tokens(module) for module in modules):
+        raise EncoderError(f'{root} has no Pooling, its head works on tokens: set uhd.level = "token"')
     if len(found) != 1:
         raise EncoderError(f"{root} has {len(found)} Pooling modules, wanted one: it is no encoder of texts")
     if pooling is not None and found[0] != (POOLINGS[pooling],):
         raise EncoderError(f"{root} pools by {'+'.join(found[0])}, asked for {pooling}: leave pooling out")
+
+
+def _works_on_tokens(module: Module) -> bool:
+    return module.kind == WINNERS and module.settings.get("level") == "token"
 
 
 def _check_winners(root: Path, modules: list[Module], winners: Module | None) -> None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from retrieve.encoders.folder import Module, weight_files
 from retrieve.errors import DimensionMismatch, EncoderError, UsageError
+from retrieve.types import MOST_QUERY_WINNERS
 
 Float32s = NDArray[np.float32]
 
@@ -23,8 +24,7 @@ LEAST_SHARE, MOST_LEFT = 0.5, 0.2
 """At least so much of the documents' mean is taken off a query, and what is left of it is at most so long as a share of
 the length of what lies around the mean: see `query_share`."""
 
-MOST_WINNERS = 65_535
-"""Dimensions that a query may have: what the counters of the index hold."""
+_DRAWN = 1 << 20  # numbers drawn at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +93,7 @@ def load_head(module: Module) -> Head:
         raise EncoderError(
             f"{module.folder} has no settings of a text-level head: save it with WinnerTakeAll.save"
         )
+    _check_settings(module)
     arrays = _arrays(module)
     winners = settings["winners"]
     try:
@@ -112,6 +113,18 @@ def load_head(module: Module) -> Head:
             f"{module.folder}: weights for vectors of {head.hidden} dimensions, its settings say {settings['hidden']}"
         )
     return head
+
+
+def _check_settings(module: Module) -> None:
+    numbers = {"query_winners": None, "segments": 1, **module.settings}
+    for name in ("hidden", "dimensions", "winners", "query_winners", "segments"):
+        value = numbers[name]
+        if value is None and name == "query_winners":
+            continue
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise EncoderError(
+                f"{module.folder}: {name} is {value!r}, wanted a whole number: save it with WinnerTakeAll.save"
+            )
 
 
 def _arrays(module: Module) -> dict[str, Float32s]:
@@ -146,8 +159,13 @@ def gaussian_steps(dimensions: int, hidden: int, seed: int) -> NDArray[np.int8]:
     Numpy's PCG64 of the seed, row after row, in float64: no version of torch has a part in it, and rows do not depend
     on how many follow. One byte a number, because a query reads all of the matrix and that is what it waits for.
     """
-    numbers = np.random.Generator(np.random.PCG64(seed)).standard_normal((dimensions, hidden))
-    return np.rint(numbers * STEPS).clip(-127, 127).astype(np.int8)
+    source = np.random.Generator(np.random.PCG64(seed))
+    steps = np.empty((dimensions, hidden), np.int8)
+    rows = max(1, _DRAWN // hidden)  # at a time: all of them as float64 would take eight times the matrix
+    for start in range(0, dimensions, rows):
+        part = steps[start : start + rows]
+        part[:] = np.rint(source.standard_normal(part.shape) * STEPS).clip(-127, 127)
+    return steps
 
 
 def query_share(mean: Float32s) -> float:
@@ -184,9 +202,10 @@ def check_numbers(dimensions: int, winners: int, query_winners: int, segments: i
             raise UsageError(
                 f"{name} is {value}, wanted a multiple of segments = {segments}, which share it equally"
             )
-    if query_winners > MOST_WINNERS:
+    if query_winners > MOST_QUERY_WINNERS:
         raise UsageError(
-            f"query_winners is {query_winners}, wanted at most {MOST_WINNERS}, which is what is counted to: lower it"
+            f"query_winners is {query_winners}, wanted at most {MOST_QUERY_WINNERS}, which is what is counted to: "
+            "lower it"
         )
 
 

@@ -80,7 +80,7 @@ def resolve_runtime(
     if backend == "openvino" and not machine.openvino:
         raise MissingExtra("the encoder back end openvino", "openvino")
     if problem := _problem(backend, precision, machine):
-        raise RecipeError(f"dense.backend {backend!r} with dense.precision {precision!r}: {problem}")
+        raise RecipeError(f"backend {backend!r} with precision {precision!r}: {problem}")
     return Runtime(cast(Backend, backend), cast(Precision, precision))
 
 

@@ -7,7 +7,7 @@ with weights.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -60,11 +60,15 @@ class SparseBackend(Runner, Protocol):
 class SparseTextEncoder(TextModel[SparseBackend]):
     """A model that gives sparse weights. Made by `load_sparse_encoder`; safe in many threads."""
 
-    def vocabulary(self) -> list[str]:
+    def vocabulary(self) -> Sequence[str]:
         """What each dimension stands for: a token of SPLADE's vocabulary, for UHD its number. Loads the model."""
+        return self._names
+
+    @cached_property
+    def _names(self) -> tuple[str, ...]:
         if self._model.modules[0].kind == SPLADE:
-            return self._tokens.names(self.dimensions)
-        return [str(number) for number in range(self.dimensions)]
+            return tuple(self._tokens.names(self.dimensions))
+        return tuple(str(number) for number in range(self.dimensions))
 
     def encode_documents(
         self, texts: Sequence[str], *, progress: Callable[[int, int], None] | None = None

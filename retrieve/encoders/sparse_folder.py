@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from retrieve.encoders.folder import (
+    ENCODER_MODULES,
     SPLADE,
     WINNERS,
     ModelFolder,
@@ -33,7 +34,9 @@ def read_sparse_folder(root: Path) -> ModelFolder:
     refuse_code(root)
     if not (root / "modules.json").is_file():
         return _read_bare(root)
-    transformer, *modules = read_modules(root, SPARSE_MODULES)
+    transformer, *modules = read_modules(root, (*SPARSE_MODULES, *ENCODER_MODULES[1:]))
+    if len(modules) > 1 and modules[-1].kind == WINNERS and modules[-1].settings.get("level") != "token":
+        raise EncoderError(f'{root} pools tokens, its head works on whole texts: set uhd.level = "text"')
     kinds = [transformer.kind, *(module.kind for module in modules)]
     masked = (
         transformer.kind == "MLMTransformer" or transformer.settings.get("transformer_task") == "fill-mask"

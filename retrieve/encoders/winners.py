@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from sentence_transformers.base.modules import Module
 from torch import Tensor
 
-from retrieve.encoders.head import MOST_WINNERS, check_mean, check_numbers, gaussian
+from retrieve.encoders.head import check_mean, check_numbers, gaussian
 from retrieve.encoders.straight_through import margins, straight_through, take_winners
 from retrieve.errors import EncoderError, UsageError
+from retrieve.types import MOST_QUERY_WINNERS
 
 CapRule = Literal["value", "votes", "idf"]
 
@@ -104,10 +105,10 @@ class WinnerTakeAll(Module):
             raise UsageError("layers is empty, wanted at least one layer, or None for the last")
         if self.cap is not None and self.cap < 1:
             raise UsageError(f"cap is {self.cap}, wanted at least 1, or None for no cap")
-        if self.query_winners * self.buckets > MOST_WINNERS:
+        if self.query_winners * self.buckets > MOST_QUERY_WINNERS:
             raise UsageError(
                 f"query_winners over {self.buckets} layers are {self.query_winners * self.buckets}, wanted at most "
-                f"{MOST_WINNERS}, which is what is counted to: lower query_winners, or take fewer layers"
+                f"{MOST_QUERY_WINNERS}, which is what is counted to: lower query_winners, or take fewer layers"
             )
 
     def set_mean(

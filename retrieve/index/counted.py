@@ -25,9 +25,7 @@ from retrieve.index.counted_blocks import (
     words_of,
 )
 from retrieve.index.planes import LEAST_PLANES, best_rows, count_block, counts_at, workspaces
-
-MOST = 65_535
-"""Winners that a query may have."""
+from retrieve.types import MOST_QUERY_WINNERS
 
 _WIDEST = 1 << 31
 _NONE = np.empty(0, np.uint32)
@@ -209,8 +207,10 @@ class Counted:
 
     def _check(self, dims: UInt32s) -> UInt32s:
         query = frozen(np.asarray(dims, np.uint32))
-        if len(query) > MOST:
-            raise UsageError(f"a query of {len(query)} winners: wanted {MOST} at most, keep fewer")
+        if len(query) > MOST_QUERY_WINNERS:
+            raise UsageError(
+                f"a query of {len(query)} winners: wanted {MOST_QUERY_WINNERS} at most, keep fewer"
+            )
         check_codes(Codes(np.array([0, len(query)]), query), self.dimensions)
         return query
 

@@ -11,13 +11,14 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from retrieve.errors import DimensionMismatch
+from retrieve.errors import BadVectors, DimensionMismatch
 from retrieve.index.arrays import Array, Float32s, UInt32s, frozen
 from retrieve.index.codes import Codes
 from retrieve.index.dot import dot_tiles
 
 _TILE = 16  # rows of the projection that stay in the first cache while a batch passes over them
 _BATCH = 256
+_SCORES = 1 << 24  # at most in memory at a time: 64 MiB
 _NO_SCALES = frozen(np.empty(0, np.float32))
 
 
@@ -41,7 +42,7 @@ def winning(projection: Projection, vectors: Float32s, winners: int) -> Codes:
     """vectors (B,H) float32 → codes (B rows): the `winners` largest of (v − mean)·weightᵀ, ties to the lower dimension.
 
     `winners` and n are multiples of `segments`. Releases the GIL. Raises `DimensionMismatch` for vectors, or a mean,
-    of another H, ValueError for winners that do not fit.
+    of another H, `BadVectors` for one whose scores pass float32, ValueError for winners that do not fit.
     """
     weight, mean, segments = projection
     hidden = weight.shape[1]
@@ -55,12 +56,25 @@ def winning(projection: Projection, vectors: Float32s, winners: int) -> Codes:
         raise ValueError(f"{winners} winners of {len(weight)} dimensions in {segments} segments")
     dims = np.empty((len(vectors), winners), np.uint32)
     flat = frozen(weight)
-    for start in range(0, len(vectors), _BATCH):
-        centred = frozen(np.asarray(vectors[start : start + _BATCH], np.float32) - mean)
+    batch = min(_BATCH, max(1, _SCORES // len(weight)))
+    for start in range(0, len(vectors), batch):
+        centred = frozen(np.asarray(vectors[start : start + batch], np.float32) - mean)
         scores = np.empty((len(centred), len(weight)), np.float32)
         dot_tiles(flat, _NO_SCALES, centred, _TILE, scores)
+        _check_finite(scores, start)
         _largest(scores, segments, winners // segments, dims[start : start + len(centred)])
     return Codes(np.arange(len(vectors) + 1, dtype=np.int64) * winners, dims.reshape(-1))
+
+
+def _check_finite(scores: Float32s, first: int) -> None:
+    """Among NaN there is no order, and so no winners."""
+    finite = np.isfinite(scores)
+    if not finite.all():
+        row = int(np.flatnonzero(~finite.all(axis=1))[0])
+        raise BadVectors(
+            f"the projection of vector {first + row} is NaN or infinite: wanted numbers whose sums stay within "
+            "float32; give vectors of unit length"
+        )
 
 
 @njit(nogil=True, cache=True)

@@ -8,7 +8,6 @@ index and enters its digest; `[search]` holds defaults that may be overridden at
 from retrieve.recipe.load import load_recipe, load_section, shipped
 from retrieve.recipe.sections import (
     BM25,
-    MOST_QUERY_DIMENSIONS,
     UHD,
     VIEWS,
     Aggregate,
@@ -25,7 +24,6 @@ from retrieve.recipe.sections import (
 
 __all__ = [
     "BM25",
-    "MOST_QUERY_DIMENSIONS",
     "UHD",
     "VIEWS",
     "Aggregate",

@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from retrieve.types import MOST_QUERY_WINNERS
+
 Aggregate = Literal["max", "first", "sum", "mean", "top3"]
 Unit = Literal["document", "passage"]
 FusionMethod = Literal["convex", "rrf"]
@@ -17,9 +19,8 @@ Weight = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=False)]
 VIEWS = ("bm25", "dense", "uhd", "splade")
 """All views there are, in the order in which they are fused and printed."""
 
-
-MOST_QUERY_DIMENSIONS = 65_535
-"""Winners of a query that are counted at most: a count takes two bytes."""
+MOST_PROJECTED = 1 << 20
+"""Dimensions of a text-level code at most: every query is multiplied by a matrix of so many rows."""
 
 
 class _Section(BaseModel):
@@ -130,7 +131,7 @@ class UHD(VectorEncoding):
     level: Literal["text", "token"] = "text"
     dimensions: int = Field(default=8192, ge=1, le=1 << 31)
     winners: int = Field(default=512, ge=1)
-    query_winners: int | None = Field(default=None, ge=1, le=MOST_QUERY_DIMENSIONS)
+    query_winners: int | None = Field(default=None, ge=1, le=MOST_QUERY_WINNERS)
     segments: int = Field(default=1, ge=1)
     seed: int = Field(default=0, ge=0)
     layout: Literal["fast", "small"] = "fast"
@@ -139,12 +140,17 @@ class UHD(VectorEncoding):
 
     @model_validator(mode="after")
     def _winners_fit(self) -> UHD:
+        if self.level == "text" and self.dimensions > MOST_PROJECTED:
+            raise ValueError(
+                f'uhd.dimensions = {self.dimensions} with uhd.level = "text": wanted at most {MOST_PROJECTED}, as '
+                "every query is multiplied by a matrix of so many rows"
+            )
         for name, count in (("winners", self.winners), ("query_winners", self.query_winners or self.winners)):
             if count > self.dimensions:
                 raise ValueError(f"uhd.{name} = {count} of uhd.dimensions = {self.dimensions}: wanted fewer")
-            if count > MOST_QUERY_DIMENSIONS and name == "query_winners":
+            if count > MOST_QUERY_WINNERS and name == "query_winners":
                 raise ValueError(
-                    f"a query would keep {count} winners, {MOST_QUERY_DIMENSIONS} are counted at most: "
+                    f"a query would keep {count} winners, {MOST_QUERY_WINNERS} are counted at most: "
                     "set uhd.query_winners"
                 )
             if count % self.segments or self.dimensions % self.segments:
@@ -166,15 +172,21 @@ class UHD(VectorEncoding):
 class Splade(Encoding):
     """Learned sparse weights: any SparseEncoder of sentence-transformers that pools a masked language model's logits.
 
-    A passage's weights are multiplied by `scale` and rounded to whole impacts, as is usual with Lucene.
+    A passage's weights are multiplied by `scale` and rounded to whole impacts, as is usual with Lucene. At 10,000, the
+    most, weights have more places than models have to say, and a passage whose weights add up to 400,000 still fits
+    the 32 bits of its length.
     """
 
     model: str
-    scale: float = Field(default=100.0, gt=0, allow_inf_nan=False, strict=False)
+    scale: float = Field(default=100.0, gt=0, le=10_000, allow_inf_nan=False, strict=False)
 
     @model_validator(mode="after")
     def _has_a_model(self) -> Splade:
         _only_torch("splade", self)
+        if not self.model:
+            raise ValueError(
+                "splade.model is empty: name the folder of a SparseEncoder, with --set splade.model=FOLDER"
+            )
         if self.own_vectors:
             raise ValueError(
                 "splade.model names the folder of a SparseEncoder: there are no weights of your own"
@@ -185,6 +197,10 @@ class Splade(Encoding):
 def _only_torch(name: str, section: Encoding) -> None:
     if section.backend == "openvino":
         raise ValueError(f'{name} is encoded by torch alone: {name}.backend = "openvino" cannot be had')
+    if section.precision == "int8":
+        raise ValueError(
+            f'{name} is encoded by torch, which does not run int8: {name}.precision = "int8" cannot be had'
+        )
 
 
 class VectorForm(NamedTuple):
@@ -231,7 +247,7 @@ class SearchDense(_Section):
 class SearchUHD(_Section):
     """Winners that a query keeps; None: as the recipe or the trained head says."""
 
-    query_winners: int | None = Field(default=None, ge=1, le=MOST_QUERY_DIMENSIONS)
+    query_winners: int | None = Field(default=None, ge=1, le=MOST_QUERY_WINNERS)
 
 
 class SearchRerank(_Section):
@@ -302,7 +318,23 @@ class Recipe(_Section):
         unknown = sorted(set(self.search.weights) - set(self.views))
         if unknown:
             raise ValueError(f"search.weights names {unknown}, the views are {list(self.views)}")
+        self._check_query_winners()
         return self
+
+    def _check_query_winners(self) -> None:
+        wanted, uhd = self.search.uhd.query_winners, self.uhd
+        if wanted is None:
+            return
+        if uhd is None or uhd.level == "token":
+            raise ValueError(
+                f"search.uhd.query_winners = {wanted} is for a uhd view of level text, this recipe has none: "
+                "leave it out"
+            )
+        if wanted > uhd.dimensions or wanted % uhd.segments:
+            raise ValueError(
+                f"search.uhd.query_winners = {wanted}: wanted a multiple of uhd.segments = {uhd.segments}, "
+                f"at most {uhd.dimensions}, the uhd.dimensions"
+            )
 
     def _check_encoders(self) -> None:
         encoded = [name for name in self.views if name != "bm25"]
@@ -320,6 +352,11 @@ class Recipe(_Section):
             if other:
                 raise ValueError(
                     f"uhd codes the vectors of dense: {', '.join(other)} must be the same in both"
+                )
+            if self.uhd.own_vectors and self.uhd.hidden != self.dense.dimensions:
+                raise ValueError(
+                    f"uhd codes the vectors of dense: uhd.hidden = {self.uhd.hidden} must be "
+                    f"dense.dimensions = {self.dense.dimensions}, or be left out"
                 )
 
     @property
@@ -355,14 +392,17 @@ class Recipe(_Section):
         """SHA-256 of what decides the bytes of an index.
 
         An encoder's name is left out: its fingerprint stands for it (the same weights in another folder are the
-        same encoder).
+        same encoder). So are keys that came later where they change nothing: an index from before has the same bytes.
         """
         build = self.model_dump(mode="json", exclude={"name", "description", "search"})
+        for name in ("uhd", "splade"):
+            if build[name] is None:
+                del build[name]
         for name in ("dense", "uhd", "splade"):
-            if build[name] is not None and build[name]["model"] != "none":
+            if build.get(name) is not None and build[name]["model"] != "none":
                 build[name]["model"] = ""
         if build["bm25"] is not None and build["bm25"]["title_weight"] == 1:
-            del build["bm25"]["title_weight"]  # an index from before there was this key has the same bytes
+            del build["bm25"]["title_weight"]
         return hashlib.sha256(canonical(build)).hexdigest()
 
 

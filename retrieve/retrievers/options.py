@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, get_args
 
 from retrieve.errors import UsageError
-from retrieve.recipe import MOST_QUERY_DIMENSIONS, Aggregate, FusionMethod, Recipe, Unit
+from retrieve.recipe import Aggregate, FusionMethod, Recipe, Unit
+from retrieve.types import MOST_QUERY_WINNERS
 
 DEEPEST = 1 << 31
 
@@ -85,7 +86,7 @@ def resolve_options(  # noqa: PLR0913 - every search setting may be given by nam
         oversample=_at_least(
             defaults.dense.oversample if oversample is None else oversample, "oversample", 1
         ),
-        query_winners=_query_winners(recipe, query_winners),
+        query_winners=_query_winners(recipe, views, query_winners),
         passages=_at_least(passages, "passages", 0),
         reranker=defaults.rerank.model if reranker is None else reranker,
         rerank_depth=_at_least(
@@ -125,19 +126,23 @@ def _views(recipe: Recipe, using: str | Sequence[str] | None) -> tuple[str, ...]
     return names
 
 
-def _query_winners(recipe: Recipe, asked: int | None) -> int | None:
+def _query_winners(recipe: Recipe, views: tuple[str, ...], asked: int | None) -> int | None:
+    """None where the view's own number holds, or UHD is not searched: then it is ignored, as other views' settings."""
     wanted = recipe.search.uhd.query_winners if asked is None else asked
     if wanted is None:
         return None
+    _at_least(wanted, "query_winners", 1)
     uhd = recipe.uhd
-    if uhd is None or uhd.level == "token":
-        raise UsageError("query_winners is for a UHD view of level text, which this index has not")
-    if wanted > uhd.dimensions or wanted % uhd.segments or wanted > MOST_QUERY_DIMENSIONS:
+    if uhd is None or "uhd" not in views:
+        return None
+    if uhd.level == "token":
+        raise UsageError("query_winners is for a UHD view of level text: this index has one of level token")
+    if wanted > uhd.dimensions or wanted % uhd.segments or wanted > MOST_QUERY_WINNERS:
         raise UsageError(
             f"query_winners is {wanted}: wanted a multiple of {uhd.segments} segments, "
-            f"at most {min(uhd.dimensions, MOST_QUERY_DIMENSIONS)}"
+            f"at most {min(uhd.dimensions, MOST_QUERY_WINNERS)}"
         )
-    return _at_least(wanted, "query_winners", 1)
+    return wanted
 
 
 def _at_least(value: int, name: str, least: int) -> int:

@@ -25,7 +25,8 @@ def create_index(folder: Path, pipeline: Pipeline, *, force: bool = False) -> No
     An index to which nothing was committed yet, built by the same recipe and encoder, is kept, so that its build can
     go on; search defaults and the encoder's place are taken from the new recipe. Anything else in the way is
     `IndexExists`. `force` deletes an index, never another kind of folder. `IndexLocked` while there is a writer.
-    Raises `RecipeError` for a language or a FAISS factory string that does not exist; nothing is touched then.
+    Raises `RecipeError` for a language or a FAISS factory string that does not exist, and for search defaults that do
+    not go with the head of the model; nothing is touched then.
     """
     recipe = pipeline.recipe
     _ = pipeline.analyzer  # refuses an unknown language
@@ -35,6 +36,7 @@ def create_index(folder: Path, pipeline: Pipeline, *, force: bool = False) -> No
     manifest = Manifest(
         recipe=recipe.model_dump(mode="json", exclude_none=True), recipe_digest=recipe.digest, encoder=record
     )
+    manifest.resolved_recipe()  # search defaults and the numbers of a model's head are seen together only here
     if (folder / MANIFEST).exists() and force:
         with writer_lock(folder / _LOCK):
             wait_for_orphans(folder)

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from retrieve.errors import BadVectors
 from retrieve.files import write_array
 from retrieve.index.codes import Codes
 from retrieve.index.counted import CountedBuilder
@@ -33,6 +34,10 @@ def code_builder(building: Path, section: UHD, dimensions: int) -> CountedBuilde
     return CountedBuilder(dimensions, section.layout, write)
 
 
+_MOST = (1 << 32) - 1
+"""What an impact, and the sum of a passage's, can be."""
+
+
 class CodeTaker:
     """Takes rows of a token-level encoder: a dimension with any weight has won."""
 
@@ -51,7 +56,8 @@ class CodeTaker:
 class ImpactTaker:
     """Takes rows of weights and makes postings of whole impacts: weight · scale, rounded half to even, zeros dropped.
 
-    `names` are the terms of the dimensions, all different.
+    `names` are the terms of the dimensions, all different. Until the end there are 8 bytes for each impact and 8 for
+    each row: 1.3 GB for a segment of 1,048,576 passages with 150 terms each.
     """
 
     def __init__(self, names: Sequence[str], scale: float) -> None:
@@ -65,13 +71,22 @@ class ImpactTaker:
         self._starts = array("q", [0])
 
     def take(self, starts: IntArray, dims: UInt32s, weights: Float32s) -> None:
-        """The next rows."""
-        impacts = np.rint(weights * self._scale).astype(np.uint32)
+        """The next rows. Raises `BadVectors`, and takes none of them, if the impacts of one add up to over 32 bits."""
+        impacts = np.rint(weights * self._scale)
+        self._check(_summed(impacts, starts))
         kept = impacts > 0
-        ends = np.concatenate([[0], np.cumsum(kept)])[starts[1:]] + len(self._ids)
-        self._starts.frombytes(ends.astype(np.int64).tobytes())
-        self._ids.frombytes(self._numbers[dims[kept]].tobytes())
-        self._impacts.frombytes(impacts[kept].tobytes())
+        ends = np.cumsum(_summed(kept, starts), dtype=np.int64) + len(self._ids)
+        self._starts.frombytes(_bytes(ends))
+        self._ids.frombytes(_bytes(self._numbers[dims[kept]]))
+        self._impacts.frombytes(_bytes(impacts[kept].astype(np.uint32)))
+
+    def _check(self, lengths: npt.NDArray[np.float64]) -> None:
+        beyond = np.flatnonzero(lengths > _MOST)
+        if len(beyond):
+            raise BadVectors(
+                f"the impacts of passage {len(self._starts) - 1 + beyond[0]} of a segment add up to "
+                f"{lengths[beyond[0]]:.0f}, wanted at most {_MOST}: lower splade.scale, now {self._scale:g}"
+            )
 
     def finish(self) -> Postings:
         """The postings of all rows."""
@@ -80,3 +95,13 @@ class ImpactTaker:
             for part in (self._ids, self._impacts)
         )
         return Postings.build_weighted(self._terms, ids, impacts, np.frombuffer(self._starts, np.int64))
+
+
+def _summed(values: npt.NDArray[np.generic], starts: IntArray) -> npt.NDArray[np.float64]:
+    """Sums of the parts of `values` from `starts`[row] to `starts`[row + 1], exact as long as all are below 2^53."""
+    return np.diff(np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])[starts])
+
+
+def _bytes(values: npt.NDArray[np.generic]) -> memoryview:
+    """The array's own memory, as `array` takes it in."""
+    return values.view(np.uint8).data

@@ -16,6 +16,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 from tiny_models import tiny_sparse_folder, write_json
 
+from retrieve.encoders import head
 from retrieve.encoders.folder import Module, read_encoder_folder
 from retrieve.encoders.head import Head, load_head, query_share
 from retrieve.encoders.load import load_encoder
@@ -122,6 +123,21 @@ def test_a_head_is_read_without_torch(good: Path) -> None:
     subprocess.run([sys.executable, "-c", script, str(good)], check=True)
 
 
+def test_the_steps_are_those_of_one_draw(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However few rows are drawn at a time."""
+    numbers = np.random.Generator(np.random.PCG64(3)).standard_normal((50, 7))
+    wanted = np.rint(numbers * 32).clip(-127, 127).astype(np.int8)
+    for size in (head._DRAWN, 1, 20):
+        monkeypatch.setattr(head, "_DRAWN", size)
+        assert np.array_equal(head.gaussian_steps(50, 7, 3), wanted)
+
+
+def test_a_head_of_tokens_is_none_of_texts(tmp_path: Path) -> None:
+    path = tiny_sparse_folder(tmp_path / "token", level="token", dimensions=64, winners=4)
+    with pytest.raises(EncoderError, match=r'head works on tokens: set uhd\.level = "token"'):
+        read_encoder_folder(path, None)
+
+
 def other_class(folder: Path) -> None:
     rename(folder, "retrieve.encoders.winners.Other")
 
@@ -170,6 +186,14 @@ def test_folders_that_are_refused(folder: Path, damage: Callable[[Path], None], 
     ("damage", "error", "said"),
     [
         (lambda f: settings_of(f, winners=65), UsageError, "winners is 65, wanted 1 to 64"),
+        (
+            lambda f: settings_of(f, dimensions="64"),
+            EncoderError,
+            "dimensions is '64', wanted a whole number",
+        ),
+        (lambda f: settings_of(f, winners=None), EncoderError, "winners is None, wanted a whole number"),
+        (lambda f: settings_of(f, segments=2.0), EncoderError, "segments is 2.0, wanted a whole number"),
+        (lambda f: settings_of(f, query_winners=True), EncoderError, "query_winners is True, wanted a whole"),
         (lambda f: settings_of(f, segments=5), UsageError, "multiple of segments = 5"),
         (lambda f: settings_of(f, dimensions=128), DimensionMismatch, r"\(64, 32\), wanted \(128, hidden\)"),
         (lambda f: settings_of(f, hidden=16), DimensionMismatch, "of 32 dimensions, its settings say 16"),

@@ -43,7 +43,8 @@ def test_auto_is_the_best_there_is(machine: Machine, asked: tuple[str, str], exp
     ],
 )
 def test_what_cannot_be_is_refused(machine: Machine, asked: tuple[str, str], words: str) -> None:
-    with pytest.raises(RecipeError, match=words):
+    said = f"^backend '{asked[0]}' with precision '{asked[1]}': .*{words}"
+    with pytest.raises(RecipeError, match=said):
         resolve_runtime(*asked, machine)
 
 

@@ -138,9 +138,10 @@ def test_the_vocabulary_names_dimensions(folders: dict[str, Path]) -> None:
     splade = load_sparse_encoder(str(folders["splade"]), device="cpu")
     names = splade.vocabulary()
     assert len(names) == splade.dimensions
-    assert names[:5] == ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    assert list(names[:5]) == ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     assert names[names.index("law")] == "law"
     assert load_sparse_encoder(str(folders["layers"]), device="cpu").vocabulary()[-1] == "127"
+    assert splade.vocabulary() is names  # made once, not for every few queries
 
 
 def test_the_fingerprint_covers_the_head(folders: dict[str, Path], copy: Callable[[str], Path]) -> None:
@@ -263,6 +264,12 @@ def test_a_model_of_the_wrong_kind_is_refused(folders: dict[str, Path], tmp_path
     for kind in ("splade", "token"):
         with pytest.raises(EncoderError):
             load_encoder(str(folders[kind]))
+
+
+def test_a_head_of_texts_is_none_of_tokens(tmp_path: Path) -> None:
+    path = tiny_sparse_folder(tmp_path / "text", dimensions=64, winners=4)
+    with pytest.raises(EncoderError, match=r'head works on whole texts: set uhd\.level = "text"'):
+        read_sparse_folder(path)
 
 
 def test_a_head_for_other_tokens_is_refused(copy: Callable[[str], Path], tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from tiny_models import WORDS, tiny_sparse_folder
 
 from retrieve import Document, Index
-from retrieve.errors import EncoderMismatch, RecipeError, UsageError
+from retrieve.errors import BadVectors, EncoderMismatch, RecipeError, UsageError
 from retrieve.index.codes import Codes
 from retrieve.index.counted import Counted, CountedBuilder
 from retrieve.retrievers.uhd import UHDView
@@ -89,6 +89,18 @@ def test_large_impacts_are_kept_whole() -> None:
     assert list(postings.terms) == ["ant", "bee", "zebra"]
     found = [postings.impact_scores(np.array([term]), np.ones(1)).tolist() for term in range(3)]
     assert found == [[0, 0, 254], [3200, 0, 0], [400, 0, 0]]
+
+
+def test_impacts_beyond_32_bits_are_refused() -> None:
+    """One of a passage or all of it; those before it are kept whole."""
+    for weights in ([429_497.0], [214_749.0, 214_749.0]):
+        taker = ImpactTaker(["ant", "bee"], scale=10_000)
+        dims = np.arange(len(weights), dtype=np.uint32)
+        taker.take(np.array([0, 1]), dims[:1], np.array([429_490], np.float32))
+        with pytest.raises(BadVectors, match=r"passage 1 .*at most 4294967295.*lower splade\.scale"):
+            taker.take(np.array([0, len(weights)]), dims, np.array(weights, np.float32))
+        taker.take(np.array([0, 1]), dims[:1], np.ones(1, np.float32))
+        assert taker.finish().lengths.tolist() == [4_294_900_000, 10_000]
 
 
 def test_token_level_codes_are_counted(tmp_path: Path, token: Path) -> None:

@@ -320,3 +320,45 @@ def test_general_texts_are_no_passages(tmp_path: Path) -> None:
             writer.add(documents(5))
         assert index.encodings == (5, 0)
         assert [item["sample"] for item in index.info()["trained"]] == [0]
+
+
+def test_vectors_whose_scores_are_no_numbers_are_refused() -> None:
+    from retrieve.errors import BadVectors
+    from retrieve.index.winners import Projection, winning
+
+    projection = Projection(gaussian_steps(N, HIDDEN, 0), np.zeros(HIDDEN, np.float32))
+    vectors = _vectors(300)
+    vectors[270] = 3e38
+    with pytest.raises(BadVectors, match="vector 270 "):
+        winning(projection, vectors, M)
+
+
+def test_few_vectors_at_a_time_have_the_same_codes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where n is so large that scores of many would take much memory."""
+    from retrieve.index import winners
+
+    projection = winners.Projection(gaussian_steps(N, HIDDEN, 0), np.zeros(HIDDEN, np.float32))
+    wanted = winners.winning(projection, _vectors(30), M).dims
+    for scores in (1, 7 * N):
+        monkeypatch.setattr(winners, "_SCORES", scores)
+        assert np.array_equal(winners.winning(projection, _vectors(30), M).dims, wanted)
+
+
+def test_query_winners_are_ignored_where_uhd_is_not_searched(tmp_path: Path) -> None:
+    recipe = {**_recipe(bm25=True), "search": {"uhd": {"query_winners": 16}}}
+    with _make(tmp_path / "a.index", documents(5), _vectors(5), recipe) as index:
+        plain = index.search("protein", using="bm25")
+        assert index.search("protein", using="bm25", query_winners=N + 1) == plain
+        with pytest.raises(UsageError, match="query_winners"):
+            index.search("protein", using="bm25", query_winners=0)
+
+
+def test_defaults_that_a_head_does_not_allow_are_refused_before_anything_is_made(tmp_path: Path) -> None:
+    """Its numbers are known only when the model's folder is read."""
+    from tiny_models import tiny_sparse_folder
+
+    model = tiny_sparse_folder(tmp_path / "model", dimensions=64, winners=8)
+    search = {"uhd": {"query_winners": 100}}
+    with pytest.raises(RecipeError, match=r"search\.uhd\.query_winners = 100"):
+        Index.create(tmp_path / "a.index", {"name": "x", "uhd": {"model": str(model)}, "search": search})
+    assert not (tmp_path / "a.index").exists()
