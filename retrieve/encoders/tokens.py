@@ -18,8 +18,10 @@ from retrieve.errors import EncoderError, InputError
 
 IntArray = NDArray[np.int64]
 
-# Encodings of the Rust library take some 100 bytes a token; a slice of texts at a time bounds them.
+# Encodings of the Rust library take some 100 bytes a token: a slice of texts at a time bounds them, by their number and
+# by their characters, as a table of figures has four times as many tokens as prose of the same length.
 SLICE = 512
+SLICE_CHARACTERS = 1 << 17
 
 VOCABULARY_FILES = ("vocab.txt", "vocab.json", "merges.txt", "*.model")
 TOKENIZER_SETTINGS = ("added_tokens.json", "special_tokens_map.json", "tokenizer_config.json")
@@ -83,12 +85,25 @@ class Tokens:
 
 def encode_slices(encode: Any, inputs: Sequence[Any], **options: bool) -> Iterator[Any]:
     """Encodings by a batch method of the Rust library, a bounded number at a time."""
-    for start in range(0, len(inputs), SLICE):
-        part = list(inputs[start : start + SLICE])
+    start = 0
+    while start < len(inputs):
+        part: list[Any] = []
+        characters = 0
+        for item in inputs[start : start + SLICE]:
+            characters += _characters(item)
+            if part and characters > SLICE_CHARACTERS:
+                break
+            part.append(item)
         try:
             yield from encode(part, **options)
         except TypeError as error:
             raise InputError("", _unencodable(part, start)) from error
+        start += len(part)
+
+
+def _characters(item: Any) -> int:
+    """Of a text, or a pair; what is neither is refused by the tokenizer."""
+    return sum(len(text) for text in (item if isinstance(item, tuple) else (item,)) if isinstance(text, str))
 
 
 def row_of(encoding: Any, cut: int) -> TokenRow:

@@ -105,3 +105,16 @@ def test_what_is_no_text_is_named(tokens: Tokens) -> None:
         tokens.rows(["fine", "no\ud800"], 9)
     with pytest.raises(InputError, match="text 600 is a NoneType, wanted a string"):
         tokens.offsets(["fine"] * 600 + [None])  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize("characters", [1, 20, 1000])
+def test_slices_of_any_size_give_the_same(
+    tokens: Tokens, monkeypatch: pytest.MonkeyPatch, characters: int
+) -> None:
+    from retrieve.encoders import tokens as module
+
+    texts = ["", "law", "the court of law " * 9, *("cell blood gene",) * 7, ""]
+    wanted = tokens.rows(texts, 12)
+    monkeypatch.setattr(module, "SLICE_CHARACTERS", characters)
+    found = tokens.rows(texts, 12)
+    assert [(row.ids.tolist(), row.cut) for row in found] == [(row.ids.tolist(), row.cut) for row in wanted]
