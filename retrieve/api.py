@@ -341,7 +341,7 @@ class Index:
             raise UsageError(f"a vector alone does not search {by_text}: add the text, or leave them out")
         if vectors is not None:
             if form is None or len(by_text) == len(searcher.options.views):
-                raise UsageError("a vector was given, and no view of vectors is searched")
+                raise UsageError("a vector was given, and the views made of vectors are not searched")
             vectors = prepare(vectors, "the query", self._dimensions(), normalize=form.normalize)
         asked = [query or "" for query in queries]
         return [

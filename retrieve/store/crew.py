@@ -116,7 +116,8 @@ class Crew:
         """Have a segment built of rows in id order, by whatever was learned already."""
         if self._pool is None:
             self._pool = self._start()
-        with _alive():
+        # A pool that breaks while it is about to start a process hands it pipes that are closed already.
+        with _alive(OSError, ValueError):
             result = self._pool.submit(_build, name, rows, trained)
         ids = frozenset(row.document.id for row in rows)
         encoding = sum(len(row.spans) for row in rows if row.vectors is None)
@@ -176,10 +177,11 @@ def wait_for_orphans(folder: Path) -> None:
 
 
 @contextmanager
-def _alive() -> Iterator[None]:
+def _alive(*also: type[Exception]) -> Iterator[None]:
+    """A pool whose process has died, also where it shows as one of these errors, is our error that says so."""
     try:
         yield
-    except BrokenProcessPool as error:
+    except (BrokenProcessPool, *also) as error:
         raise RetrieveError(
             "a process that was to build a segment has died (memory ran out, it was killed, or a script that uses "
             "workers does its work outside of `if __name__ == '__main__':`): nothing was committed; "

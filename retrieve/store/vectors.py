@@ -31,7 +31,9 @@ def own_vectors(
     """
     form = recipe.vectors
     if form is None:
-        raise UsageError(f"vectors were given, but recipe {recipe.name!r} has no view of vectors")
+        raise UsageError(
+            f"vectors were given, but recipe {recipe.name!r} has no dense view, nor another made of vectors"
+        )
     try:
         raw = next(source)
     except StopIteration:

@@ -95,7 +95,8 @@ def test_trainings_of_a_fold_never_see_its_documents(
     settings = Settings(dimensions=128, winners=8, folds=3, loss="both")
     uhd.train_uhd(collection, tmp_path / "head", settings, model=str(tiny_encoder))
     material = gather(read_judged(collection), load_encoder(str(tiny_encoder)), crops=True, seed=0)
-    assert len(seen) == 6
+    # Six for the gate; whether there is a seventh, on everything, is the gate's to say.
+    assert len([name for name in seen if "fold" in name]) == 6
     for number, fold in enumerate(make_folds(material.qrels, 3, seed=0), 1):
         held = {material.doc_ids.index(doc) for doc in fold.documents}
         of_held = {int(crop) for crop, row in material.crops if row in held}
