@@ -15,8 +15,10 @@ from retrieve.encoders.tokens import TokenRow
 
 IntArray = NDArray[np.int64]
 
-BATCH_TOKENS = 4096
-"""Tokens in a batch, padding included: more is a tenth slower on a CPU, where the activations leave the cache."""
+BATCH_TOKENS = 2048
+"""Tokens in a batch, padding included: with twice as many torch is a sixth slower on a CPU, where the activations leave
+the cache, and OpenVINO a little; with half as many nothing is gained.
+"""
 
 GPU_BATCH_TOKENS = 65_536
 """The same for a GPU, which wants more at a time to be busy."""

@@ -110,13 +110,23 @@ def _problem(backend: str, precision: str, machine: Machine) -> str:
     return ""
 
 
+def made_by_intel() -> bool:
+    """Whether the processor is Intel's, as Linux tells it: MKL uses others by half."""
+    return "GenuineIntel" in _described("vendor_id")
+
+
 def _processor_flags() -> frozenset[str]:
-    """The processor's instruction sets by Linux's names; none where there is no /proc/cpuinfo."""
+    """The processor's instruction sets by Linux's names."""
+    return _described("flags", "features")
+
+
+def _described(*names: str) -> frozenset[str]:
+    """Words of the first line of a name that says what the processor is; none where there is no /proc/cpuinfo."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return frozenset()
-    found = (line.partition(":")[2] for line in lines if line.lower().startswith(("flags", "features")))
+    found = (line.partition(":")[2] for line in lines if line.lower().startswith(names))
     return frozenset(next(found, "").split())
 
 

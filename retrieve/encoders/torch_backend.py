@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from retrieve.encoders.batches import BATCH_TOKENS, GPU_BATCH_TOKENS, Padded
 from retrieve.encoders.folder import ModelFolder, Module, pooling_modes
 from retrieve.encoders.inputs import model_inputs, to_device
+from retrieve.encoders.machine import made_by_intel
 from retrieve.encoders.packed import PackedTransformer, can_pack
 from retrieve.encoders.pooling import mean_of_ranges
 from retrieve.errors import EncoderError
@@ -143,16 +144,22 @@ def check_finite(module: torch.nn.Module, folder: Path) -> None:
 
 
 def rearrange_linear(module: torch.nn.Module) -> None:
-    """Let oneDNN multiply, which takes all of a processor's instructions whoever made it; MKL does so on Intel's."""
+    """Let oneDNN multiply where the processor is not Intel's: it takes all instructions whoever made it, MKL does not.
+
+    On Intel's MKL is a tenth faster than oneDNN.
+    """
+    if torch.backends.mkldnn.is_available() and not made_by_intel():  # type: ignore[no-untyped-call]
+        _rearrange(module)
+
+
+def _rearrange(module: torch.nn.Module) -> None:
     from torch.utils.mkldnn import MkldnnLinear
 
-    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
-        return
     for name, child in module.named_children():
         if type(child) is torch.nn.Linear:
             setattr(module, name, MkldnnLinear(child, torch.float32).eval())
         else:
-            rearrange_linear(child)
+            _rearrange(child)
 
 
 def _load_module(module: Module, width: int) -> Any:

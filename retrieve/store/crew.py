@@ -179,9 +179,10 @@ def wait_for_orphans(folder: Path) -> None:
 @contextmanager
 def _alive(*also: type[Exception]) -> Iterator[None]:
     """A pool whose process has died, also where it shows as one of these errors, is our error that says so."""
+    kinds: tuple[type[Exception], ...] = (BrokenProcessPool, *also)
     try:
         yield
-    except (BrokenProcessPool, *also) as error:
+    except kinds as error:
         raise RetrieveError(
             "a process that was to build a segment has died (memory ran out, it was killed, or a script that uses "
             "workers does its work outside of `if __name__ == '__main__':`): nothing was committed; "
