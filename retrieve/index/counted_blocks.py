@@ -8,16 +8,15 @@ made of the lists that are too dense.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, NamedTuple, TypeAlias, get_args
+from typing import Literal, NamedTuple, TypeAlias, get_args
 
 import numpy as np
 import numpy.typing as npt
-from llvmlite import ir
-from numba import njit, types
-from numba.extending import intrinsic
+from numba import njit
 
 from retrieve.errors import IndexCorrupt
 from retrieve.index.arrays import Array, Int64s, UInt16s, UInt32s, frozen, take_array
+from retrieve.index.bits import lowest_one
 from retrieve.index.codes import Codes
 from retrieve.index.planes import UNIT
 
@@ -129,16 +128,6 @@ def _tally(
     return dims, counts, entry_of
 
 
-@intrinsic
-def _lowest(_typing: Any, word: Any) -> Any:
-    """Number of the lowest bit of a uint64 that is set: one instruction."""
-
-    def codegen(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
-        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 0))
-
-    return types.int64(types.uint64), codegen
-
-
 @njit(nogil=True, cache=True)
 def count_dims(entries: UInt32s, counts: Int64s) -> None:
     """counts[entry] += 1 for each winner."""
@@ -222,5 +211,5 @@ def _read_entry(size: int, place: int, lists: UInt16s, bitmaps: Words, words: in
         while word > 0:
             rest = word & (word - np.uint64(1))
             n += 1
-            rows[n - 1], word = 64 * i + _lowest(word), rest  # type: ignore[call-arg]
+            rows[n - 1], word = 64 * i + lowest_one(word), rest  # type: ignore[call-arg]
     return n

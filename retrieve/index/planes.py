@@ -17,6 +17,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from retrieve.index.arrays import Bytes, Int64s, UInt16s, UInt32s
+from retrieve.index.bits import count_ones, lowest_one
 from retrieve.index.codes import Codes
 
 UNIT = 8
@@ -33,26 +34,6 @@ _LANES = ir.VectorType(_INT, UNIT)
 
 Words = npt.NDArray[np.uint64]
 Int32s = npt.NDArray[np.int32]
-
-
-@intrinsic
-def _ones(_typing: Any, word: Any) -> Any:
-    """How many bits of a uint64 are set: the processor's own instruction, in vectors where it has that."""
-
-    def codegen(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
-        return builder.ctpop(args[0])
-
-    return types.int64(types.uint64), codegen
-
-
-@intrinsic
-def _lowest(_typing: Any, word: Any) -> Any:
-    """Number of the lowest bit of a uint64 that is set: one instruction."""
-
-    def codegen(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
-        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 0))
-
-    return types.int64(types.uint64), codegen
 
 
 @njit(nogil=True, cache=True)
@@ -227,7 +208,7 @@ def best_rows(planes: Words, live: Words, k: int) -> tuple[Int64s, Int64s]:
     for plane in range(len(planes) - 1, -1, -1):
         having = 0
         for word in range(words):
-            having += _ones(candidates[word] & planes[plane, word])  # type: ignore[call-arg]
+            having += count_ones(candidates[word] & planes[plane, word])  # type: ignore[call-arg]
         if having >= room:
             for word in range(words):
                 candidates[word] &= planes[plane, word]
@@ -257,7 +238,7 @@ def rows_in(bitmap: Words, most: int) -> Int64s:
     """The first `most` rows of a bitmap, rising."""
     total = 0
     for word in range(len(bitmap)):
-        total += _ones(bitmap[word])  # type: ignore[call-arg]
+        total += count_ones(bitmap[word])  # type: ignore[call-arg]
     rows = np.empty(min(total, most), np.int64)
     n = 0
     for word in range(len(bitmap)):
@@ -265,7 +246,7 @@ def rows_in(bitmap: Words, most: int) -> Int64s:
         while left != 0 and n < len(rows):
             rest = left & (left - np.uint64(1))
             n += 1
-            rows[n - 1], left = 64 * word + _lowest(left), rest  # type: ignore[call-arg]
+            rows[n - 1], left = 64 * word + lowest_one(left), rest  # type: ignore[call-arg]
     return rows
 
 

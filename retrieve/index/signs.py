@@ -7,15 +7,13 @@ counting, in two passes and without a sort.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
-from numba import njit, types
-from numba.extending import intrinsic
+from numba import njit
 
 from retrieve.errors import DimensionMismatch
 from retrieve.index.arrays import Array, Bools, Int64s, frozen
+from retrieve.index.bits import count_ones
 
 Words = npt.NDArray[np.uint64]
 Distances = npt.NDArray[np.uint32]
@@ -56,22 +54,12 @@ def nearest_rows(distances: Distances, count: int, live: Bools | None = None) ->
     return _nearest(frozen(distances), _ALL if live is None else frozen(live), int(count), farthest)
 
 
-@intrinsic
-def _ones(_typing: Any, word: Any) -> Any:
-    """How many bits of a uint64 are set: the processor's own instruction, in vectors where it has that."""
-
-    def codegen(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
-        return builder.ctpop(args[0])
-
-    return types.int64(types.uint64), codegen
-
-
 @njit(nogil=True, cache=True)
 def _distances(bits: Words, query: Words, distances: Distances) -> None:
     for row in range(len(bits)):
         ones = 0
         for word in range(len(query)):
-            ones += _ones(bits[row, word] ^ query[word])  # type: ignore[call-arg]
+            ones += count_ones(bits[row, word] ^ query[word])  # type: ignore[call-arg]
         distances[row] = ones
 
 

@@ -155,7 +155,7 @@ class Searcher:
 
     def _rank_one(self, scores: dict[str, ViewScores]) -> Ranking:
         options = self.options
-        # A view of terms alone is exact and in the order of the answer: whatever its depth, its best are the beginning.
+        # Such a view alone is exact and in the order of the answer: whatever its depth, its best are the beginning.
         alone = options.views in _ALWAYS_EXACT and options.aggregate in ("max", "first")
         depth = options.reach if alone else max(options.depth, options.reach)
         tops = {name: view.top(depth, self._scope) for name, view in scores.items()}

@@ -47,26 +47,27 @@ class Coder(NamedTuple):
         """Codes of queries (B,H), with so many winners in place of the recipe's."""
         return winning(self.query_projection, vectors, winners or self.query_winners)
 
+    def centred(self, mean: Float32s) -> Coder:
+        """An untrained head's coder with a corpus mean (H,), of which queries have their share taken off."""
+        return self._replace(
+            projection=self.projection._replace(mean=mean),
+            query_projection=self.projection._replace(mean=mean * np.float32(query_share(mean))),
+        )
 
-def make_coder(section: UHD, hidden: int, *, head: Head | None, mean: Float32s | None) -> Coder:
-    """The coder of a recipe whose numbers are resolved: of a trained `head`, or untrained with the corpus `mean`.
+
+def make_coder(section: UHD, hidden: int, head: Head | None) -> Coder:
+    """The coder of a recipe whose numbers are resolved: of a trained `head`, or untrained and without a mean.
 
     `hidden` is D of the vectors. Raises `DimensionMismatch`, when it is used, for a mean or vectors of another D.
     """
-    if head is not None:
-        projection = Projection(frozen(head.weight), head.mean, head.segments)
-        of_queries = head.mean if head.query_mean is None else head.query_mean
-    else:
+    if head is None:
         weight = gaussian_steps(section.dimensions, hidden, section.seed)
-        known = np.zeros(hidden, np.float32) if mean is None else mean
-        projection = Projection(frozen(weight), known, section.segments)
-        of_queries = known * np.float32(query_share(known))
-    return Coder(
-        projection,
-        projection._replace(mean=of_queries),
-        section.winners,
-        section.query_winners or section.winners,
-    )
+        projection = Projection(frozen(weight), np.zeros(hidden, np.float32), section.segments)
+        of_queries = projection
+    else:
+        projection = Projection(frozen(head.weight), head.mean, head.segments)
+        of_queries = projection if head.query_mean is None else projection._replace(mean=head.query_mean)
+    return Coder(projection, of_queries, section.winners, section.query_winners or section.winners)
 
 
 def resolve_head(recipe: Recipe) -> Recipe:

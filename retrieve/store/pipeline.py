@@ -58,7 +58,6 @@ class Pipeline:
         self._query_encoder: Encoder | None = None
         self._sparse_encoder: SparseTextEncoder | None = None
         self._query_sparse_encoder: SparseTextEncoder | None = None
-        self._coders: dict[bytes, Coder] = {}
 
     @cached_property
     def analyzer(self) -> Analyzer:
@@ -224,18 +223,14 @@ class Pipeline:
                 )
 
     def coder(self, mean: Float32s | None) -> Coder:
-        """What makes codes of vectors by a mean that was learned; None where the head has its own. Kept by mean."""
+        """What makes codes of vectors by a mean that was learned; None where the head has its own."""
+        return self._coder if mean is None else self._coder.centred(mean)
+
+    @cached_property
+    def _coder(self) -> Coder:
         from retrieve.store.coder import make_coder
 
-        key = b"" if mean is None else mean.tobytes()
-        with self._lock:
-            known = self._coders.get(key)
-        if known is None:
-            head = self.encoder.head if self._trained_head else None
-            known = make_coder(self.uhd, self.kept_dimensions, head=head, mean=mean)
-            with self._lock:
-                self._coders[key] = known
-        return known
+        return make_coder(self.uhd, self.kept_dimensions, self.encoder.head if self._trained_head else None)
 
     @property
     def kept_dimensions(self) -> int:

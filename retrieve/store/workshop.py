@@ -7,7 +7,7 @@ before it or on how many segments there are.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -138,30 +138,32 @@ class Workshop:
                 waiting, places, owners = [], [], []
         np.add.at(cut, owners, self._flush(waiting, places, vectors, total))
         vectors.flush()
-        if cut.any():
-            _log.warning(
-                "the encoder cut off %d tokens of passages that were longer than its limit", cut.sum()
-            )
+        _tell_cut(cut)
         return vectors, cut
 
     def _flush(self, rows: Sequence[Row], places: list[int], vectors: StoredVectors, total: int) -> IntArray:
         """Vectors of these documents' passages to their places; returns the tokens cut off each passage."""
         if not places:
             return np.empty(0, dtype=np.int64)
-        before = places[0]
+        form = self._pipeline.recipe.vectors
+        assert form is not None
+        encoded = self._pipeline.encode(
+            [(row.document, row.spans) for row in rows], self._teller(places[0], total)
+        )
+        self._tokens += encoded.tokens
+        ours = kept(encoded.vectors, form.dimensions, normalize=form.normalize)
+        vectors.write(places, encode_vectors(Form.of(form.storage, form.rescore), ours))
+        return encoded.cut
+
+    def _teller(self, before: int, total: int) -> Callable[[int, int], None]:
+        """Tells how far a call of the encoder is, `before` passages of `total` having been done."""
 
         def tell(done: int, tokens: int) -> None:
             if self._progress is not None:
                 self._progress("passages encoded", before + done, total)
                 self._progress("tokens encoded", self._tokens + tokens, None)
 
-        form = self._pipeline.recipe.vectors
-        assert form is not None
-        encoded = self._pipeline.encode([(row.document, row.spans) for row in rows], tell)
-        self._tokens += encoded.tokens
-        ours = kept(encoded.vectors, form.dimensions, normalize=form.normalize)
-        vectors.write(places, encode_vectors(Form.of(form.storage, form.rescore), ours))
-        return encoded.cut
+        return tell
 
     def _learn(
         self,
@@ -227,21 +229,12 @@ class Workshop:
         cut = np.zeros(len(rows), dtype=np.int64)
         done = 0
         for owners, texts in self._chunks(rows):
-
-            def tell(now: int, tokens: int, before: int = done) -> None:
-                if self._progress is not None:
-                    self._progress("passages encoded", before + now, total)
-                    self._progress("tokens encoded", self._tokens + tokens, None)
-
-            found = encoder.encode_documents(texts, progress=tell)
+            found = encoder.encode_documents(texts, progress=self._teller(done, total))
             np.add.at(cut, owners, found.cut)
             self._tokens += found.tokens
             done += len(texts)
             taker.take(found.starts, found.dims, found.weights)
-        if cut.any():
-            _log.warning(
-                "the encoder cut off %d tokens of passages that were longer than its limit", cut.sum()
-            )
+        _tell_cut(cut)
         return views._replace(impacts=taker.finish(), cut=cut)
 
     def _chunks(self, rows: Sequence[Row]) -> Iterator[tuple[list[int], list[str]]]:
@@ -257,6 +250,11 @@ class Workshop:
                 owners, texts = [], []
         if texts:
             yield owners, texts
+
+
+def _tell_cut(cut: IntArray) -> None:
+    if cut.any():
+        _log.warning("the encoder cut off %d tokens of passages that were longer than its limit", cut.sum())
 
 
 def stored_passages(segments: Sequence[Segment], live: Sequence[BoolArray]) -> Iterator[Candidate]:
