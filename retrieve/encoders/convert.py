@@ -27,6 +27,9 @@ Int64s = NDArray[np.int64]
 
 _CALIBRATION_TOKENS = 2048
 
+# A mask is tried on texts up to the limit, or to so many tokens: more than any window of attention in use.
+_LONGEST = 8192
+
 
 class _TokenVectors(torch.nn.Module):
     """A transformer that takes its inputs by position, as tracing wants, and gives its last hidden state alone."""
@@ -70,6 +73,7 @@ def convert(model: ModelFolder, folder: Path, *, int8: bool, rows: Tokenize, pad
     encoder = TorchEncoder(model, "cpu", rearranged=False)
     sample = [inputs_of(encoder.transformer, batch) for batch in _sample(rows, pad)]
     graph = _graph(_of_transformer(encoder, sample[0]), model)
+    _mask_padding_once(graph, len(rows(["a " * _LONGEST])[0].ids))
     if int8:
         graph = _quantized(graph, sample)
     openvino.save_model(graph, str(folder / MODEL), compress_to_fp16=False)
@@ -128,6 +132,46 @@ def _same_elsewhere(graph: Any, module: torch.nn.Module, example: tuple[torch.Te
     compiled = openvino.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     found = compiled([part.numpy() for part in smaller])[0]
     return found.shape == wanted.shape and bool(np.abs(found - wanted).max() <= 0.01 * np.abs(wanted).max())
+
+
+def _mask_padding_once(graph: Any, limit: int) -> None:
+    """Give attention its mask as (B,1,1,T) numbers to add, where in texts of up to `limit` tokens it masks padding only.
+
+    As traced it is (B,1,T,T) truth values, read again for each head: a twentieth of the time in float32.
+    """
+    from openvino import opset13 as ops
+
+    attentions = [node for node in graph.get_ops() if node.get_type_name() == "ScaledDotProductAttention"]
+    masks = [node.input_value(3) for node in attentions if len(node.inputs()) > 3]
+    given = [port for port in graph.inputs if "attention_mask" in port.get_names()]
+    if not masks or len(masks) < len(attentions) or not given:
+        return
+    if not all(mask == masks[0] for mask in masks) or not _is_padding(graph, masks[0], limit):
+        return
+    hidden = ops.subtract(ops.convert(given[0], "f32"), np.float32(1))
+    added = ops.unsqueeze(ops.multiply(hidden, np.float32(np.finfo(np.float32).max / 2)), np.array([1, 2]))
+    for node in attentions:
+        node.input(3).replace_source_output(added.output(0))
+    graph.validate_nodes_and_infer_types()
+
+
+def _is_padding(graph: Any, mask: Any, limit: int) -> bool:
+    """Whether a graph's mask is true for the tokens of each text, whichever token looks, by trying two shapes."""
+    import openvino
+
+    if mask.get_element_type() != openvino.Type.boolean or len(mask.get_partial_shape()) != 4:
+        return False
+    compiled = openvino.compile_model(openvino.Model([mask], graph.get_parameters()), "CPU")
+    for lengths in (np.array([3, 2, 1]), np.array([limit, -(-limit // 2)])):
+        tokens = (np.arange(lengths.max()) < lengths[:, None]).astype(np.int64)
+        found = compiled([tokens] * len(compiled.inputs))[0]  # ids and types may be any
+        rows, length = tokens.shape
+        if not np.array_equal(
+            np.broadcast_to(found, (rows, 1, length, length)),
+            np.broadcast_to(tokens[:, None, None, :] > 0, (rows, 1, length, length)),
+        ):
+            return False
+    return True
 
 
 def _refusal(model: ModelFolder, reason: str) -> EncoderError:

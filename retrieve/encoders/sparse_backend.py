@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from retrieve.encoders.batches import BATCH_TOKENS, GPU_BATCH_TOKENS, Padded
+from retrieve.encoders.cores import on_cores
 from retrieve.encoders.folder import SPLADE, ModelFolder, Module, splade_settings
 from retrieve.encoders.inputs import model_inputs
 from retrieve.encoders.torch_backend import (
@@ -38,24 +39,27 @@ class SparseTorch:
         self._masked = described.kind == SPLADE
         auto = AutoModelForMaskedLM if self._masked else AutoModel
         self.transformer = load_transformer(model.transformer, auto, device, precision)
-        on_gpu = self.transformer.device.type != "cpu"
-        if not on_gpu and precision == "fp32":
+        self._on_gpu = self.transformer.device.type != "cpu"
+        if not self._on_gpu and precision == "fp32":
             rearrange_linear(self.transformer)
         self._head = _load_head(described, self.transformer.config.hidden_size)
         self._head.to(self.transformer.device).eval()
         self.dimensions: int = (
             self.transformer.config.vocab_size if self._masked else self._head.get_embedding_dimension()
         )
-        budget = GPU_BATCH_TOKENS if on_gpu else BATCH_TOKENS
+        budget = GPU_BATCH_TOKENS if self._on_gpu else BATCH_TOKENS
         self.batch_tokens = budget // LOGITS if self._masked else budget
         self.environment: Mapping[str, str] = environment_of(self.transformer.device)
 
     def run(self, batches: Iterable[Padded], *, task: str) -> Iterator[NDArray[np.float32]]:
         """Weights (B,N) float32 of each batch in order; `task` is "query" or "document"."""
-        for batch in batches:
+
+        def weights_of(batch: Padded) -> NDArray[np.float32]:
             with torch.inference_mode():  # not around a `yield`: the mode would hold in the caller too
-                weights = self._forward(batch, task).cpu().numpy()
-            yield weights
+                weights: NDArray[np.float32] = self._forward(batch, task).cpu().numpy()
+                return weights
+
+        yield from map(weights_of, batches) if self._on_gpu else on_cores(weights_of, batches)
 
     def _forward(self, batch: Padded, task: str) -> torch.Tensor:
         inputs = model_inputs(self.transformer, batch)

@@ -57,30 +57,24 @@ class Tokens:
 
     def rows(self, texts: Sequence[str], limit: int) -> list[TokenRow]:
         """Each text as at most `limit` tokens with its special tokens; what is too much is cut from the end."""
-        encodings = encode_slices(self._tokenizer.encode_batch_fast, texts, add_special_tokens=True)
-        return [self._row(text, encoding, limit) for text, encoding in zip(texts, encodings, strict=True)]
+        found = self._fitted(self._tokenizer.encode_batch_fast, texts, limit)
+        return [row_of(encoding, cut) for encoding, cut in found]
 
     def rows_with_offsets(self, texts: Sequence[str], limit: int) -> list[tuple[TokenRow, IntArray]]:
         """Like `rows`, each with the (T,2) start and end characters of its tokens; special tokens have (0, 0)."""
-        encodings = encode_slices(self._tokenizer.encode_batch, texts, add_special_tokens=True)
-        found = []
-        for text, encoding in zip(texts, encodings, strict=True):
-            kept = self._fitted(text, encoding, limit)
-            offsets = np.array(kept.offsets, np.int64).reshape(-1, 2)
-            found.append((row_of(kept, len(encoding) - len(kept)), offsets))
-        return found
+        found = self._fitted(self._tokenizer.encode_batch, texts, limit)
+        return [
+            (row_of(encoding, cut), np.array(encoding.offsets, np.int64).reshape(-1, 2))
+            for encoding, cut in found
+        ]
 
-    def _row(self, text: str, encoding: Any, limit: int) -> TokenRow:
-        kept = self._fitted(text, encoding, limit)
-        return row_of(kept, max(0, len(encoding) - limit))
-
-    def _fitted(self, text: str, encoding: Any, limit: int) -> Any:
-        """The encoding cut at the limit, its special tokens in place."""
-        if len(encoding) <= limit:
-            return encoding
-        content = self._tokenizer.encode(text, add_special_tokens=False)
-        content.truncate(limit - self.special)
-        return self._tokenizer.post_process(content)
+    def _fitted(self, encode: Any, texts: Sequence[str], limit: int) -> Iterator[tuple[Any, int]]:
+        """Encodings by a batch method, cut at the limit, and by how much; special tokens come after the cut."""
+        for encoding in encode_slices(encode, texts, add_special_tokens=False):
+            cut = max(0, len(encoding) + self.special - limit)
+            if cut:
+                encoding.truncate(len(encoding) - cut)
+            yield self._tokenizer.post_process(encoding), cut
 
 
 def encode_slices(encode: Any, inputs: Sequence[Any], **options: bool) -> Iterator[Any]:

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from retrieve.encoders.batches import BATCH_TOKENS, GPU_BATCH_TOKENS, Padded
+from retrieve.encoders.cores import on_cores
 from retrieve.encoders.folder import ModelFolder, Module, pooling_modes
 from retrieve.encoders.inputs import model_inputs, to_device
 from retrieve.encoders.machine import made_by_intel
@@ -56,16 +57,19 @@ class TorchEncoder:
             if hasattr(module, "get_embedding_dimension"):
                 self.dimensions = module.get_embedding_dimension()
             self.head.append(module)
-        on_gpu = self.transformer.device.type != "cpu"
-        if rearranged and not on_gpu and precision == "fp32":
+        self._on_gpu = self.transformer.device.type != "cpu"
+        if rearranged and not self._on_gpu and precision == "fp32":
             rearrange_linear(self.transformer)
         self._packed = PackedTransformer(self.transformer) if can_pack(self.transformer) else None
-        self.batch_tokens = GPU_BATCH_TOKENS if on_gpu else BATCH_TOKENS
+        self.batch_tokens = GPU_BATCH_TOKENS if self._on_gpu else BATCH_TOKENS
         self.fills = False
         self.environment: Mapping[str, str] = environment_of(self.transformer.device)
 
     def run(self, batches: Iterable[Padded]) -> Iterator[NDArray[np.float32]]:
         """Vectors (B,D) float32 of each batch in order, not yet normalised; those of its `ranges` if it has some."""
+        if not self._on_gpu:
+            yield from on_cores(lambda batch: self._forward(batch).numpy(), batches)
+            return
         before: torch.Tensor | None = None
         for batch in batches:
             now = self._forward(

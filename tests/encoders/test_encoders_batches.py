@@ -43,8 +43,8 @@ def test_filled_batches_hold_their_texts_within_the_budget(lengths: list[int], b
 def test_lengths_are_filled_up_by_an_eighth_at_most() -> None:
     filled = [filled_length(length) for length in range(1, 8193)]
     assert filled == sorted(filled)
-    assert all(8 * (ours - length) < max(64, length) for length, ours in enumerate(filled, 1))
-    assert len(set(filled)) == 16 + 6 * 8  # to 128 by eights, then eight to each doubling
+    assert all(8 * (ours - length) < max(32, length) for length, ours in enumerate(filled, 1))
+    assert len(set(filled)) == 16 + 7 * 8  # to 64 by fours, then eight to each doubling
 
 
 def test_rows_beyond_the_texts_are_a_token_of_padding() -> None:

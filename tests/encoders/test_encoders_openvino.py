@@ -80,14 +80,14 @@ def test_a_collection_makes_few_shapes_of_batches(
     expected = torch.encode_documents(texts).vectors
     np.testing.assert_allclose(encoder.encode_documents(texts).vectors, expected, atol=2e-3)
     assert len(shapes) > 30
-    assert len(set(shapes)) <= 8
+    assert len(set(shapes)) <= 11  # the fours up to 44
     shapes.clear()
     windows = [Late(text, np.array([[0, len(text) // 2], [len(text) // 2, len(text)]])) for text in texts]
     expected = torch.encode_late(windows).vectors
     np.testing.assert_allclose(encoder.encode_late(windows).vectors, expected, atol=2e-3)
-    assert len(set(shapes)) <= 8
+    assert len(set(shapes)) <= 11  # the fours up to 44
     encoder.encode_queries(["law"])
-    assert shapes[-1] == (1, 8)
+    assert shapes[-1] == (1, 4)
 
 
 @pytest.mark.usefixtures("own_cache", "real_machine")
