@@ -135,7 +135,7 @@ def _same_elsewhere(graph: Any, module: torch.nn.Module, example: tuple[torch.Te
 
 
 def _mask_padding_once(graph: Any, limit: int) -> None:
-    """Give attention its mask as (B,1,1,T) numbers to add, where in texts of up to `limit` tokens it masks padding only.
+    """Attention takes its mask as (B,1,1,T) numbers to add, where in texts up to `limit` tokens it masks padding only.
 
     As traced it is (B,1,T,T) truth values, read again for each head: a twentieth of the time in float32.
     """
