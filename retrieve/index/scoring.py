@@ -9,6 +9,7 @@ All kernels share this file because numba's cache on disk is renewed only when t
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import TypeAlias
 
 import numpy as np
 from numba import njit
@@ -35,13 +36,18 @@ _SPARE = 128
 """Candidates collected beyond 2k before they are sifted."""
 
 
+Norm: TypeAlias = tuple[float, float]
+"""What a length adds to the term frequency in the denominator: a constant, and so much for each term."""
+
+
 @lru_cache(maxsize=8)
-def saturations(base: float, slope: float) -> Float64s:
+def saturations(norm: Norm) -> Float64s:
     """tf / (tf + base + slope · length), at tf · 4,095 + length, for the frequencies and lengths that are usual."""
+    base, slope = norm
     tf = np.arange(_FREQUENCIES, dtype=np.float64)[:, None]
-    norm = base + slope * np.arange(_LENGTHS, dtype=np.float64)
+    added = base + slope * np.arange(_LENGTHS, dtype=np.float64)
     with np.errstate(invalid="ignore"):  # 0 / 0 where k1 is 0: no posting has a frequency of 0
-        return frozen((tf / (tf + norm)).ravel())
+        return frozen((tf / (tf + added)).ravel())
 
 
 def columns_of(lengths: UInt32s) -> Array:
@@ -65,16 +71,26 @@ def find_entry(blocks: Blocks, block: int, term: int) -> int:
 
 
 @njit(nogil=True, cache=True)
+def _find_entries(blocks: Blocks, block: int, term_ids: Int64s, entries: Int64s) -> int:
+    """The entry of each query term in a block, or -1; returns how many postings they have."""
+    n = 0
+    for q in range(len(term_ids)):
+        entries[q] = find_entry(blocks, block, term_ids[q])
+        if entries[q] >= 0:
+            n += blocks.entry_starts[entries[q] + 1] - blocks.entry_starts[entries[q]]
+    return n
+
+
+@njit(nogil=True, cache=True)
 def _score_block(
     blocks: Blocks,
     block: int,
     lengths: UInt32s,
     columns: Array,
     table: Float64s,
-    term_ids: Int64s,
+    entries: Int64s,
     weights: Float64s,
-    base: float,
-    slope: float,
+    norm: Norm,
     scores: Float64s,
 ) -> None:
     """Add every query term in turn to the scores of a block, whose first row has scores[0].
@@ -82,10 +98,11 @@ def _score_block(
     `columns` (rows,): each length, or 4,095 for one that is not in the table. Subscripts are unsigned because numba
     looks at the others for a count from the end.
     """
+    base, slope = norm
     columns = columns[block * BLOCK :]
     frequencies, width = np.uintp(_FREQUENCIES), np.uintp(_LENGTHS)
-    for q in range(len(term_ids)):
-        entry = find_entry(blocks, block, term_ids[q])
+    for q in range(len(entries)):
+        entry = entries[q]
         if entry < 0:
             continue
         weight = weights[q]
@@ -104,8 +121,8 @@ def _score_block(
                         escaped = np.searchsorted(blocks.overflow_positions, start + i)
                     frequency = float(blocks.overflow_values[escaped])
                     escaped += 1
-                norm = base + slope * float(lengths[block * BLOCK + np.int64(row)])
-                scores[row] += weight * (frequency / (frequency + norm))
+                added = base + slope * float(lengths[block * BLOCK + np.int64(row)])
+                scores[row] += weight * (frequency / (frequency + added))
 
 
 @njit(nogil=True, cache=True)
@@ -116,17 +133,18 @@ def add_bm25(
     table: Float64s,
     term_ids: Int64s,
     weights: Float64s,
-    base: float,
-    slope: float,
+    norm: Norm,
     scores: Float64s,
 ) -> None:
     """scores[row] += weight · (tf / (tf + base + slope · length)) for every row and each query term in turn.
 
     Block by block, so that the scores of a block stay in the cache while all query terms pass over it.
     """
+    entries = np.empty(len(term_ids), np.int64)
     for block in range(len(blocks.block_starts) - 1):
         part = scores[block * BLOCK : (block + 1) * BLOCK]
-        _score_block(blocks, block, lengths, columns, table, term_ids, weights, base, slope, part)
+        _find_entries(blocks, block, term_ids, entries)
+        _score_block(blocks, block, lengths, columns, table, entries, weights, norm, part)
 
 
 @njit(nogil=True, cache=True)
@@ -287,24 +305,12 @@ def best_groups(scores: Array, k: int, groups: UInt32s, live: Bools, floor: floa
 
 
 @njit(nogil=True, cache=True)
-def _count_postings(blocks: Blocks, block: int, term_ids: Int64s) -> int:
-    """How many postings the query terms have in a block."""
-    n = 0
-    for q in range(len(term_ids)):
-        entry = find_entry(blocks, block, term_ids[q])
-        if entry >= 0:
-            n += blocks.entry_starts[entry + 1] - blocks.entry_starts[entry]
-    return n
-
-
-@njit(nogil=True, cache=True)
 def _find_touched_maxima(
-    blocks: Blocks, block: int, term_ids: Int64s, scores: Float64s, live: Bools, maxima: Float64s
+    blocks: Blocks, entries: Int64s, scores: Float64s, live: Bools, maxima: Float64s
 ) -> None:
     """The largest score that a posting of the query led to in each chunk; rows not live are set to 0 first."""
     maxima[:] = -np.inf
-    for q in range(len(term_ids)):
-        entry = find_entry(blocks, block, term_ids[q])
+    for entry in entries:
         if entry < 0:
             continue
         for row in blocks.local_rows[blocks.entry_starts[entry] : blocks.entry_starts[entry + 1]]:
@@ -315,10 +321,9 @@ def _find_touched_maxima(
 
 
 @njit(nogil=True, cache=True)
-def _clear_touched(blocks: Blocks, block: int, term_ids: Int64s, scores: Float64s) -> None:
+def _clear_touched(blocks: Blocks, entries: Int64s, scores: Float64s) -> None:
     """Zero where a query term has a posting; the other rows were not touched."""
-    for q in range(len(term_ids)):
-        entry = find_entry(blocks, block, term_ids[q])
+    for entry in entries:
         if entry >= 0:
             for row in blocks.local_rows[blocks.entry_starts[entry] : blocks.entry_starts[entry + 1]]:
                 scores[np.intp(row)] = 0.0
@@ -333,39 +338,40 @@ def best_bm25(
     term_ids: Int64s,
     weights: Float64s,
     starts: Int64s,
-    base: float,
-    slope: float,
+    norm: Norm,
     k: int,
     groups: UInt32s,
     live: Bools,
+    scores: Float64s,
 ) -> tuple[Float64s, Int64s, Int64s]:
     """For each query `best_groups` of what `add_bm25` gives, above zero, one block's scores in memory at a time.
 
-    Query q has the terms starts[q] up to starts[q + 1]; its answer stands in the same way between the bounds that are
-    returned beside scores and rows, by falling score, the first row among equals.
+    `scores` (a block's rows,) are zeros, before and after. Query q has the terms starts[q] up to starts[q + 1]; its
+    answer stands in the same way between the bounds that are returned beside scores and rows, by falling score, the
+    first row among equals.
     """
     queries = len(starts) - 1
     room = _room(k, len(lengths))
     kept_scores, kept_rows = np.empty(room, np.float64), np.empty(room, np.int64)
-    scores = np.zeros(min(BLOCK, len(lengths)), np.float64)  # and zeros again after each block
     best_scores = np.empty(queries * min(k, len(lengths)), np.float64)
     best_rows = np.empty(len(best_scores), np.int64)
     bounds = np.zeros(queries + 1, np.int64)
     for q in range(queries):
         ids, factors = term_ids[starts[q] : starts[q + 1]], weights[starts[q] : starts[q + 1]]
+        entries = np.empty(len(ids), np.int64)
         n, threshold = 0, 0.0
         for block in range(len(blocks.block_starts) - 1):
-            postings = _count_postings(blocks, block, ids)
+            postings = _find_entries(blocks, block, ids, entries)
             if postings == 0:
                 continue
             first_row = block * BLOCK
-            part = scores[: len(lengths) - first_row]
+            part = scores[: min(BLOCK, len(lengths) - first_row)]
             maxima = np.empty(-(-len(part) // _CHUNK), np.float64)
             alive = live[first_row : first_row + len(part)]
-            _score_block(blocks, block, lengths, columns, table, ids, factors, base, slope, part)
+            _score_block(blocks, block, lengths, columns, table, entries, factors, norm, part)
             sparse = postings * _SPARSE < len(part)
             if sparse:
-                _find_touched_maxima(blocks, block, ids, part, alive, maxima)
+                _find_touched_maxima(blocks, entries, part, alive, maxima)
             else:
                 for i in range(len(alive)):
                     part[i] = part[i] if alive[i] else 0.0
@@ -374,7 +380,7 @@ def best_bm25(
                 part, maxima, first_row, k, groups, live[:0], threshold, kept_scores, kept_rows, n
             )
             if sparse:
-                _clear_touched(blocks, block, ids, part)
+                _clear_touched(blocks, entries, part)
             else:
                 part[:] = 0.0
         n = _sift(k, groups, kept_scores, kept_rows, n)
@@ -391,12 +397,12 @@ def bm25_of_rows(
     lengths: UInt32s,
     term_ids: Int64s,
     weights: Float64s,
-    base: float,
-    slope: float,
+    norm: Norm,
     rows: Int64s,
     scores: Float64s,
 ) -> None:
     """scores[i] += what `add_bm25` adds to rows[i]: each row is looked for in each term's postings."""
+    base, slope = norm
     for q in range(len(term_ids)):
         block, entry = -1, -1
         for i in range(len(rows)):
@@ -413,5 +419,5 @@ def bm25_of_rows(
                 if blocks.tfs[posting] == ESCAPE:
                     escaped = np.searchsorted(blocks.overflow_positions, posting)
                     frequency = float(blocks.overflow_values[escaped])
-                norm = base + slope * float(lengths[rows[i]])
-                scores[i] += weights[q] * (frequency / (frequency + norm))
+                added = base + slope * float(lengths[rows[i]])
+                scores[i] += weights[q] * (frequency / (frequency + added))
