@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from itertools import chain, compress, count
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from retrieve.index.bm25 import bm25_idf
 from retrieve.retrievers.pool import FloatArray, Pool, Scope, merge
+from retrieve.retrievers.threads import in_parts
 from retrieve.retrievers.views import NoScores, ViewScores
 from retrieve.store.segment import IntArray
 from retrieve.store.snapshot import Snapshot
@@ -22,6 +23,9 @@ from retrieve.text.analyze import Analyzer
 
 _FEW = 1_024
 """Looking up one row costs as much as scoring so many rows in turn, roughly: below that share rows are looked up."""
+
+
+_Top: TypeAlias = tuple[IntArray, IntArray, FloatArray]
 
 
 class Weighted(NamedTuple):
@@ -91,16 +95,7 @@ class BM25Group:
         return self._top[2][query]
 
     def _choose(self, depth: int, scope: Scope) -> list[Pool]:
-        by_segment = [
-            segment.postings.bm25_top_many(
-                self._terms[number],
-                depth,
-                groups=segment.document_of if scope.unit == "document" else None,
-                live=scope.passages[number],
-                **self._parameters,
-            )
-            for number, segment in enumerate(self._snapshot.segments)
-        ]
+        by_segment = [self._top_of(number, depth, scope) for number in range(len(self._snapshot.segments))]
         return [
             merge(
                 self._snapshot,
@@ -110,6 +105,21 @@ class BM25Group:
             )
             for parts in zip(*by_segment, strict=True)
         ]
+
+    def _top_of(self, number: int, depth: int, scope: Scope) -> list[_Top]:
+        """What each query finds in one segment."""
+        segment, terms = self._snapshot.segments[number], self._terms[number]
+
+        def part_of(part: slice) -> list[_Top]:
+            return segment.postings.bm25_top_many(
+                terms[part],
+                depth,
+                groups=segment.document_of if scope.unit == "document" else None,
+                live=scope.passages[number],
+                **self._parameters,
+            )
+
+        return in_parts(len(terms), part_of)
 
     def rows(self, segment: int) -> int:
         """How many passages a segment has."""

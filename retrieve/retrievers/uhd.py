@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from retrieve.index.codes import Codes
-from retrieve.index.counted import Counts
+from retrieve.index.counted import Counted, Counts
 from retrieve.retrievers.pool import FloatArray, Pool, Scope, merge
+from retrieve.retrievers.threads import in_parts
 from retrieve.retrievers.views import NoScores, ViewScores
 from retrieve.store.pipeline import Pipeline
 from retrieve.store.segment import IntArray
@@ -32,7 +33,7 @@ class UHDView:
     def scores(self, codes: Sequence[Codes]) -> list[ViewScores]:
         """Scores of queries, one object each; `codes` are those of all queries for each segment in turn."""
         per_segment = [
-            segment.codes.count_many(_rows(coded))
+            _count(segment.codes, _rows(coded))
             for segment, coded in zip(self._snapshot.segments, codes, strict=True)
         ]
         return [
@@ -56,6 +57,10 @@ def codes_by_segment(
 
 def _rows(codes: Codes) -> list[UInt32s]:
     return [codes.dims[start:end] for start, end in zip(codes.starts[:-1], codes.starts[1:], strict=True)]
+
+
+def _count(counted: Counted, rows: Sequence[UInt32s]) -> list[Counts]:
+    return in_parts(len(rows), lambda part: counted.count_many(rows[part]))
 
 
 def _winners(codes: Sequence[Codes]) -> list[tuple[int, ...]]:
