@@ -23,6 +23,9 @@ WINNERS = "WinnerTakeAll"
 WINNERS_TYPE = f"retrieve.encoders.winners.{WINNERS}"
 """The one class of our own that a folder may name, by this very name."""
 
+UNTRAINED = "untrained WinnerTakeAll"
+"""A token-level head that no folder has: it follows from its settings."""
+
 SPLADE = "SpladePooling"
 
 WEIGHED_MODULES = ("Dense", "LayerNorm", WINNERS)

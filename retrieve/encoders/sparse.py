@@ -6,9 +6,9 @@ with weights.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,13 +126,15 @@ def load_sparse_encoder(
     limit: int | None = None,
     precision: str = "fp32",
     device: str | None = None,
+    untrained: Mapping[str, Any] | None = None,
 ) -> SparseTextEncoder:
     """The sparse encoder of a folder or hub name: a `SparseEncoder` of a masked language model (SPLADE) or of
     token-level winners, or a bare transformers folder of a masked language model.
 
-    Arguments are those of `load_encoder`; it is run by torch. Raises `EncoderError`.
+    Arguments are those of `load_encoder`; it is run by torch. `untrained`: arguments of a token-level `WinnerTakeAll`
+    for a model that has no such head; any encoder of texts will do then. Raises `EncoderError`.
     """
-    checked = read_sparse_folder(find_model(model))
+    checked = read_sparse_folder(find_model(model), untrained)
     runtime = resolve_runtime("torch", precision, architecture=checked.config.get("model_type", ""))
     tokens = Tokens(load_tokenizer(checked.transformer, lower_case=checked.lower_case), pad_token(checked))
     check_prompts(checked, query_prompt, document_prompt)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from retrieve.encoders.batches import BATCH_TOKENS, GPU_BATCH_TOKENS, Padded
 from retrieve.encoders.cores import on_cores
-from retrieve.encoders.folder import SPLADE, ModelFolder, Module, splade_settings
+from retrieve.encoders.folder import SPLADE, UNTRAINED, ModelFolder, Module, splade_settings
 from retrieve.encoders.inputs import model_inputs
 from retrieve.encoders.torch_backend import (
     LOADING_ERRORS,
@@ -23,10 +23,14 @@ from retrieve.encoders.torch_backend import (
     load_transformer,
     rearrange_linear,
 )
+from retrieve.encoders.votes import count_votes, most_voted
 from retrieve.errors import DimensionMismatch, EncoderError
 
 # A token's logits over a vocabulary of 30,522 are as large as 80 of its states.
 LOGITS = 4
+
+TOKENS = 256
+"""Tokens projected at a time: to 16,384 dimensions they take 16 MiB."""
 
 
 class SparseTorch:
@@ -44,6 +48,10 @@ class SparseTorch:
             rearrange_linear(self.transformer)
         self._head = _load_head(described, self.transformer.config.hidden_size)
         self._head.to(self.transformer.device).eval()
+        # Of one layer, capped by votes: what is compiled. Others, and a GPU, run the module.
+        self._by_votes = not (self._masked or self._on_gpu or self._head.layers is not None) and (
+            self._head.cap is None or self._head.cap_rule == "votes"
+        )
         self.dimensions: int = (
             self.transformer.config.vocab_size if self._masked else self._head.get_embedding_dimension()
         )
@@ -69,10 +77,32 @@ class SparseTorch:
             weights: torch.Tensor = self._head(features)["sentence_embedding"]
             return weights
         states = self.transformer(**inputs, output_hidden_states=self._head.layers is not None)
+        if self._by_votes:
+            return self._count(states.last_hidden_state.float(), features["attention_mask"], task)
         features["token_embeddings"] = states.last_hidden_state
         if self._head.layers is not None:
             features["all_layer_embeddings"] = states.hidden_states
         codes: torch.Tensor = self._head(features, task=task)["sentence_embedding"]
+        return codes
+
+    def _count(self, states: torch.Tensor, attention: torch.Tensor, task: str) -> torch.Tensor:
+        """states (B,T,H) → the head's codes (B,N)."""
+        head = self._head
+        cap = None if task == "query" else head.cap
+        mean = head.query_mean if task == "query" and head.query_mean is not None else head.mean
+        winners = (head.query_winners if task == "query" else head.winners) // head.segments
+        codes = torch.zeros(len(states), head.dimensions)
+        for code, state, real in zip(codes, states, attention.bool(), strict=True):
+            tokens = state[real]
+            if not bool(torch.isfinite(tokens).all()):
+                code[:] = torch.nan
+                continue
+            votes = np.zeros(head.dimensions, np.int64)
+            values = np.full(head.dimensions, -np.inf, np.float32)
+            for part in tokens.split(TOKENS):
+                z = (part - mean) @ head.weight.T
+                count_votes(z.numpy(), winners, head.segments, votes, values)
+            code[most_voted(votes, values, cap)] = 1.0
         return codes
 
 
@@ -84,6 +114,8 @@ def _load_head(module: Module, hidden: int) -> Any:
         return SpladePooling(**settings)
     from retrieve.encoders.winners import WinnerTakeAll
 
+    if module.kind == UNTRAINED:
+        return WinnerTakeAll(hidden, level="token", **module.settings)
     try:
         head = WinnerTakeAll.load(str(module.folder), local_files_only=True)
     except LOADING_ERRORS as error:

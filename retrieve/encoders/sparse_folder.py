@@ -1,16 +1,20 @@
 """What the folder of a sparse encoder says about itself, judged like that of a dense one before anything is loaded.
 
 Two kinds are read: masked language models whose logits are pooled (SPLADE), and transformers whose every token has
-winners (UHD at token level). UHD at text level is a dense encoder with a head: `read_encoder_folder`.
+winners (UHD at token level), by a head of the folder's or by an untrained one. UHD at text level is a dense encoder
+with a head: `read_encoder_folder`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from retrieve.encoders.folder import (
     ENCODER_MODULES,
     SPLADE,
+    UNTRAINED,
     WINNERS,
     ModelFolder,
     Module,
@@ -25,14 +29,29 @@ from retrieve.errors import EncoderError
 SPARSE_MODULES = ("Transformer", "MLMTransformer", SPLADE)
 
 
-def read_sparse_folder(root: Path) -> ModelFolder:
-    """Check and read the folder of a `SparseEncoder`, or a bare transformers folder of a masked language model.
-
-    The one module of the result is a `SpladePooling` or a token-level `WinnerTakeAll`. Raises `EncoderError` for code,
-    pickled weights, missing parts, other modules, and settings that are not understood.
-    """
+def head_of(root: Path) -> Module | None:
+    """The head at the end of a folder's modules, of winners or SPLADE's; None where it has none."""
     refuse_code(root)
     if not (root / "modules.json").is_file():
+        return None
+    last = read_modules(root, (*SPARSE_MODULES, *ENCODER_MODULES[1:]))[-1]
+    return last if last.kind in (WINNERS, SPLADE) else None
+
+
+def read_sparse_folder(root: Path, untrained: Mapping[str, Any] | None = None) -> ModelFolder:
+    """Check and read the folder of a `SparseEncoder`, or a bare transformers folder of a masked language model.
+
+    The one module of the result is a `SpladePooling` or a token-level `WinnerTakeAll`. With `untrained`, arguments of
+    that class, any encoder of texts will do: its transformer alone is taken, and such a head, unless the folder has
+    one. Raises `EncoderError` for code, pickled weights, missing parts, other modules, and settings that are not
+    understood.
+    """
+    refuse_code(root)
+    named = (root / "modules.json").is_file()
+    if untrained is not None and head_of(root) is None:
+        transformer = read_modules(root, ENCODER_MODULES)[0] if named else Module("Transformer", root, {})
+        return _folder(root, transformer, Module(UNTRAINED, root, untrained))
+    if not named:
         return _read_bare(root)
     transformer, *modules = read_modules(root, (*SPARSE_MODULES, *ENCODER_MODULES[1:]))
     if len(modules) > 1 and modules[-1].kind == WINNERS and modules[-1].settings.get("level") != "token":
@@ -53,6 +72,10 @@ def read_sparse_folder(root: Path) -> ModelFolder:
         )
     if head.kind == SPLADE:
         splade_settings(head)
+    return _folder(root, transformer, head)
+
+
+def _folder(root: Path, transformer: Module, head: Module) -> ModelFolder:
     return ModelFolder(
         root=root,
         transformer=transformer.folder,

@@ -5,25 +5,13 @@ an index never depends on a file that may have changed since. Everything outside
 index and enters its digest; `[search]` holds defaults that may be overridden at any time.
 """
 
+from retrieve.recipe.encodings import MOST_PROJECTED, UHD, Dense, Encoding, Splade, VectorForm
 from retrieve.recipe.load import load_recipe, load_section, shipped
-from retrieve.recipe.sections import (
-    BM25,
-    UHD,
-    VIEWS,
-    Aggregate,
-    Dense,
-    Encoding,
-    FusionMethod,
-    Recipe,
-    Segments,
-    Splade,
-    Unit,
-    VectorForm,
-    canonical,
-)
+from retrieve.recipe.sections import BM25, VIEWS, Aggregate, FusionMethod, Recipe, Segments, Unit, canonical
 
 __all__ = [
     "BM25",
+    "MOST_PROJECTED",
     "UHD",
     "VIEWS",
     "Aggregate",

@@ -15,15 +15,18 @@ import numpy.typing as npt
 from retrieve.encoders.folder import WINNERS, read_encoder_folder
 from retrieve.encoders.head import Head, gaussian_steps, load_head, query_share
 from retrieve.encoders.load import find_model
-from retrieve.encoders.sparse_folder import read_sparse_folder
+from retrieve.encoders.sparse_folder import head_of, read_sparse_folder
 from retrieve.errors import RecipeError
 from retrieve.index.arrays import frozen
 from retrieve.index.codes import Codes
 from retrieve.index.stored import StoredVectors
 from retrieve.index.winners import Projection, winning
-from retrieve.recipe import UHD, Dense, Recipe, load_section
+from retrieve.recipe import MOST_PROJECTED, UHD, Dense, Recipe, load_section
 
 _CHUNK = 4_096
+_NO_VECTORS = {"pooling": None, "normalize": True, "keep_vectors": False}
+"""What a token-level view has of the settings of vectors: it pools and keeps none."""
+
 _NUMBERS = ("dimensions", "segments", "winners", "query_winners")
 
 Float32s = npt.NDArray[np.float32]
@@ -73,12 +76,20 @@ def make_coder(section: UHD, hidden: int, head: Head | None) -> Coder:
 def resolve_head(recipe: Recipe) -> Recipe:
     """The recipe with the numbers of the head in its model's folder, where it says none of its own.
 
-    A text-level head also says whether vectors are normalised: it was made for what its folder gives. Raises
-    `RecipeError` for what is said and cannot be with that head.
+    The head also says which level it is of. One of the text level says whether vectors are normalised: it was made for
+    what its folder gives. Raises `RecipeError` for what is said and cannot be with that head.
     """
-    uhd, section = recipe.uhd, recipe.encoding
+    uhd = recipe.uhd
     if uhd is not None and uhd.level == "token":
-        return recipe.model_copy(update={"uhd": _of_token_head(uhd)})
+        head = head_of(find_model(uhd.model))
+        if head is None:
+            return recipe.model_copy(update={"uhd": _untrained_token_head(uhd)})
+        if head.kind != WINNERS or head.settings.get("level") == "token" or _said(uhd, "level"):
+            return recipe.model_copy(update={"uhd": _of_token_head(uhd)})
+        said: dict[str, Any] = uhd.model_dump(include=uhd.model_fields_set)
+        uhd = load_section(UHD, "uhd", {**said, "level": "text"})
+        recipe = recipe.model_copy(update={"uhd": uhd})
+    section = recipe.encoding
     if not isinstance(section, UHD | Dense):
         return recipe
     folder = read_encoder_folder(find_model(section.model), section.pooling)
@@ -90,8 +101,8 @@ def resolve_head(recipe: Recipe) -> Recipe:
             _refuse(name, kept, {"normalize": folder.normalizes})
             sections[name] = kept.model_copy(update={"normalize": folder.normalizes})
     if uhd is not None:
-        head = load_head(folder.winners)
-        numbers = {name: getattr(head, name) for name in _NUMBERS}
+        trained = load_head(folder.winners)
+        numbers = {name: getattr(trained, name) for name in _NUMBERS}
         _refuse("uhd", uhd, {name: numbers[name] for name in ("dimensions", "segments")})
         own = {name: getattr(uhd, name) for name in ("winners", "query_winners") if _said(uhd, name)}
         sections["uhd"] = load_section(UHD, "uhd", sections["uhd"].model_dump() | numbers | own)
@@ -109,22 +120,40 @@ def _of_token_head(uhd: UHD) -> UHD:
     settings = head.settings
     buckets = len(settings.get("layers") or [0])
     winners = settings["winners"] * buckets
-    numbers = {
+    numbers: dict[str, Any] = {
         "dimensions": settings["dimensions"] * buckets,
         "winners": winners,
         "query_winners": (settings.get("query_winners") or settings["winners"]) * buckets,
         "segments": settings.get("segments", 1),
         "seed": settings.get("seed", 0),
+        "cap": (settings.get("cap") or 0) * buckets,
     }
-    _refuse("uhd", uhd, numbers | {"pooling": None, "normalize": True, "keep_vectors": True})
-    return uhd.model_copy(update=numbers)
+    _refuse("uhd", uhd, numbers | _NO_VECTORS)
+    return uhd.model_copy(update=numbers | {"keep_vectors": False})
+
+
+def _untrained_token_head(uhd: UHD) -> UHD:
+    """The section as it is, if such a head can be made and searched."""
+    if uhd.dimensions > MOST_PROJECTED:
+        raise RecipeError(
+            f"uhd.dimensions = {uhd.dimensions} of an untrained head: wanted at most {MOST_PROJECTED}, as every query "
+            "is multiplied by a matrix of so many rows"
+        )
+    _refuse("uhd", uhd, _NO_VECTORS)
+    return uhd.model_copy(update={"keep_vectors": False})
+
+
+def untrained_head(uhd: UHD) -> dict[str, Any]:
+    """The arguments of `WinnerTakeAll` for a token-level section whose model's folder has no head."""
+    numbers = uhd.model_dump(include={"dimensions", "winners", "query_winners", "segments", "seed"})
+    return numbers | {"cap": uhd.cap or None}
 
 
 def _refuse(name: str, section: UHD | Dense, numbers: Mapping[str, Any]) -> None:
     for key, value in numbers.items():
         if _said(section, key) and getattr(section, key) != value:
             raise RecipeError(
-                f"{name}.{key} = {getattr(section, key)}, but with the head in {section.model} it is {value}: "
+                f"{name}.{key} = {getattr(section, key)}, but with the head of {section.model} it is {value}: "
                 "leave it out"
             )
 

@@ -172,6 +172,7 @@ class Pipeline:
 
     def _load_sparse_encoder(self, precision: str) -> SparseTextEncoder:
         from retrieve.encoders.sparse import load_sparse_encoder
+        from retrieve.store.coder import untrained_head
 
         section = self.encoding
         encoder = load_sparse_encoder(
@@ -180,6 +181,7 @@ class Pipeline:
             document_prompt=section.document_prompt,
             limit=section.limit,
             precision=precision,
+            untrained=untrained_head(section) if isinstance(section, UHD) else None,
         )
         self._refuse_another(encoder.name, encoder.fingerprint)
         return encoder

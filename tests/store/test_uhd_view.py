@@ -314,7 +314,8 @@ def test_merging_needs_no_model_where_nothing_is_encoded(tmp_path: Path) -> None
 def test_general_texts_are_no_passages(tmp_path: Path) -> None:
     """What a mean is borrowed from is neither counted nor cached."""
     folder = tiny_encoder_folder(tmp_path / "encoder")
-    recipe = {"name": "few", "uhd": {"model": str(folder), "backend": "torch", "precision": "fp32"}}
+    section = {"model": str(folder), "level": "text", "backend": "torch", "precision": "fp32"}
+    recipe = {"name": "few", "uhd": section}
     with Index.create(tmp_path / "a.index", recipe, cache=False) as index:
         with index.writer() as writer:
             writer.add(documents(5))
