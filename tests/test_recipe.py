@@ -250,3 +250,41 @@ def test_the_same_recipe_has_the_same_digest_however_it_was_said(
     assert load_recipe(whole).digest == load_recipe({**DENSE, "bm25": {}}, said).digest
     assert load_recipe(load_recipe(whole)) == load_recipe(whole)
     assert isinstance(load_recipe(whole), Recipe)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "expected"),
+    [
+        ({"uhd": {}}, ("token", 16_384, 16, 512)),
+        ({"uhd": {"level": "text"}}, ("text", 8192, 512, 0)),
+        ({"uhd": {"level": "text", "winners": 256}}, ("text", 8192, 256, 0)),
+        ({"uhd": {"cap": 0, "dimensions": 4096}}, ("token", 4096, 16, 0)),
+        ({"uhd": {"model": "none", "hidden": 4}}, ("text", 8192, 512, 0)),
+        ({"dense": {}, "uhd": {}}, ("text", 8192, 512, 0)),
+    ],
+)
+def test_the_level_of_codes_and_its_numbers(
+    recipe: dict[str, Any], expected: tuple[str, int, int, int]
+) -> None:
+    """Tokens are coded unless there are vectors; what nobody said is no more than a default."""
+    found = load_recipe({"name": "x", **recipe})
+    uhd = found.uhd
+    assert uhd is not None
+    assert (uhd.level, uhd.dimensions, uhd.winners, uhd.cap) == expected
+    said = {**recipe["uhd"], **({"level": "text"} if "dense" in recipe else {})}
+    assert uhd.model_fields_set == set(said) | ({"hidden"} if "hidden" in said else set())
+    assert load_recipe(found.model_dump(exclude_none=True)) == found
+
+
+@pytest.mark.parametrize(
+    ("uhd", "message"),
+    [
+        ({"level": "text", "cap": 100}, r"uhd\.cap = 100 .* leave it out"),
+        ({"level": "tokens"}, r"uhd\.level"),
+        ({"cap": -1}, r"uhd\.cap"),
+        ({"model": "none", "hidden": 4, "level": "token"}, "codes the tokens of a model"),
+    ],
+)
+def test_levels_that_cannot_be(uhd: dict[str, Any], message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        load_recipe({"name": "x", "uhd": uhd})

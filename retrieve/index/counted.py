@@ -201,9 +201,13 @@ class Counted:
         """Rows [first, end) as they were added. Raises ValueError if they are not there."""
         if not 0 <= first <= end <= self.rows:
             raise ValueError(f"rows {first} to {end} of {self.rows}")
+        return self.codes_of(np.arange(first, end))
+
+    def codes_of(self, rows: Int64s) -> Codes:
+        """These rows, all different, in this order. Every block that has one of them is read whole."""
         wanted = np.full(self.rows, -1, np.int64)
-        wanted[first:end] = np.arange(end - first)
-        return _gather([self], [wanted], 0, end - first)
+        wanted[rows] = np.arange(len(rows))
+        return _gather([self], [wanted], 0, len(rows))
 
     def _check(self, dims: UInt32s) -> UInt32s:
         query = frozen(np.asarray(dims, np.uint32))

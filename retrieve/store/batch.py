@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import ValuesView
 from typing import NamedTuple
 
+from retrieve.index.codes import Codes
 from retrieve.index.stored import StoredVectors
 from retrieve.recipe import Segments, canonical
 from retrieve.store.build import IntArray, Row
@@ -15,8 +16,8 @@ from retrieve.types import Document
 class Staged(NamedTuple):
     """A document that is not cut yet. `operation` counts what the writer was asked to do up to it.
 
-    `size` is in bytes. `vectors` are the caller's, or copied from an older version whose passages were `spans`
-    (S,2), with `cut` tokens that the encoder left out.
+    `size` is in bytes. `vectors` are the caller's; or they, or token-level `codes`, are of an older version whose
+    passages were `spans` (S,2), with `cut` tokens that the encoder left out.
     """
 
     document: Document
@@ -26,6 +27,7 @@ class Staged(NamedTuple):
     vectors: StoredVectors | None = None
     spans: IntArray | None = None
     cut: int = 0
+    codes: Codes | None = None
 
 
 def text_bytes(document: Document) -> int:

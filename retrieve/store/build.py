@@ -17,6 +17,7 @@ import numpy.typing as npt
 import xxhash
 
 from retrieve.files import remove_folder, seal_folder, write_array
+from retrieve.index.codes import Codes
 from retrieve.index.postings import Postings
 from retrieve.index.stored import Form, StoredVectors
 from retrieve.index.strings import SortedStrings
@@ -30,9 +31,10 @@ IntArray = npt.NDArray[np.int64]
 
 
 class Row(NamedTuple):
-    """A document on its way into a segment. `spans` (S,2) int64; `vectors`, S of them, if they are known already.
+    """A document on its way into a segment. `spans` (S,2) int64; `vectors` or token-level `codes`, S of them, if they
+    are known already.
 
-    `size`: bytes of title, text and metadata. `cut`: tokens that the encoder left out when it made those vectors.
+    `size`: bytes of title, text and metadata. `cut`: tokens that the encoder left out when it made those.
     """
 
     document: Document
@@ -43,6 +45,12 @@ class Row(NamedTuple):
     size: int
     vectors: StoredVectors | None = None
     cut: int = 0
+    codes: Codes | None = None
+
+    @property
+    def encoded(self) -> bool:
+        """Whether there is nothing left to encode."""
+        return self.vectors is not None or self.codes is not None
 
 
 class Views(NamedTuple):

@@ -120,7 +120,7 @@ class Crew:
         with _alive(OSError, ValueError):
             result = self._pool.submit(_build, name, rows, trained)
         ids = frozenset(row.document.id for row in rows)
-        encoding = sum(len(row.spans) for row in rows if row.vectors is None)
+        encoding = sum(len(row.spans) for row in rows if not row.encoded)
         self._under_way.append(_UnderWay(ids, name, position, encoding, result))
 
     def next(self) -> Finished:

@@ -6,7 +6,7 @@ Both are inverted block by block or at the end; what the encoder gives is not ke
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +47,11 @@ class CodeTaker:
     def take(self, starts: IntArray, dims: UInt32s, weights: Float32s) -> None:
         """The next rows, all of whose weights are above zero."""
         self._builder.add(Codes(starts, dims))
+
+    def copy(self, rows: Iterable[Codes]) -> None:
+        """The next rows, which are coded already."""
+        for codes in rows:
+            self._builder.add(codes)
 
     def finish(self) -> None:
         """Write what is left; there are no postings."""

@@ -7,7 +7,8 @@ before it or on how many segments there are.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -228,20 +229,27 @@ class Workshop:
         total = sum(len(row.spans) for row in rows)
         cut = np.zeros(len(rows), dtype=np.int64)
         done = 0
-        for owners, texts in self._chunks(rows):
-            found = encoder.encode_documents(texts, progress=self._teller(done, total))
-            np.add.at(cut, owners, found.cut)
-            self._tokens += found.tokens
-            done += len(texts)
-            taker.take(found.starts, found.dims, found.weights)
+        for known, group in groupby(enumerate(rows), key=lambda item: item[1].codes is not None):
+            if known:
+                assert isinstance(taker, CodeTaker)
+                copied = [row.codes for _, row in group if row.codes is not None]
+                taker.copy(copied)
+                done += sum(codes.rows for codes in copied)
+                continue
+            for owners, texts in self._chunks(group):
+                found = encoder.encode_documents(texts, progress=self._teller(done, total))
+                np.add.at(cut, owners, found.cut)
+                self._tokens += found.tokens
+                done += len(texts)
+                taker.take(found.starts, found.dims, found.weights)
         _tell_cut(cut)
         return views._replace(impacts=taker.finish(), cut=cut)
 
-    def _chunks(self, rows: Sequence[Row]) -> Iterator[tuple[list[int], list[str]]]:
+    def _chunks(self, rows: Iterable[tuple[int, Row]]) -> Iterator[tuple[list[int], list[str]]]:
         """The fed texts of some thousand passages at a time, each with the number of its row."""
         owners: list[int] = []
         texts: list[str] = []
-        for number, row in enumerate(rows):
+        for number, row in rows:
             fed = self._pipeline.fed(row.document, row.spans)
             owners += [number] * len(fed)
             texts += fed

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from retrieve.errors import BadVectors, UsageError
 from retrieve.files import writer_lock
+from retrieve.index.codes import Codes
 from retrieve.index.stored import StoredVectors
 from retrieve.store.batch import Batch, Staged, text_bytes
 from retrieve.store.build import IntArray, Row
@@ -53,8 +54,9 @@ class _Kept(NamedTuple):
     """What the encoder made of an older version with the same text."""
 
     spans: IntArray
-    vectors: StoredVectors
+    vectors: StoredVectors | None
     cut: int
+    codes: Codes | None = None
 
 
 class _Older(NamedTuple):
@@ -83,6 +85,7 @@ class Writer:
         self._draft = Draft(folder, pipeline, progress, crew)
         self._batch = Batch(self._limits)
         self._unsplit: dict[str, Staged] = {}
+        self._to_copy: dict[str, Place] = {}
         self._unsplit_text = 0
         self._operations = 0
         self._documents = 0
@@ -238,6 +241,7 @@ class Writer:
         for incoming in chunk.values():
             self._operations += 1
             counts[self._stage_one(incoming, older.get(incoming.document.id))] += 1
+        self._copy_codes()
         self._documents += len(chunk)
         if self._progress is not None and chunk:
             self._progress("documents", self._documents, None)
@@ -274,6 +278,7 @@ class Writer:
                 same
                 and own is not None
                 and kept is not None
+                and kept.vectors is not None
                 and kept.vectors.same(without_surplus(own, len(kept.spans)))
             ):
                 return _UNCHANGED
@@ -283,7 +288,7 @@ class Writer:
                 self._draft.live[older.place.segment][older.place.row] = False
         staged = Staged(document, hashes, self._operations, size, own)
         if own is None and kept is not None:
-            staged = staged._replace(vectors=kept.vectors, spans=kept.spans, cut=kept.cut)
+            staged = staged._replace(vectors=kept.vectors, spans=kept.spans, cut=kept.cut, codes=kept.codes)
         self._unsplit[document.id] = staged
         self._unsplit_text += size
         return _ADDED if older is None else _UPDATED
@@ -292,13 +297,35 @@ class Writer:
         """Spans and vectors of a document's older version where they are known: views, nothing is copied."""
         if place is None:
             row = self._batch.get(doc_id)
-            return None if row is None or row.vectors is None else _Kept(row.spans, row.vectors, row.cut)
+            return (
+                _Kept(row.spans, row.vectors, row.cut, row.codes) if row is not None and row.encoded else None
+            )
         segment = self._draft.segments[place.segment]
-        if not segment.has_vectors:
+        coded = self._pipeline.codes_tokens
+        if not (segment.has_vectors or coded):
             return None
         first, last = segment.first_passage[place.row : place.row + 2]
         spans = segment.passages[first:last, 1:].astype(np.int64)
-        return _Kept(spans, segment.vectors[first:last], int(segment.units[place.row, 2]))
+        if coded:
+            self._to_copy[doc_id] = place
+        vectors = None if coded else segment.vectors[first:last]
+        return _Kept(spans, vectors, int(segment.units[place.row, 2]))
+
+    def _copy_codes(self) -> None:
+        """Read the codes of older versions with the same text, those of a segment together."""
+        by_segment: dict[int, list[str]] = {}
+        for doc_id, place in self._to_copy.items():
+            by_segment.setdefault(place.segment, []).append(doc_id)
+        for number, names in by_segment.items():
+            segment = self._draft.segments[number]
+            places = np.array([self._to_copy[name].row for name in names])
+            firsts, lasts = segment.first_passage[places], segment.first_passage[places + 1]
+            passages = [np.arange(*bounds) for bounds in zip(firsts, lasts, strict=True)]
+            codes = segment.codes.codes_of(np.concatenate(passages))
+            ends = np.cumsum(lasts - firsts)
+            for name, start, end in zip(names, ends - (lasts - firsts), ends, strict=True):
+                self._unsplit[name] = self._unsplit[name]._replace(codes=codes.cut(start, end))
+        self._to_copy = {}
 
     # -- filling segments -------------------------------------------------------------------------------------
 
@@ -320,7 +347,9 @@ class Writer:
             for item, cut in zip(part, windows, strict=True):
                 vectors = fitting_vectors(item, cut.spans, self._pipeline)
                 row = Row(item.document, item.hashes, cut.spans, cut.units, cut.indexed, item.size, vectors)
-                if vectors is not None:
+                if item.spans is not None and np.array_equal(item.spans, cut.spans):
+                    row = row._replace(codes=item.codes)
+                if row.encoded:
                     row = row._replace(cut=item.cut)
                 if not self._batch.has_room(row):
                     self._seal(item.operation - 1)

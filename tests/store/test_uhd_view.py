@@ -203,12 +203,14 @@ def test_the_number_of_workers_changes_no_byte(tmp_path: Path, keep: bool) -> No
     assert found[0] == found[1]
 
 
-def test_text_is_encoded_and_a_metadata_change_encodes_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("level", ["text", "token"])
+def test_text_is_encoded_and_a_metadata_change_encodes_nothing(tmp_path: Path, level: str) -> None:
     model = str(tiny_encoder_folder(tmp_path / "encoder"))
+    numbers = {"dimensions": 512, "winners": 64 if level == "text" else 8}
     recipe = {
         "name": "text",
         "bm25": {},
-        "uhd": {"model": model, "backend": "torch", "precision": "fp32", "dimensions": 512, "winners": 64},
+        "uhd": {"model": model, "level": level, "backend": "torch", "precision": "fp32"} | numbers,
     }
     rows = [
         Document("1", "the court of law and the act"),
@@ -228,6 +230,42 @@ def test_text_is_encoded_and_a_metadata_change_encodes_nothing(tmp_path: Path) -
         assert index.encodings == encoded
         assert index.search("protein", where={"year": 1999})[0].doc_id == "2"
         assert index.explain("protein", "2")["views"]["uhd"]["score"] > 0
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_copied_codes_are_those_of_encoding_again(tmp_path: Path, workers: int) -> None:
+    """Of token level: changed metadata among new texts and changed ones, over segments, in one commit."""
+    model = str(tiny_encoder_folder(tmp_path / "encoder"))
+    section = {"model": model, "precision": "fp32", "dimensions": 256, "winners": 4, "cap": 24}
+    recipe = {
+        "name": "t",
+        "passages": {"size": 9, "boundaries": "none"},
+        "uhd": section,
+        "segments": {"passages": 40},
+    }
+    before = documents(60)
+    after = [Document(row.id, row.text, "", {"seen": number % 7}) for number, row in enumerate(before)]
+    after[5] = Document(before[5].id, "another text about the wing", "", {})
+    after += [Document(f"new{number}", before[number].text + " and gene") for number in range(0, 60, 4)]
+    queries = [row.text for row in before[:20]]
+    with Index.create(tmp_path / "fresh.index", recipe) as fresh:
+        with fresh.writer() as writer:
+            writer.add(after)
+        expected = [fresh.search(query, 80) for query in queries]
+    with Index.create(tmp_path / "a.index", recipe) as index:
+        with index.writer() as writer:
+            writer.add(before)
+        encoded = index.encodings[0]
+        with index.writer(workers=workers) as writer:
+            writer.add(after)
+            # Once more, while those above wait for their segment.
+            writer.add([Document(after[7].id, after[7].text, "", {"seen": 99})])
+        assert index.encodings[0] - encoded < encoded / 2
+        assert index.verify() == []
+        found = [index.search(query, 80) for query in queries]
+        assert [[(hit.doc_id, hit.score) for hit in hits] for hits in found] == [
+            [(hit.doc_id, hit.score) for hit in hits] for hits in expected
+        ]
 
 
 def test_a_block_file_cut_short_is_noticed(tmp_path: Path) -> None:
