@@ -1,4 +1,4 @@
-"""Token-level winners of one text as `WinnerTakeAll` chooses them, compiled: the same code from a tenth of the work.
+"""Token-level winners of one text as `WinnerTakeAll` chooses them, compiled: the same code from less work.
 
 The module marks winners in arrays of all dimensions for each token, which training needs and an index does not: here a
 token's few winners are found in one pass over what it was projected to, and only their votes are kept.

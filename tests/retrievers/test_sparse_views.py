@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tiny_models import WORDS, tiny_sparse_folder
+from tiny_models import WORDS, tiny_encoder_folder, tiny_sparse_folder
 
 from retrieve import Document, Index
-from retrieve.errors import BadVectors, EncoderMismatch, RecipeError, UsageError
+from retrieve.errors import BadVectors, EncoderError, EncoderMismatch, RecipeError, UsageError
 from retrieve.index.codes import Codes
 from retrieve.index.counted import Counted, CountedBuilder
 from retrieve.retrievers.uhd import UHDView
@@ -168,6 +168,42 @@ def test_what_a_token_level_head_does_not_take(tmp_path: Path, token: Path) -> N
     section = {"model": str(token), "level": "token", "winners": 32}
     with pytest.raises(RecipeError, match=r"uhd.winners = 32, but with the head .* it is 6"):
         Index.create(tmp_path / "a.index", _recipe(uhd=section))
+
+
+def test_the_head_of_a_folder_has_a_level_of_its_own(tmp_path: Path, splade: Path) -> None:
+    """Where the recipe names none; one that says another is refused, and so is a head of another kind."""
+    text = tiny_sparse_folder(tmp_path / "text", level="text", dimensions=64, winners=8)
+    with Index.create(tmp_path / "a.index", _recipe(uhd={"model": str(text)})) as index:
+        uhd = index.recipe.uhd
+        assert uhd is not None
+        assert (uhd.level, uhd.dimensions, uhd.winners, uhd.cap) == ("text", 64, 8, 0)
+        assert uhd.keep_vectors
+    with pytest.raises(EncoderError, match="works on whole texts"):
+        Index.create(tmp_path / "b.index", _recipe(uhd={"model": str(text), "level": "token"}))
+    with pytest.raises(RecipeError, match="ends in SpladePooling"):
+        Index.create(tmp_path / "b.index", _recipe(uhd={"model": str(splade)}))
+    assert not (tmp_path / "b.index").exists()
+
+
+def test_an_encoder_without_a_head_has_its_tokens_coded(tmp_path: Path) -> None:
+    """As by a folder with an untrained head: the same hits. Settings of vectors, of which it has none, are refused."""
+    plain = tiny_encoder_folder(tmp_path / "plain")
+    rows = _documents()
+    section: dict[str, Any] = {"model": str(plain), "dimensions": 128, "winners": 6, "cap": 20}
+    with Index.create(tmp_path / "a.index", _recipe(uhd=section)) as index:
+        with index.writer() as writer:
+            writer.add(rows)
+        assert all(index.search(row.text, 1)[0].score > 0 for row in rows)
+        assert index.info()["sparse"]["uhd"]["nonzeros_per_passage"] <= 20
+        assert index.info()["trained"] == []
+    with Index.open(tmp_path / "a.index") as index:
+        assert index.recipe.uhd is not None
+        assert index.recipe.uhd.level == "token"
+        assert index.verify() == []
+    for said in ({"pooling": "mean"}, {"normalize": False}, {"keep_vectors": True}, {"dimensions": 1 << 21}):
+        with pytest.raises(RecipeError, match=r"leave it out|at most 1048576"):
+            Index.create(tmp_path / "b.index", _recipe(uhd=section | said))
+    assert not (tmp_path / "b.index").exists()
 
 
 def test_a_saved_head_makes_the_same_index(tmp_path: Path) -> None:
