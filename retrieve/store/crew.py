@@ -35,7 +35,9 @@ if TYPE_CHECKING:
     from multiprocessing.queues import SimpleQueue
 
 _LOCK = "readers/workers"
-_PATIENCE = 10.0  # seconds that the processes of a killed writer have to notice it
+_PATIENCE = (
+    10.0  # seconds that the processes of a killed writer have to notice it, twice what others have to end
+)
 
 _log = logging.getLogger("retrieve")
 
@@ -240,6 +242,7 @@ def _begin_work(
     if not parent.is_alive():
         os._exit(1)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    threading.Thread(target=_end_after, args=(stop,), daemon=True).start()
     device = devices.get()
     if device is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = device
@@ -259,6 +262,15 @@ def _begin_work(
 def _end_with(parent: Any) -> None:
     """A process without its writer would write into the folder of the next one."""
     parent.join()
+    os._exit(1)
+
+
+def _end_after(stop: Event, patience: float = _PATIENCE / 2) -> None:
+    """A process that was being started while another one died is never told to end: the executor forgets it."""
+    # Asked, not waited for: to wake one that was killed while it waited would take for ever.
+    while not stop.is_set():
+        time.sleep(0.5)
+    time.sleep(patience)
     os._exit(1)
 
 

@@ -122,6 +122,19 @@ def test_a_process_that_dies(tmp_path: Path) -> None:
         assert index.verify() == []
 
 
+def test_a_process_that_is_never_told_to_end_ends() -> None:
+    """As one does that was being started while another died: the executor waits for it and says nothing to it."""
+    context = multiprocessing.get_context("spawn")
+    stop = context.Event()
+    process = context.Process(target=crew._end_after, args=(stop, 0.1))
+    process.start()
+    process.join(timeout=2)
+    assert process.is_alive()
+    stop.set()
+    process.join(timeout=30)
+    assert process.exitcode == 1
+
+
 _BUILD = """
 import sys
 from retrieve import Document, Index
