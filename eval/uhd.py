@@ -27,7 +27,6 @@ from retrieve.bench import bench
 from retrieve.corpora.dataset import read_dataset
 
 COLLECTIONS = ("scifact", "vaswani-npl")
-MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 SEEDS = (0, 1, 2, 3)
 EXACT = "dense float32"
 PEERED = "uhd n 8192 m 512"

@@ -99,10 +99,10 @@ class UHD(VectorEncoding):
     """
 
     level: Literal["text", "token"] = "token"
-    dimensions: int = Field(default=16_384, ge=1, le=1 << 31)
-    winners: int = Field(default=16, ge=1)
+    dimensions: int = Field(default=LEVELS["token"]["dimensions"], ge=1, le=1 << 31)
+    winners: int = Field(default=LEVELS["token"]["winners"], ge=1)
     query_winners: int | None = Field(default=None, ge=1, le=MOST_QUERY_WINNERS)
-    cap: int = Field(default=512, ge=0)
+    cap: int = Field(default=LEVELS["token"]["cap"], ge=0)
     segments: int = Field(default=1, ge=1)
     seed: int = Field(default=0, ge=0)
     layout: Literal["fast", "small"] = "fast"
