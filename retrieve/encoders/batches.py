@@ -42,12 +42,17 @@ def batches(
 
 
 def filled_length(length: int) -> int:
-    """The next of few lengths: a multiple of 4 up to 64 tokens, eight to each doubling above.
+    """The next of few lengths that a processor likes: sixteens and, of short texts, 2, 4 or 8 tokens more.
 
-    So at most an eighth of a long text is padding; with eights below 64 short texts took a thirtieth more time.
+    OpenVINO's attention takes sixteen tokens at once and what is left of them one by one, so that texts of 48 take less
+    time than texts of 44. Above 256 tokens there are eight lengths to each doubling.
     """
-    step = 4 if length <= 64 else 1 << ((length - 1).bit_length() - 4)
-    return -(-length // step) * step
+    if length > 128:
+        step = max(16, 1 << ((length - 1).bit_length() - 4))
+        return -(-length // step) * step
+    beyond = (length - 1) % 16 + 1
+    more = (2, 4, 8, 12, 16) if length <= 16 else (2, 4, 8, 16) if length <= 64 else (4, 16)
+    return length - beyond + next(part for part in more if part >= beyond)
 
 
 def filled_shape(

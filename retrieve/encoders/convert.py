@@ -20,6 +20,7 @@ from retrieve.encoders.batches import Padded, batches
 from retrieve.encoders.folder import ModelFolder
 from retrieve.encoders.graphs import HEAD, MODEL, Tokenize, calibration_texts
 from retrieve.encoders.inputs import inputs_of
+from retrieve.encoders.rewrites import drop_idle_reshapes, mask_padding_once, scale_beside_residuals
 from retrieve.encoders.torch_backend import TorchEncoder
 from retrieve.errors import EncoderError
 
@@ -29,6 +30,10 @@ _CALIBRATION_TOKENS = 2048
 
 # A mask is tried on texts up to the limit, or to so many tokens: more than any window of attention in use.
 _LONGEST = 8192
+
+# Tables that are looked up, not multiplied by: in float32 they are used where the file is mapped, while bytes would be
+# made numbers of again in memory.
+_NOT_QUANTIZED = "Gather"
 
 
 class _TokenVectors(torch.nn.Module):
@@ -73,9 +78,11 @@ def convert(model: ModelFolder, folder: Path, *, int8: bool, rows: Tokenize, pad
     encoder = TorchEncoder(model, "cpu", rearranged=False)
     sample = [inputs_of(encoder.transformer, batch) for batch in _sample(rows, pad)]
     graph = _graph(_of_transformer(encoder, sample[0]), model)
-    _mask_padding_once(graph, len(rows(["a " * _LONGEST])[0].ids))
+    mask_padding_once(graph, len(rows(["a " * _LONGEST])[0].ids))
+    drop_idle_reshapes(graph)
     if int8:
         graph = _quantized(graph, sample)
+        scale_beside_residuals(graph)
     openvino.save_model(graph, str(folder / MODEL), compress_to_fp16=False)
     if encoder.head:
         example = torch.ones(3, encoder.transformer.config.hidden_size * encoder.pooled)
@@ -134,42 +141,6 @@ def _same_elsewhere(graph: Any, module: torch.nn.Module, example: tuple[torch.Te
     return found.shape == wanted.shape and bool(np.abs(found - wanted).max() <= 0.01 * np.abs(wanted).max())
 
 
-def _mask_padding_once(graph: Any, limit: int) -> None:
-    """Attention takes its mask as (B,1,1,T) numbers to add, where in texts up to `limit` tokens it masks padding only.
-
-    As traced it is (B,1,T,T) truth values, read again for each head: a twentieth of the time in float32.
-    """
-    from openvino import opset13 as ops
-
-    attentions = [node for node in graph.get_ops() if node.get_type_name() == "ScaledDotProductAttention"]
-    masks = [node.input_value(3) for node in attentions if len(node.inputs()) > 3]
-    given = [port for port in graph.inputs if "attention_mask" in port.get_names()]
-    if not masks or len(masks) < len(attentions) or not given:
-        return
-    if not all(mask == masks[0] for mask in masks) or not _is_padding(graph, masks[0], limit):
-        return
-    hidden = ops.subtract(ops.convert(given[0], "f32"), np.float32(1))
-    added = ops.unsqueeze(ops.multiply(hidden, np.float32(np.finfo(np.float32).max / 2)), np.array([1, 2]))
-    for node in attentions:
-        node.input(3).replace_source_output(added.output(0))
-    graph.validate_nodes_and_infer_types()
-
-
-def _is_padding(graph: Any, mask: Any, limit: int) -> bool:
-    """Whether a graph's mask is true for the tokens of each text, whichever token looks, by trying two shapes."""
-    import openvino
-
-    if mask.get_element_type() != openvino.Type.boolean or len(mask.get_partial_shape()) != 4:
-        return False
-    compiled = openvino.compile_model(openvino.Model([mask], graph.get_parameters()), "CPU")
-    for lengths in (np.array([3, 2, 1]), np.array([limit, -(-limit // 2)])):
-        tokens = (np.arange(lengths.max()) < lengths[:, None]).astype(np.int64)
-        found = compiled([tokens] * len(compiled.inputs))[0]  # ids and types may be any
-        if not (found == (tokens[:, None, None, :] > 0)).all():
-            return False
-    return True
-
-
 def _refusal(model: ModelFolder, reason: str) -> EncoderError:
     return EncoderError(
         f"OpenVINO cannot convert {model.root} ({model.config.get('model_type')}): {reason}; "
@@ -185,7 +156,11 @@ def _quantized(graph: Any, sample: list[dict[str, Int64s]]) -> Any:
     nncf_log.setLevel(logging.ERROR)
     try:
         return nncf.quantize(
-            graph, nncf.Dataset(sample), model_type=nncf.ModelType.TRANSFORMER, subset_size=len(sample)
+            graph,
+            nncf.Dataset(sample),
+            model_type=nncf.ModelType.TRANSFORMER,
+            subset_size=len(sample),
+            ignored_scope=nncf.IgnoredScope(types=[_NOT_QUANTIZED], validate=False),
         )
     finally:
         nncf_log.setLevel(before)

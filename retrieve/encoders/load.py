@@ -142,7 +142,7 @@ def _backend(model: ModelFolder, pad: int, device: str | None, encoder: Encoder)
             rows=encoder.rows,
             pad=pad,
         )
-        return OpenVINOEncoder(model, place, precision)
+        return OpenVINOEncoder(model, place, precision, encoder.limit)
     from retrieve.encoders.torch_backend import TorchEncoder
 
     return TorchEncoder(model, device, precision)

@@ -40,11 +40,15 @@ def test_filled_batches_hold_their_texts_within_the_budget(lengths: list[int], b
         assert shapes[0][0] < 2 * len(lengths)
 
 
-def test_lengths_are_filled_up_by_an_eighth_at_most() -> None:
+def test_lengths_are_filled_up_to_sixteens_or_little_beyond() -> None:
     filled = [filled_length(length) for length in range(1, 8193)]
     assert filled == sorted(filled)
-    assert all(8 * (ours - length) < max(32, length) for length, ours in enumerate(filled, 1))
-    assert len(set(filled)) == 16 + 7 * 8  # to 64 by fours, then eight to each doubling
+    assert all(length <= ours < length + max(16, length / 8) for length, ours in enumerate(filled, 1))
+    assert all(filled_length(length) == length for length in filled)
+    short = sorted(set(filled[:128]))
+    assert short[:9] == [2, 4, 8, 12, 16, 18, 20, 24, 32]
+    assert short[-7:] == [80, 84, 96, 100, 112, 116, 128]
+    assert len(set(filled)) == 17 + 8 + 8 + 5 * 8  # to 64, to 128, to 256, then eight to each doubling
 
 
 def test_rows_beyond_the_texts_are_a_token_of_padding() -> None:

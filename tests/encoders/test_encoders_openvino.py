@@ -80,12 +80,12 @@ def test_a_collection_makes_few_shapes_of_batches(
     expected = torch.encode_documents(texts).vectors
     np.testing.assert_allclose(encoder.encode_documents(texts).vectors, expected, atol=2e-3)
     assert len(shapes) > 30
-    assert len(set(shapes)) <= 11  # the fours up to 44
+    assert len(set(shapes)) <= 13  # the lengths that are filled up to, until 48
     shapes.clear()
     windows = [Late(text, np.array([[0, len(text) // 2], [len(text) // 2, len(text)]])) for text in texts]
     expected = torch.encode_late(windows).vectors
     np.testing.assert_allclose(encoder.encode_late(windows).vectors, expected, atol=2e-3)
-    assert len(set(shapes)) <= 11  # the fours up to 44
+    assert len(set(shapes)) <= 13  # the lengths that are filled up to, until 48
     encoder.encode_queries(["law"])
     assert shapes[-1] == (1, 4)
 
@@ -137,6 +137,54 @@ def test_results_do_not_depend_on_the_requests_in_flight(folder: Path) -> None:
     backend = encoder._ready()
     backend._requests = 1  # type: ignore[attr-defined]
     assert encoder.encode_queries(TEXTS).vectors.tobytes() == whole.tobytes()
+
+
+@pytest.mark.usefixtures("own_cache", "real_machine")
+def test_many_full_batches_of_the_longest_texts_get_a_graph_of_their_own(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The oracle is the graph for any length, to the bit; one whose numbers are others is not taken."""
+    from retrieve.encoders import openvino_backend
+
+    monkeypatch.setattr(openvino_backend, "BATCH_TOKENS", 100)
+    monkeypatch.setattr(openvino_backend, "OFTEN", 8)
+    texts = [
+        " ".join(WORDS[start : start + 40]) for start in range(20)
+    ]  # three to a batch, and two left over
+    encoder = load_encoder(str(folder), backend="openvino", precision="int8", limit=32, normalize=False)
+    backend = encoder._ready()
+    assert isinstance(backend, openvino_backend.OpenVINOEncoder)
+    first = encoder.encode_queries(texts).vectors  # seven batches, none of them alone
+    encoder.encode_queries(texts[:1])
+    assert backend._longest is None
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: encoder.encode_queries(texts).vectors, range(8)))
+    assert backend._longest is not None
+    assert backend._longest.result() is not None
+    taken: list[object] = []
+    compiled = openvino_backend.OpenVINOEncoder._compiled
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            openvino_backend.OpenVINOEncoder,
+            "_compiled",
+            lambda self, batch: taken.append(compiled(self, batch)) or taken[-1],
+        )
+        found.append(encoder.encode_queries(texts).vectors)
+    assert taken == [backend._longest.result()] * 7
+    assert all(one.tobytes() == first.tobytes() for one in found)
+
+    other = load_encoder(str(folder), backend="openvino", precision="int8", limit=32, normalize=False)
+    refusing = other._ready()
+    assert isinstance(refusing, openvino_backend.OpenVINOEncoder)
+    monkeypatch.setattr(refusing, "_hidden", lambda *_: np.random.default_rng().random(3))
+    for _ in range(2):
+        other.encode_queries(texts)
+    assert refusing._longest is not None
+    assert refusing._longest.result() is None
+    assert other.encode_queries(texts).vectors.tobytes() == first.tobytes()
+    exact = load_encoder(str(folder), backend="openvino", precision="fp32", limit=32)._ready()
+    assert isinstance(exact, openvino_backend.OpenVINOEncoder)
+    assert exact._longest_shape is None
 
 
 @pytest.mark.usefixtures("own_cache", "real_machine")
