@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from retrieve.encoders.batches import Padded, batches
 from retrieve.encoders.folder import ModelFolder
-from retrieve.encoders.graphs import HEAD, MODEL, Tokenize, calibration_texts
+from retrieve.encoders.graphs import HEAD, MODEL, NOT_QUANTIZED, Tokenize, calibration_texts
 from retrieve.encoders.inputs import inputs_of
 from retrieve.encoders.rewrites import drop_idle_reshapes, mask_padding_once, scale_beside_residuals
 from retrieve.encoders.torch_backend import TorchEncoder
@@ -30,10 +30,6 @@ _CALIBRATION_TOKENS = 2048
 
 # A mask is tried on texts up to the limit, or to so many tokens: more than any window of attention in use.
 _LONGEST = 8192
-
-# Tables that are looked up, not multiplied by: in float32 they are used where the file is mapped, while bytes would be
-# made numbers of again in memory.
-_NOT_QUANTIZED = "Gather"
 
 
 class _TokenVectors(torch.nn.Module):
@@ -160,7 +156,7 @@ def _quantized(graph: Any, sample: list[dict[str, Int64s]]) -> Any:
             nncf.Dataset(sample),
             model_type=nncf.ModelType.TRANSFORMER,
             subset_size=len(sample),
-            ignored_scope=nncf.IgnoredScope(types=[_NOT_QUANTIZED], validate=False),
+            ignored_scope=nncf.IgnoredScope(types=list(NOT_QUANTIZED), validate=False),
         )
     finally:
         nncf_log.setLevel(before)

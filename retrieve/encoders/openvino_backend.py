@@ -101,7 +101,7 @@ class OpenVINOEncoder:
                 yield self._finished(*running.popleft())
             compiled = self._compiled(batch)
             request = compiled.request()
-            request.start_async(self._inputs(batch), share_inputs=True)  # `running` keeps them
+            request.start_async(self._inputs(batch))
             running.append((compiled, request, batch))
         while running:
             yield self._finished(*running.popleft())
