@@ -148,15 +148,16 @@ def test_many_full_batches_of_the_longest_texts_get_a_graph_of_their_own(
 
     monkeypatch.setattr(openvino_backend, "BATCH_TOKENS", 100)
     monkeypatch.setattr(openvino_backend, "OFTEN", 8)
-    texts = [
-        " ".join(WORDS[start : start + 40]) for start in range(20)
-    ]  # three to a batch, and two left over
+    texts = [" ".join(WORDS[start : start + 40]) for start in range(20)]  # seven batches of three
     encoder = load_encoder(str(folder), backend="openvino", precision="int8", limit=32, normalize=False)
     backend = encoder._ready()
     assert isinstance(backend, openvino_backend.OpenVINOEncoder)
-    first = encoder.encode_queries(texts).vectors  # seven batches, none of them alone
-    encoder.encode_queries(texts[:1])
-    assert backend._longest is None
+    for word in WORDS[:40]:
+        encoder.encode_queries([word])
+    first = encoder.encode_queries(texts).vectors
+    encoder.encode_queries(texts[:3])
+    assert (backend._longest_batches, backend._batches) == (8, 48)
+    assert backend._longest is None  # they are eight, but no quarter
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda _: encoder.encode_queries(texts).vectors, range(8)))
     assert backend._longest is not None
