@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from retrieve.encoders.batches import Padded, batches
 from retrieve.encoders.folder import ModelFolder
-from retrieve.encoders.graphs import HEAD, MODEL, NOT_QUANTIZED, Tokenize, calibration_texts
+from retrieve.encoders.graphs import HEAD, MODEL, Tokenize, calibration_texts
 from retrieve.encoders.inputs import inputs_of
 from retrieve.encoders.rewrites import drop_idle_reshapes, mask_padding_once, scale_beside_residuals
 from retrieve.encoders.torch_backend import TorchEncoder
@@ -152,11 +152,7 @@ def _quantized(graph: Any, sample: list[dict[str, Int64s]]) -> Any:
     nncf_log.setLevel(logging.ERROR)
     try:
         return nncf.quantize(
-            graph,
-            nncf.Dataset(sample),
-            model_type=nncf.ModelType.TRANSFORMER,
-            subset_size=len(sample),
-            ignored_scope=nncf.IgnoredScope(types=list(NOT_QUANTIZED), validate=False),
+            graph, nncf.Dataset(sample), model_type=nncf.ModelType.TRANSFORMER, subset_size=len(sample)
         )
     finally:
         nncf_log.setLevel(before)

@@ -28,10 +28,6 @@ MODEL, HEAD, META = "model.xml", "head.xml", "meta.json"
 LAYOUT = 3
 """Raised when what is kept of a conversion, or how it is made, changes."""
 
-NOT_QUANTIZED = ("Gather",)
-"""Operations left in float32 by int8 models: tables that are looked up are used where the file is mapped, while bytes
-would be made numbers again in memory."""
-
 Tokenize = Callable[[Sequence[str]], list[TokenRow]]
 
 _log = logging.getLogger("retrieve")
@@ -45,8 +41,8 @@ def calibration_texts() -> list[str]:
 
 @cache
 def calibration_digest() -> str:
-    """SHA-256 of the sample and of what is not quantized, 16 hexadecimal digits: what a manifest records of them."""
-    return hashlib.sha256("\n".join([*NOT_QUANTIZED, *calibration_texts()]).encode()).hexdigest()[:16]
+    """SHA-256 of the sample and of how graphs are made, 16 hexadecimal digits: what a manifest records of int8."""
+    return hashlib.sha256("\n".join([str(LAYOUT), *calibration_texts()]).encode()).hexdigest()[:16]
 
 
 def converted(
