@@ -26,7 +26,7 @@ BATCH_TOKENS = 512
 
 OFTEN = 32
 """So many full batches of the longest texts are worth the time to make a graph of their own: a second of work, for a
-third of one. For its memory, as much as half of the first graph's, they are to be a quarter of all batches too.
+third of one. For its memory, about that of the first graph, they are to be a quarter of all batches too.
 """
 
 # int8 graphs compute in float32 between their int8 products.
