@@ -36,10 +36,8 @@ _HINTS = {"fp32": "f32", "int8": "f32", "bf16": "bf16"}
 class _Compiled:
     """A graph ready to run, and its idle requests: they are kept, as the memory of each outlives it."""
 
-    def __init__(self, graph: Any, settings: Mapping[str, str]) -> None:
-        import openvino
-
-        self.model = openvino.Core().compile_model(graph, "CPU", dict(settings))
+    def __init__(self, model: Any) -> None:
+        self.model = model
         self._idle: deque[Any] = deque()
 
     def request(self) -> Any:
@@ -53,6 +51,13 @@ class _Compiled:
         """Take a finished request whose results have been read."""
         self._idle.append(request)
 
+    def infer(self, inputs: Any) -> NDArray[np.float32]:
+        """The first output, waited for."""
+        request = self.request()
+        result: NDArray[np.float32] = request.infer(inputs)[0].copy()
+        self.give_back(request)
+        return result
+
 
 class OpenVINOEncoder:
     """Runs the graphs in `folder` on the processor. `dimensions` D of its vectors. Safe in many threads.
@@ -64,19 +69,21 @@ class OpenVINOEncoder:
     def __init__(self, model: ModelFolder, folder: Path, precision: str, limit: int) -> None:
         import openvino
 
+        self._core = openvino.Core()
         self._settings = {
             "INFERENCE_PRECISION_HINT": _HINTS[precision],
             "PERFORMANCE_HINT": "THROUGHPUT",
         }
         self._file = str(folder / MODEL)
-        self._any = _Compiled(self._file, self._settings)
+        self._any = _Compiled(self._core.compile_model(self._file, "CPU", self._settings))
         self._names = [port.get_any_name() for port in self._any.model.inputs]
         self._modes = pooling_modes(model.modules[0])
         self._head = None
         width = int(self._any.model.outputs[0].partial_shape[2].get_length())
         self.dimensions = width * len(self._modes)
         if (folder / HEAD).is_file():
-            self._head = _Compiled(str(folder / HEAD), {"INFERENCE_PRECISION_HINT": "f32"})
+            exact = {"INFERENCE_PRECISION_HINT": "f32"}
+            self._head = _Compiled(self._core.compile_model(str(folder / HEAD), "CPU", exact))
             self.dimensions = int(self._head.model.outputs[0].partial_shape[1].get_length())
         # One more than are worked on, so that no core waits while a batch is pooled here.
         self._requests = int(self._any.model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")) + 1
@@ -91,7 +98,7 @@ class OpenVINOEncoder:
         self._lock = Lock()
         self.environment: Mapping[str, str] = {
             "openvino": openvino.__version__.partition("-")[0],
-            "processor": str(openvino.Core().get_property("CPU", "FULL_DEVICE_NAME")),
+            "processor": str(self._core.get_property("CPU", "FULL_DEVICE_NAME")),
             "threads": str(self._any.model.get_property("INFERENCE_NUM_THREADS")),
         }
 
@@ -125,17 +132,14 @@ class OpenVINOEncoder:
         """A graph for texts as long as the batch's; None if the batch shows that its numbers are others."""
         import openvino
 
-        graph = openvino.Core().read_model(self._file)
+        graph = self._core.read_model(self._file)
         graph.reshape({name: openvino.PartialShape([-1, batch.ids.shape[1]]) for name in self._names})
-        made = _Compiled(graph, self._settings)
+        made = _Compiled(self._core.compile_model(graph, "CPU", self._settings))
         same = np.array_equal(self._hidden(made, batch), self._hidden(self._any, batch))
         return made if same else None
 
     def _hidden(self, compiled: _Compiled, batch: Padded) -> NDArray[np.float32]:
-        request = compiled.request()
-        hidden: NDArray[np.float32] = request.infer(self._inputs(batch))[0].copy()
-        compiled.give_back(request)
-        return hidden
+        return compiled.infer(self._inputs(batch))
 
     def _inputs(self, batch: Padded) -> dict[str, NDArray[np.int64]]:
         named = {"input_ids": batch.ids, "attention_mask": batch.mask, "token_type_ids": batch.types}
@@ -150,7 +154,5 @@ class OpenVINOEncoder:
             vectors = mean_of_ranges(hidden, batch.ranges)
         compiled.give_back(request)
         if self._head is not None:
-            request = self._head.request()
-            vectors = request.infer({0: vectors})[0].copy()
-            self._head.give_back(request)
+            vectors = self._head.infer({0: vectors})
         return vectors
