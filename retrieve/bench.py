@@ -144,10 +144,14 @@ def _judged(data: Dataset, split: str) -> list[Query]:
 
 
 def _name(dataset: str, recipe: Recipe) -> str:
-    """A folder name, other for another dataset, for every other way to build, and for another encoder."""
-    fingerprint = Pipeline(recipe).fingerprint
+    """A folder name, other for another dataset, every other way to build, and another encoder or graph of it."""
+    pipeline = Pipeline(recipe)
     parts = ["bench", dataset.replace("/", "-"), recipe.name.replace("/", "-"), recipe.digest[:8]]
-    return "-".join(parts + ([fingerprint[:8]] if fingerprint is not None else []))
+    if pipeline.fingerprint is not None:
+        parts.append(pipeline.fingerprint[:8])
+    if pipeline.has_encoder and pipeline.text_model.calibration:
+        parts.append(pipeline.text_model.calibration[:8])
+    return "-".join(parts)
 
 
 def _settings(recipe: Recipe) -> dict[str, Any]:

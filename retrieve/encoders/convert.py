@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from retrieve.encoders.batches import Padded, batches
+from retrieve.encoders.byte_attention import LONGEST, attention_in_bytes, reaches
 from retrieve.encoders.folder import ModelFolder
 from retrieve.encoders.graphs import HEAD, MODEL, Tokenize, calibration_texts
 from retrieve.encoders.inputs import inputs_of
@@ -74,11 +75,14 @@ def convert(model: ModelFolder, folder: Path, *, int8: bool, rows: Tokenize, pad
     encoder = TorchEncoder(model, "cpu", rearranged=False)
     sample = [inputs_of(encoder.transformer, batch) for batch in _sample(rows, pad)]
     graph = _graph(_of_transformer(encoder, sample[0]), model)
-    mask_padding_once(graph, len(rows(["a " * _LONGEST])[0].ids))
+    limit = len(rows(["a " * _LONGEST])[0].ids)
+    padding_alone = mask_padding_once(graph, limit)
     drop_idle_reshapes(graph)
     if int8:
+        found = reaches(graph, sample) if padding_alone and limit <= LONGEST else {}
         graph = _quantized(graph, sample)
         scale_beside_residuals(graph)
+        attention_in_bytes(graph, found)
     openvino.save_model(graph, str(folder / MODEL), compress_to_fp16=False)
     if encoder.head:
         example = torch.ones(3, encoder.transformer.config.hidden_size * encoder.pooled)

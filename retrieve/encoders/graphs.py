@@ -25,7 +25,7 @@ from retrieve.files import checksum_file, publish_folder, remove_folder
 
 MODEL, HEAD, META = "model.xml", "head.xml", "meta.json"
 
-LAYOUT = 3
+LAYOUT = 4
 """Raised when what is kept of a conversion, or how it is made, changes."""
 
 Tokenize = Callable[[Sequence[str]], list[TokenRow]]

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 
-def mask_padding_once(graph: Any, limit: int) -> None:
+def mask_padding_once(graph: Any, limit: int) -> bool:
     """Attention takes its mask as (B,1,1,T) numbers to add, where in texts up to `limit` tokens it masks padding only.
 
-    As traced it is (B,1,T,T) truth values, read again for each head: a twentieth of the time in float32.
+    As traced it is (B,1,T,T) truth values, read again for each head: a twentieth of the time in float32. True where
+    it is so in all of the graph's attention.
     """
     from openvino import opset13 as ops
 
@@ -18,14 +19,15 @@ def mask_padding_once(graph: Any, limit: int) -> None:
     masks = [node.input_value(3) for node in attentions if len(node.inputs()) > 3]
     given = [port for port in graph.inputs if "attention_mask" in port.get_names()]
     if not masks or len(masks) < len(attentions) or not given:
-        return
+        return False
     if not all(mask == masks[0] for mask in masks) or not _is_padding(graph, masks[0], limit):
-        return
+        return False
     hidden = ops.subtract(ops.convert(given[0], "f32"), np.float32(1))
     added = ops.unsqueeze(ops.multiply(hidden, np.float32(np.finfo(np.float32).max / 2)), np.array([1, 2]))
     for node in attentions:
         node.input(3).replace_source_output(added.output(0))
     graph.validate_nodes_and_infer_types()
+    return True
 
 
 def _is_padding(graph: Any, mask: Any, limit: int) -> bool:

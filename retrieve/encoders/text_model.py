@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from threading import Lock
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
@@ -154,8 +155,12 @@ class TextModel(Generic[Back]):
 
 
 def one_ahead(count: int, make: Callable[[slice], Item], size: int) -> Iterator[Item]:
-    """What `make` makes of `size` of `count` texts at a time, the next while the caller works on those before."""
-    chunks = [slice(start, min(start + size, count)) for start in range(0, count, size)]
+    """What `make` makes of `size` of `count` texts at a time, the next while the caller works on those before.
+
+    The first are an eighth as many, as the caller waits for them.
+    """
+    starts = [0, *range(-(-size // 8), count, size)]
+    chunks = [slice(*ends) for ends in pairwise([*starts, count])] if count else []
     if len(chunks) <= 1:
         yield from map(make, chunks)
         return

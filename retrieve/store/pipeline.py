@@ -5,6 +5,7 @@ Parts are made when first asked for, so that a BM25 search never loads torch and
 
 from __future__ import annotations
 
+import logging
 import platform
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from retrieve.store.coder import Coder, Float32s
 
 IntArray = npt.NDArray[np.int64]
+
+_log = logging.getLogger("retrieve")
 
 
 class Pipeline:
@@ -167,7 +170,7 @@ class Pipeline:
             precision=precision,
             cache=cache_root() if self._cache else None,
         )
-        self._refuse_another(encoder.name, encoder.fingerprint)
+        self._compare(encoder)
         return encoder
 
     def _load_sparse_encoder(self, precision: str) -> SparseTextEncoder:
@@ -183,16 +186,26 @@ class Pipeline:
             precision=precision,
             untrained=untrained_head(section) if isinstance(section, UHD) else None,
         )
-        self._refuse_another(encoder.name, encoder.fingerprint)
+        self._compare(encoder)
         return encoder
 
-    def _refuse_another(self, name: str, fingerprint: str) -> None:
+    def _compare(self, model: Encoder | SparseTextEncoder) -> None:
+        """Refuse another model than the index's; say if its int8 graph is made otherwise than the index's was."""
         expected = self._expected
-        if expected is not None and fingerprint != expected.fingerprint:
+        if expected is None:
+            return
+        if model.fingerprint != expected.fingerprint:
             raise EncoderMismatch(
                 f"the index was built with encoder {expected.name} (fingerprint {expected.fingerprint[:16]}), "
-                f"{name} is another (fingerprint {fingerprint[:16]}): "
+                f"{model.name} is another (fingerprint {model.fingerprint[:16]}): "
                 "search with the encoder it was built with, or build a new index"
+            )
+        if expected.calibration and model.calibration not in ("", expected.calibration):
+            _log.warning(
+                "the index's vectors are of an int8 graph that this version makes otherwise (calibration %s, now %s): "
+                "queries and new passages are near them, not the same; build the index anew to have all of one",
+                expected.calibration,
+                model.calibration,
             )
 
     @property

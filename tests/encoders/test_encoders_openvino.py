@@ -13,12 +13,15 @@ import numpy as np
 import pytest
 from tiny_models import WORDS, tiny_encoder_folder, write_json
 
+from retrieve import Document, Index, bench
+from retrieve.encoders import text_model
 from retrieve.encoders.batches import Padded
 from retrieve.encoders.graphs import calibration_texts, is_whole
 from retrieve.encoders.late import Late
 from retrieve.encoders.load import load_encoder
 from retrieve.encoders.machine import Machine
 from retrieve.errors import EncoderError
+from retrieve.recipe import load_recipe
 
 pytest.importorskip("openvino", reason="the extra openvino is not installed")
 pytest.importorskip("nncf", reason="the extra openvino is not installed")
@@ -225,3 +228,26 @@ def test_the_calibration_sample_is_text_of_many_lengths() -> None:
     assert len(lengths) >= 100
     assert min(lengths) < 10
     assert max(lengths) > 50
+
+
+@pytest.mark.usefixtures("own_cache", "real_machine")
+def test_an_index_of_another_int8_graph_says_so(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    dense = {"model": str(folder), "backend": "openvino", "precision": "int8"}
+    recipe = load_recipe({"name": "t", "dense": dense})
+    with Index.create(tmp_path / "a.index", recipe) as index, index.writer() as writer:
+        writer.add([Document("1", "law"), Document("2", "court")])
+    before = bench._name("set", recipe)
+    with Index.open(tmp_path / "a.index") as index:
+        index.search("law")
+    assert "int8 graph" not in caplog.text
+    monkeypatch.setattr(text_model, "calibration_digest", lambda: "another")
+    with Index.open(tmp_path / "a.index") as index:
+        assert index.search("law")
+        assert "an int8 graph that this version makes otherwise" in caplog.text
+    caplog.clear()
+    with Index.open(tmp_path / "a.index", backend="torch", precision="fp32") as index:
+        index.search("law")
+    assert "int8 graph" not in caplog.text
+    assert bench._name("set", recipe) != before  # a collection is encoded anew
