@@ -112,8 +112,10 @@ def _is_attention(node: Any) -> bool:
     if node.get_type_name() != "ScaledDotProductAttention" or node.get_attributes()["causal"]:
         return False
     shapes = [node.input_value(part).get_partial_shape() for part in range(3)]
-    heads = {str(shape[1]) for shape in shapes if len(shape) == 4 and shape[1].is_static}
-    return len(heads) == 1 and all(len(shape) == 4 for shape in shapes)
+    if any(shape.rank.is_dynamic or len(shape) != 4 for shape in shapes):
+        return False
+    sides = [side for shape in shapes for side in (shape[1], shape[3])]
+    return all(side.is_static for side in sides) and len({shape[1].get_length() for shape in shapes}) == 1
 
 
 def _scale(node: Any) -> float:
