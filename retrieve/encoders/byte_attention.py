@@ -88,24 +88,31 @@ def attention_in_bytes(graph: Any, found: Mapping[str, Reach]) -> None:
         matched = scaled.get_pattern_value_map()
         node, factors = matched[attention].get_node(), matched[scale].get_node().get_data()
         reach = found.get(node.get_friendly_name())
-        if reach is None or not heads.match(node.input_value(2)):
+        value = node.input_value(2)
+        if reach is None or not heads.match(value):
             continue
-        query, key, value, mask = (node.input_value(part) for part in range(4))
-        if factors.size != len(reach.probabilities) * value.get_partial_shape()[3].get_length():
+        each = np.repeat(reach.probabilities, value.get_partial_shape()[3].get_length())
+        if each.size != factors.size:
             continue
-        split = heads.get_pattern_value_map()[apart].get_node()
-        low, high = np.float32(-reach.values * 128 / 127), np.float32(reach.values)
-        in_bytes = ops.fake_quantize(split.input_value(0), low, high, low, high, 256)
-        split.input(0).replace_source_output(in_bytes.output(0))
-        scores = ops.add(ops.multiply(ops.matmul(query, key, False, True), np.float32(_scale(node))), mask)
-        tops = reach.probabilities.reshape(1, -1, 1, 1)
-        zero, one = np.float32(0), np.float32(1)
-        weights = ops.fake_quantize(ops.softmax(scores, -1), zero, tops, zero, one, 256)
-        node.output(0).replace(ops.matmul(weights, value, False, False).output(0))
-        each = np.repeat(reach.probabilities, factors.size // len(reach.probabilities))
+        _replace(node, heads.get_pattern_value_map()[apart].get_node(), reach)
         scaled_back = ops.multiply(matched[joined], factors * each.reshape(factors.shape))
         multiply.output(0).replace(scaled_back.output(0))
     graph.validate_nodes_and_infer_types()
+
+
+def _replace(node: Any, split: Any, reach: Reach) -> None:
+    """Attention by products of bytes for a node's; its values are those that `split` parts into heads."""
+    from openvino import opset13 as ops
+
+    low, high = np.float32(-reach.values * 128 / 127), np.float32(reach.values)
+    in_bytes = ops.fake_quantize(split.input_value(0), low, high, low, high, 256)
+    split.input(0).replace_source_output(in_bytes.output(0))
+    query, key, value, mask = (node.input_value(part) for part in range(4))
+    scores = ops.add(ops.multiply(ops.matmul(query, key, False, True), np.float32(_scale(node))), mask)
+    tops = reach.probabilities.reshape(1, -1, 1, 1)
+    zero, one = np.float32(0), np.float32(1)
+    weights = ops.fake_quantize(ops.softmax(scores, -1), zero, tops, zero, one, 256)
+    node.output(0).replace(ops.matmul(weights, value, False, False).output(0))
 
 
 def _is_attention(node: Any) -> bool:
