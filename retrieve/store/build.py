@@ -18,6 +18,7 @@ import xxhash
 
 from retrieve.files import remove_folder, seal_folder, write_array
 from retrieve.index.codes import Codes
+from retrieve.index.compiled_strings import CompiledStrings
 from retrieve.index.postings import Postings
 from retrieve.index.stored import Form, StoredVectors
 from retrieve.index.strings import SortedStrings
@@ -103,7 +104,7 @@ def build_postings(rows: Iterable[Sequence[str]]) -> Postings:
     )
     occurrences = np.frombuffer(stream, dtype=np.uint32) if stream else np.empty(0, dtype=np.uint32)
     np.take(renumber, occurrences, out=occurrences, mode="clip")  # in place: "raise" would go through a copy
-    table = SortedStrings.build(vocabulary)
+    table = CompiledStrings.build(vocabulary)
     del numbers, vocabulary  # inverting is the peak of a build's memory
     return Postings.build(table, occurrences, np.frombuffer(starts, dtype=np.int64))
 

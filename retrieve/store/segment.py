@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from retrieve.errors import IndexCorrupt
 from retrieve.files import checksum_bytes, read_array
+from retrieve.index.compiled_strings import CompiledStrings
 from retrieve.index.counted import Counted
 from retrieve.index.postings import Postings
 from retrieve.index.stored import StoredVectors
@@ -27,6 +28,9 @@ from retrieve.store.manifest import FileEntry, SegmentEntry
 
 _VECTOR_FOLDERS = ("dense", "vectors")
 """Where vectors are: of the dense view, or kept for a view that was made of them."""
+
+_COMPILED_VIEWS = ("bm25", "uhd", "splade")
+"""The views that compiled kernels build."""
 
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
@@ -87,8 +91,9 @@ class Segment:
 
     @cached_property
     def ids(self) -> SortedStrings:
-        """Document ids in row order."""
-        return SortedStrings.from_arrays(self._arrays("ids/"))
+        """Document ids in row order, found by kernels where the segment has a view that needs those anyway."""
+        compiled = any(self.nbytes(f"{view}/") for view in _COMPILED_VIEWS)
+        return (CompiledStrings if compiled else SortedStrings).from_arrays(self._arrays("ids/"))
 
     @cached_property
     def passages(self) -> npt.NDArray[np.uint32]:

@@ -15,9 +15,9 @@ import numpy.typing as npt
 from retrieve.errors import BadVectors
 from retrieve.files import write_array
 from retrieve.index.codes import Codes
+from retrieve.index.compiled_strings import CompiledStrings
 from retrieve.index.counted import CountedBuilder
 from retrieve.index.postings import Postings
-from retrieve.index.strings import SortedStrings
 from retrieve.recipe import UHD
 from retrieve.store.build import IntArray
 
@@ -67,7 +67,7 @@ class ImpactTaker:
 
     def __init__(self, names: Sequence[str], scale: float) -> None:
         order = sorted(range(len(names)), key=names.__getitem__)
-        self._terms = SortedStrings.build(names[number] for number in order)
+        self._terms = CompiledStrings.build(names[number] for number in order)
         self._numbers = np.empty(len(names), np.uint32)
         self._numbers[order] = np.arange(len(names), dtype=np.uint32)
         self._scale = np.float64(scale)

@@ -1,9 +1,12 @@
-"""SortedStrings against Python's own sets, sorting and bisection."""
+"""SortedStrings and CompiledStrings against Python's own sets, sorting and bisection."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from bisect import bisect_left, bisect_right
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
@@ -11,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrieve.errors import IndexCorrupt
+from retrieve.index.compiled_strings import CompiledStrings
 from retrieve.index.strings import SortedStrings
 
 # Few letters and shared prefixes, beside code points of one to four bytes: both make comparisons interesting.
@@ -18,17 +22,21 @@ words = st.one_of(st.text("ab\0é", max_size=6), st.text(st.characters(exclude_c
 tables = st.sets(words, max_size=40)
 
 
+@pytest.mark.parametrize("kind", [SortedStrings, CompiledStrings])
 @settings(max_examples=150, deadline=None)
-@given(tables, st.lists(words, max_size=20))
-def test_finds_what_python_finds(table: set[str], others: list[str]) -> None:
+@given(tables, st.lists(words, max_size=20), st.randoms())
+def test_finds_what_python_finds(
+    kind: type[SortedStrings], table: set[str], others: list[str], random: Random
+) -> None:
     ordered = sorted(table)
-    strings = SortedStrings.build(ordered)
-    queries = [*ordered, *others, "", "\ud800"]
+    strings = kind.build(ordered)
+    queries = [*ordered, *others, *others[:2], "", "\ud800"]
+    random.shuffle(queries)
     assert list(strings) == ordered
     assert len(strings) == len(ordered)
     wanted = [ordered.index(query) if query in table else -1 for query in queries]
     assert strings.find_many(queries).tolist() == wanted
-    for query in [*others, *ordered[:3]]:
+    for query in [*others, *ordered[:3], "\ud800"]:
         assert strings.lower_bound(query) == bisect_left(ordered, query)
         assert strings.upper_bound(query) == bisect_right(ordered, query)
         assert (query in strings) == (query in table)
@@ -38,7 +46,7 @@ def test_finds_what_python_finds(table: set[str], others: list[str]) -> None:
 @settings(max_examples=100, deadline=None)
 @given(st.lists(tables, max_size=6))
 def test_merge_is_the_sorted_union(parts: list[set[str]]) -> None:
-    merged, maps = SortedStrings.merge([SortedStrings.build(sorted(part)) for part in parts])
+    merged, maps = CompiledStrings.merge([CompiledStrings.build(sorted(part)) for part in parts])
     assert list(merged) == sorted(set().union(*parts))
     assert len(maps) == len(parts)
     for part, rows in zip(parts, maps, strict=True):
@@ -48,12 +56,22 @@ def test_merge_is_the_sorted_union(parts: list[set[str]]) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(tables, st.randoms())
-def test_select_keeps_the_chosen(table: set[str], random) -> None:
+def test_select_keeps_the_chosen(table: set[str], random: Random) -> None:
     ordered = sorted(table)
     keep = np.array([random.random() < 0.5 for _ in ordered], bool)
-    assert list(SortedStrings.build(ordered).select(keep)) == [
+    assert list(CompiledStrings.build(ordered).select(keep)) == [
         s for s, k in zip(ordered, keep, strict=True) if k
     ]
+
+
+def test_finds_without_compiled_kernels() -> None:
+    """A build without terms looks up ids in its sealed segments: it is not to load a compiler for them."""
+    script = (
+        "import sys; from retrieve.index.strings import SortedStrings as S; "
+        "t = S.build('abc'); print(t.find_many(['c', 'x']).tolist(), t.upper_bound('b'), 'numba' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, check=True)
+    assert done.stdout == "[2, -1] 2 False\n"
 
 
 @pytest.mark.parametrize("bad", [["b", "a"], ["a", "a"], ["\U00010000", "\uffff"], ["a", "\ud800"]])
