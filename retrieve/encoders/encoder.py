@@ -37,16 +37,6 @@ class Encoded(NamedTuple):
     cut: IntArray
     cached: int = 0
 
-    @property
-    def truncated_texts(self) -> int:
-        """How many texts were cut."""
-        return int((self.cut > 0).sum())
-
-    @property
-    def truncated_tokens(self) -> int:
-        """Tokens cut off all texts."""
-        return int(self.cut.sum())
-
 
 class Backend(Protocol):
     """What runs a model, from any thread: `run` gives vectors (B,D) float32 of each batch, in order, not normalised.

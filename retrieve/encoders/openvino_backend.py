@@ -7,7 +7,7 @@ order in which batches were given, so nothing depends on which was done first.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from threading import Lock
@@ -59,6 +59,30 @@ class _Compiled:
         return result
 
 
+class _Longest:
+    """The graph for full batches of the longest texts, made beside the work once they are many; for many threads."""
+
+    def __init__(self, shape: tuple[int, int], make: Callable[[Padded], _Compiled | None]) -> None:
+        """`shape` of such a batch; `make` is given one, and may refuse."""
+        self._shape = shape
+        self._make = make
+        self._made: Future[_Compiled | None] | None = None
+        self._batches = self._full = 0
+        self._lock = Lock()
+
+    def graph(self, batch: Padded) -> _Compiled | None:
+        """The graph for the batch, if it is one of these and their graph is there; counts it."""
+        full = batch.ids.shape == self._shape
+        with self._lock:
+            self._batches += 1
+            self._full += full
+            if full and self._made is None and self._full >= max(OFTEN, self._batches / 4):
+                maker = ThreadPoolExecutor(1)
+                self._made = maker.submit(self._make, batch)
+                maker.shutdown(wait=False)
+        return self._made.result() if full and self._made is not None and self._made.done() else None
+
+
 class OpenVINOEncoder:
     """Runs the graphs in `folder` on the processor. `dimensions` D of its vectors. Safe in many threads.
 
@@ -92,10 +116,7 @@ class OpenVINOEncoder:
         # settings bound: a shape for each batch was most of a build's memory.
         self.fills = True
         full = filled_shape(1, limit, limit, BATCH_TOKENS, alone=False)
-        self._longest_shape = full if precision == "int8" else None
-        self._longest: Future[_Compiled | None] | None = None
-        self._batches = self._longest_batches = 0
-        self._lock = Lock()
+        self._longest = _Longest(full, self._for_length) if precision == "int8" else None
         self.environment: Mapping[str, str] = {
             "openvino": openvino.__version__.partition("-")[0],
             "processor": str(self._core.get_property("CPU", "FULL_DEVICE_NAME")),
@@ -108,25 +129,12 @@ class OpenVINOEncoder:
         for batch in batches:
             if len(running) == self._requests:
                 yield self._finished(*running.popleft())
-            compiled = self._compiled(batch)
+            compiled = (self._longest and self._longest.graph(batch)) or self._any
             request = compiled.request()
             request.start_async(self._inputs(batch))
             running.append((compiled, request, batch))
         while running:
             yield self._finished(*running.popleft())
-
-    def _compiled(self, batch: Padded) -> _Compiled:
-        longest = batch.ids.shape == self._longest_shape
-        with self._lock:
-            self._batches += 1
-            self._longest_batches += longest
-            often = self._longest_batches >= max(OFTEN, self._batches / 4)
-            if longest and often and self._longest is None:
-                maker = ThreadPoolExecutor(1)  # beside the batches, which go on in the meantime
-                self._longest = maker.submit(self._for_length, batch)
-                maker.shutdown(wait=False)
-        made = longest and self._longest is not None and self._longest.done() and self._longest.result()
-        return made or self._any
 
     def _for_length(self, batch: Padded) -> _Compiled | None:
         """A graph for texts as long as the batch's; None if the batch shows that its numbers are others."""

@@ -40,16 +40,6 @@ class SparseRows(NamedTuple):
         """How many texts have no dimension at all, so that nothing finds them, or they nothing."""
         return int((np.diff(self.starts) == 0).sum())
 
-    @property
-    def truncated_texts(self) -> int:
-        """How many texts were cut."""
-        return int((self.cut > 0).sum())
-
-    @property
-    def truncated_tokens(self) -> int:
-        """Tokens cut off all texts."""
-        return int(self.cut.sum())
-
 
 class SparseBackend(Runner, Protocol):
     """What runs a sparse model: `run` gives weights (B,N) float32 of each batch, in order."""

@@ -111,21 +111,23 @@ class Searcher:
 
     def _encode(self, texts: Sequence[str]) -> Vectors:
         encoded = self._pipeline.query_encoder.encode_queries(texts)
-        self._tell_cut(encoded.truncated_texts, encoded.truncated_tokens)
+        self._tell_cut(encoded.cut)
         form = self._pipeline.recipe.vectors
         assert form is not None
         return np.asarray(kept(encoded.vectors, form.dimensions, normalize=form.normalize), np.float32)
 
-    def _tell_cut(self, texts: int, tokens: int) -> None:
-        if texts:
+    def _tell_cut(self, cut: npt.NDArray[np.int64]) -> None:
+        if texts := int(np.count_nonzero(cut)):
             self.truncated += texts
             _log.warning(
-                "the encoder cut off %d tokens of %d queries that were longer than its limit", tokens, texts
+                "the encoder cut off %d tokens of %d queries that were longer than its limit",
+                cut.sum(),
+                texts,
             )
 
     def _encode_sparse(self, texts: Sequence[str]) -> SparseRows:
         encoded = self._pipeline.query_sparse_encoder.encode_queries(texts)
-        self._tell_cut(encoded.truncated_texts, encoded.truncated_tokens)
+        self._tell_cut(encoded.cut)
         return encoded
 
     def _view_scores(self, name: str, texts: Sequence[str], vectors: Vectors | None) -> Iterable[ViewScores]:

@@ -55,7 +55,7 @@ def test_the_second_time_nothing_is_encoded(folder: Path, tmp_path: Path, fed: l
         assert found.vectors.tobytes() == plain.vectors.tobytes()
         assert found.tokens == plain.tokens
         assert found.cut.tolist() == plain.cut.tolist()
-    assert plain.truncated_texts > 0
+    assert plain.cut.any()
 
 
 @pytest.mark.parametrize("chunk", [7, 8192])

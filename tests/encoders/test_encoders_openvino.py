@@ -159,22 +159,20 @@ def test_many_full_batches_of_the_longest_texts_get_a_graph_of_their_own(
         encoder.encode_queries([word])
     first = encoder.encode_queries(texts).vectors
     encoder.encode_queries(texts[:3])
-    assert (backend._longest_batches, backend._batches) == (8, 48)
-    assert backend._longest is None  # they are eight, but no quarter
+    longest = backend._longest
+    assert longest is not None
+    assert (longest._full, longest._batches) == (8, 48)
+    assert longest._made is None  # they are eight, but no quarter
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda _: encoder.encode_queries(texts).vectors, range(8)))
-    assert backend._longest is not None
-    assert backend._longest.result() is not None
+    assert longest._made is not None
+    assert longest._made.result() is not None
     taken: list[object] = []
-    compiled = openvino_backend.OpenVINOEncoder._compiled
+    graph = longest.graph
     with monkeypatch.context() as patch:
-        patch.setattr(
-            openvino_backend.OpenVINOEncoder,
-            "_compiled",
-            lambda self, batch: taken.append(compiled(self, batch)) or taken[-1],
-        )
+        patch.setattr(longest, "graph", lambda batch: taken.append(graph(batch)) or taken[-1])
         found.append(encoder.encode_queries(texts).vectors)
-    assert taken == [backend._longest.result()] * 7
+    assert taken == [longest._made.result()] * 7
     assert all(one.tobytes() == first.tobytes() for one in found)
 
     other = load_encoder(str(folder), backend="openvino", precision="int8", limit=32, normalize=False)
@@ -184,11 +182,12 @@ def test_many_full_batches_of_the_longest_texts_get_a_graph_of_their_own(
     for _ in range(2):
         other.encode_queries(texts)
     assert refusing._longest is not None
-    assert refusing._longest.result() is None
+    assert refusing._longest._made is not None
+    assert refusing._longest._made.result() is None
     assert other.encode_queries(texts).vectors.tobytes() == first.tobytes()
     exact = load_encoder(str(folder), backend="openvino", precision="fp32", limit=32)._ready()
     assert isinstance(exact, openvino_backend.OpenVINOEncoder)
-    assert exact._longest_shape is None
+    assert exact._longest is None
 
 
 @pytest.mark.usefixtures("own_cache", "real_machine")
