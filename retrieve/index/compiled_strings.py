@@ -74,7 +74,7 @@ def _place(source: Bytes, offsets: Int64s, new_rows: Int64s, target: Bytes, targ
 
 
 class CompiledStrings(SortedStrings):
-    """The same strings, found several times as fast; for a process that loads compiled kernels anyway."""
+    """`SortedStrings` found several times as fast, and merged; for a process that loads compiled kernels anyway."""
 
     __slots__ = ()
 
