@@ -99,9 +99,7 @@ class SortedStrings:
             if first == last or low == high:
                 continue
             middle = (first + last) // 2
-            wanted = encoded[order[middle]]
-            row = self._lower_bound(wanted, low, high)
-            is_there = row < high and self._encoded(row) == wanted
+            row, is_there = self._search(encoded[order[middle]], low, high)
             if is_there:
                 found[order[middle]] = row
             parts.append((first, middle, low, row + is_there))
@@ -110,16 +108,17 @@ class SortedStrings:
 
     def lower_bound(self, string: str) -> int:
         """How many strings sort before `string`."""
-        return self._lower_bound(encode(string), 0, len(self))
+        return self._search(encode(string), 0, len(self))[0]
 
     def upper_bound(self, string: str) -> int:
         """How many strings sort before `string` or equal it."""
-        wanted = encode(string)
-        row = self._lower_bound(wanted, 0, len(self))
-        return row + (row < len(self) and self._encoded(row) == wanted)
+        row, is_there = self._search(encode(string), 0, len(self))
+        return row + is_there
 
-    def _lower_bound(self, wanted: bytes, low: int, high: int) -> int:
-        return bisect_left(range(len(self)), wanted, low, high, key=self._encoded)
+    def _search(self, wanted: bytes, low: int, high: int) -> tuple[int, bool]:
+        """The first row from `low` to `high` that does not sort before `wanted`, and whether it equals it."""
+        row = bisect_left(range(len(self)), wanted, low, high, key=self._encoded)
+        return row, row < high and self._encoded(row) == wanted
 
     def _encoded(self, row: int) -> bytes:
         return self._bytes[self._bounds[row] : self._bounds[row + 1]].tobytes()
