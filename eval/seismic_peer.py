@@ -14,8 +14,8 @@ import numpy as np
 
 from retrieve.corpora.dataset import read_dataset
 from retrieve.measures.evaluate import evaluate
+from retrieve.passages.encoder import PassageEncoder
 from retrieve.retrievers.uhd import codes_by_segment
-from retrieve.store.pipeline import Pipeline
 from retrieve.store.snapshot import Snapshot
 from retrieve.trec import as_run
 
@@ -33,7 +33,7 @@ def measure_seismic(folder: Path, place: Path, name: str) -> dict[str, Any]:
 
     token = seismic.get_seismic_string()
     snapshot = Snapshot.open(place)
-    pipeline = Pipeline(snapshot.manifest.resolved_recipe(), expected=snapshot.manifest.encoder)
+    passage_encoder = PassageEncoder(snapshot.manifest.resolved_recipe(), expected=snapshot.manifest.encoder)
     dataset = seismic.SeismicDataset()
     for segment in snapshot.segments:
         codes = segment.codes.codes(0, segment.passage_rows)
@@ -44,8 +44,8 @@ def measure_seismic(folder: Path, place: Path, name: str) -> dict[str, Any]:
     index = seismic.SeismicIndex.build_from_dataset(dataset, num_threads=1)
     data = read_dataset(folder, "test")
     queries = [query for query in data.queries if query.id in data.qrels]
-    vectors = pipeline.encoder.encode_queries([query.text for query in queries]).vectors
-    coded = codes_by_segment(snapshot, pipeline, np.asarray(vectors, np.float32), None)[0]
+    vectors = passage_encoder.models.documents.encode_queries([query.text for query in queries]).vectors
+    coded = codes_by_segment(snapshot, passage_encoder, np.asarray(vectors, np.float32), None)[0]
     rankings = []
     seconds = 0.0
     for number, query in enumerate(queries):

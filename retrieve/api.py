@@ -6,19 +6,20 @@ between threads is immutable or locked.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from retrieve.corpora.check import stored_form
 from retrieve.errors import UsageError
-from retrieve.recipe import Recipe, load_recipe
+from retrieve.passages.encoder import PassageEncoder
+from retrieve.passages.vectors import prepare
+from retrieve.process import ForkSafeLock
+from retrieve.recipe import Recipe
 from retrieve.retrievers.explain import explain as explain_document
 from retrieve.retrievers.hits import build_hits, load_documents
 from retrieve.retrievers.options import options_by_name
@@ -30,15 +31,18 @@ from retrieve.store.filters import Filter, parse_conditions, parse_filter
 from retrieve.store.info import describe
 from retrieve.store.manifest import read_manifest
 from retrieve.store.merge import merge
-from retrieve.store.pipeline import Pipeline
 from retrieve.store.place import index_path
 from retrieve.store.snapshot import Snapshot
 from retrieve.store.sweep import tidy
-from retrieve.store.vectors import prepare, query_vector
+from retrieve.store.vectors import query_vector
 from retrieve.store.verify import verify
 from retrieve.store.writer import Added
 from retrieve.store.writer import Writer as StoreWriter
 from retrieve.types import Document, Hit, Progress, Query
+
+if TYPE_CHECKING:
+    from retrieve.encoders.encoder import Encoder
+    from retrieve.encoders.sparse import SparseTextEncoder
 
 Where = Mapping[str, Any] | str | None
 
@@ -92,16 +96,12 @@ class Writer:
 class Index:
     """An open index. Use `Index.create` or `Index.open`; use it as a context, or `close()` it."""
 
-    def __init__(
-        self, folder: Path, snapshot: Snapshot, pipeline: Pipeline, again: Callable[[], Pipeline]
-    ) -> None:
-        """`again` makes such a pipeline in another process."""
+    def __init__(self, folder: Path, snapshot: Snapshot, passage_encoder: PassageEncoder) -> None:
         self.path = folder
         self._held: Snapshot | None = snapshot
-        self._pipeline = pipeline
-        self._again = again
+        self._passage_encoder = passage_encoder
         self._encoded_beside = 0, 0
-        self._refreshing = threading.Lock()
+        self._refreshing = ForkSafeLock()
         self._scorers: dict[str, PairScorer] = {}
 
     # -- opening ----------------------------------------------------------------------------------------------
@@ -115,19 +115,22 @@ class Index:
         *,
         force: bool = False,
         cache: bool = True,
+        encoder: Encoder | SparseTextEncoder | None = None,
+        device: str | None = None,
     ) -> Index:
         """Make an empty index by a recipe (a shipped name, a TOML file, a mapping), and open it.
 
-        `cache`: keep passage vectors on this machine for later builds, and use those kept.
+        `cache`: keep passage vectors on this machine for later builds, and use those kept. `encoder`: one that
+        `load_encoder` or `load_sparse_encoder` gave, in place of the one that the recipe names; `device`: where torch
+        computes, as in "cpu" or "cuda:1".
 
         An unfinished index (nothing committed) of the same recipe is opened, so that a build can go on. Anything else
         in the way is `IndexExists`; `force` deletes an index, never another kind of folder.
         """
         folder = index_path(path)
-        pipeline = Pipeline(load_recipe(recipe, overrides), cache=cache)
-        create_index(folder, pipeline, force=force)
-        again = partial(Pipeline, pipeline.recipe, expected=pipeline.encoder_record(), cache=cache)
-        return cls(folder, Snapshot.open(folder), pipeline, again)
+        passage_encoder = PassageEncoder(recipe, overrides, cache=cache, encoder=encoder, device=device)
+        create_index(folder, passage_encoder, force=force)
+        return cls(folder, Snapshot.open(folder), passage_encoder.expecting(passage_encoder.encoder_record()))
 
     @classmethod
     def open(
@@ -138,22 +141,30 @@ class Index:
         backend: str | None = None,
         precision: str | None = None,
         cache: bool = True,
+        encoder: Encoder | SparseTextEncoder | None = None,
+        device: str | None = None,
     ) -> Index:
         """Open an index by path or name. `model`: the encoder's folder, if it moved; another is `EncoderMismatch`.
 
         `backend` and `precision` run queries another way than the index was built; what is not given is "auto" then.
-        `cache` is that of `create`.
+        `cache`, `encoder` and `device` are those of `create`; an encoder that runs another way than the one that built
+        the index takes the queries alone.
         """
         folder = index_path(path)
         snapshot = Snapshot.open(folder)
-        recipe = snapshot.manifest.resolved_recipe()
         queries = (backend or "auto", precision or "auto") if backend or precision else None
-        expected = snapshot.manifest.encoder
-        again = partial(Pipeline, recipe, expected=expected, model=model, cache=cache)
-        pipeline = again(queries=queries)
-        if model is not None and pipeline.has_encoder:
-            _ = pipeline.text_model  # loads no weights, and refuses another encoder
-        return cls(folder, snapshot, pipeline, again)
+        passage_encoder = PassageEncoder(
+            snapshot.manifest.resolved_recipe(),
+            expected=snapshot.manifest.encoder,
+            model=model,
+            queries=queries,
+            cache=cache,
+            encoder=encoder,
+            device=device,
+        )
+        if (model is not None or encoder is not None) and passage_encoder.models.exist:
+            passage_encoder.models.check()
+        return cls(folder, snapshot, passage_encoder)
 
     def refresh(self) -> bool:
         """Move to the newest generation; returns whether there was one."""
@@ -196,7 +207,7 @@ class Index:
         `if __name__ == "__main__":`. Raises `IndexLocked` while another writer is at work.
         """
         self._refuse_closed()
-        store = StoreWriter.open(self.path, self._pipeline, self._again, progress, workers=workers)
+        store = StoreWriter.open(self.path, self._passage_encoder, progress, workers=workers)
         try:
             yield Writer(store)
             store.commit()
@@ -209,7 +220,7 @@ class Index:
     def merge(self, *, retrain: bool = False, progress: Progress | None = None) -> None:
         """Rewrite segments without deleted rows, packed to the recipe's segment size; `retrain` learns FAISS anew."""
         self._refuse_closed()
-        merge(self.path, self._pipeline, retrain=retrain, progress=progress)
+        merge(self.path, self._passage_encoder, retrain=retrain, progress=progress)
         self.refresh()
         tidy(self.path)  # until now this index held the generation that was merged
 
@@ -318,8 +329,8 @@ class Index:
 
     def _searcher(self, k: int, where: Where, options: Mapping[str, Any]) -> tuple[Snapshot, Searcher]:
         snapshot = self._snapshot
-        resolved = options_by_name(self._pipeline.recipe, k, options)
-        return snapshot, Searcher(snapshot, self._pipeline, resolved, _filter(where))
+        resolved = options_by_name(self._passage_encoder.recipe, k, options)
+        return snapshot, Searcher(snapshot, self._passage_encoder, resolved, _filter(where))
 
     def _search_texts(
         self,
@@ -335,7 +346,7 @@ class Index:
         _, searcher = self._searcher(k, where, options)
         if searcher.options.reranker and len(texts) != len(queries):
             raise UsageError("reranking reads the query: give its text beside the vector")
-        form = self._pipeline.recipe.vectors
+        form = self._passage_encoder.recipe.vectors
         by_text = [name for name in searcher.options.views if form is None or name not in VECTOR_VIEWS]
         if len(texts) != len(queries) and by_text:
             raise UsageError(f"a vector alone does not search {by_text}: add the text, or leave them out")
@@ -372,7 +383,7 @@ class Index:
     @property
     def recipe(self) -> Recipe:
         """The resolved recipe."""
-        return self._pipeline.recipe
+        return self._passage_encoder.recipe
 
     @property
     def fingerprint(self) -> str | None:
@@ -383,7 +394,7 @@ class Index:
     @property
     def encodings(self) -> tuple[int, int]:
         """Passages that this `Index` encoded when it wrote, and those whose vectors it took from the cache."""
-        encoded, cached = self._pipeline.encodings
+        encoded, cached = self._passage_encoder.encodings
         return encoded + self._encoded_beside[0], cached + self._encoded_beside[1]
 
     @property

@@ -19,8 +19,8 @@ from retrieve.errors import IndexExists, InputError
 from retrieve.measures import DEFAULT_MEASURES
 from retrieve.measures.evaluate import Evaluation, evaluate, measured
 from retrieve.measures.names import parse_measures
+from retrieve.passages.encoder import PassageEncoder
 from retrieve.recipe import Recipe, load_recipe
-from retrieve.store.pipeline import Pipeline
 from retrieve.store.place import home, index_path
 from retrieve.trec import as_run, write_run
 from retrieve.types import Progress, Query
@@ -54,7 +54,7 @@ def bench(
     """
     start = time.perf_counter()
     parsed = parse_measures(measures, relevance_level)  # a misspelt name is found before an hour of building
-    resolved = Pipeline(load_recipe(recipe, overrides)).recipe  # as this machine runs its encoder
+    resolved = PassageEncoder(load_recipe(recipe, overrides)).recipe  # as this machine runs its encoder
     data = read_dataset(dataset, split)
     queries = _judged(data, split)
     place = index_path(index) if index is not None else home() / _name(data.name, resolved)
@@ -107,7 +107,7 @@ def open_or_create(place: Path, recipe: Recipe, *, cache: bool = True) -> Index:
         return Index.create(place, recipe, cache=cache)
     except IndexExists:
         index = Index.open(place, cache=cache)
-        if index.recipe.digest == recipe.digest and index.fingerprint == Pipeline(recipe).fingerprint:
+        if index.recipe.digest == recipe.digest and index.fingerprint == PassageEncoder(recipe).fingerprint:
             return index
         index.close()
         raise
@@ -145,12 +145,12 @@ def _judged(data: Dataset, split: str) -> list[Query]:
 
 def _name(dataset: str, recipe: Recipe) -> str:
     """A folder name, other for another dataset, every other way to build, and another encoder or graph of it."""
-    pipeline = Pipeline(recipe)
+    passage_encoder = PassageEncoder(recipe)
     parts = ["bench", dataset.replace("/", "-"), recipe.name.replace("/", "-"), recipe.digest[:8]]
-    if pipeline.fingerprint is not None:
-        parts.append(pipeline.fingerprint[:8])
-    if pipeline.has_encoder and pipeline.text_model.calibration:
-        parts.append(pipeline.text_model.calibration[:8])
+    if passage_encoder.fingerprint is not None:
+        parts.append(passage_encoder.fingerprint[:8])
+    if passage_encoder.models.exist and passage_encoder.models.text.calibration:
+        parts.append(passage_encoder.models.text.calibration[:8])
     return "-".join(parts)
 
 

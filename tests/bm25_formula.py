@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from retrieve import Document, Index
 from retrieve.api import RunResult
-from retrieve.store.pipeline import Pipeline
+from retrieve.passages.encoder import PassageEncoder
 from retrieve.text.analyze import Analyzer
 from retrieve.types import Query
 
@@ -156,16 +156,16 @@ def _body(draw: random.Random, words: Sequence[str]) -> str:
 
 def oracle_of(index: Index) -> Oracle:
     """The formula over the live documents of an index, cut as its recipe says."""
-    pipeline = Pipeline(index.recipe)
+    passage_encoder = PassageEncoder(index.recipe)
     documents = [document for doc_id in index.ids() if (document := index.get(doc_id)) is not None]
-    windows = pipeline.split(documents)
+    windows = passage_encoder.split(documents)
     return Oracle(
         (
             (document.id, text)
             for document, cut in zip(documents, windows, strict=True)
-            for text in pipeline.fed(document, cut.spans)
+            for text in passage_encoder.fed(document, cut.spans)
         ),
-        pipeline.analyzer,
+        passage_encoder.analyzer,
     )
 
 

@@ -23,7 +23,7 @@ import numpy as np
 from retrieve import Document, Hit, Index, Recipe
 from retrieve.corpora.check import document_from
 from retrieve.errors import IndexNotFound
-from retrieve.store.pipeline import Pipeline
+from retrieve.passages.encoder import PassageEncoder
 
 DIMENSIONS = 4
 WORDS = ["court", "law", "liability", "carrier", "goods", "article", "protein", "gene", "wing", "flow"]
@@ -217,6 +217,6 @@ def _document(chance: random.Random, number: int) -> dict[str, Any]:
 
 
 def _vectors(recipe: Recipe, documents: list[Document]) -> Iterator[np.ndarray[Any, np.dtype[np.float64]]]:
-    for document, windows in zip(documents, Pipeline(recipe).split(documents), strict=True):
+    for document, windows in zip(documents, PassageEncoder(recipe).split(documents), strict=True):
         numbers = np.random.default_rng(int(document.id[1:]) + len(document.text))
         yield numbers.normal(size=(len(windows.spans), DIMENSIONS))

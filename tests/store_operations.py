@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from retrieve import Document, Index
 from retrieve.api import Writer
+from retrieve.passages.encoder import PassageEncoder
 from retrieve.store.filters import matches, parse_filter
-from retrieve.store.pipeline import Pipeline
 
 DIMENSIONS = 4
 WORDS = ["the", "of", "court", "law", "liability", "carrier", "damage", "protein", "gene", "flow", "heat"]
@@ -173,7 +173,7 @@ class Run:
         assert writer.add(documents, vectors) == tuple(expected)
 
     def _count_passages(self, documents: Sequence[Document]) -> list[int]:
-        return [len(windows.spans) for windows in Pipeline(self.index.recipe).split(documents)]
+        return [len(windows.spans) for windows in PassageEncoder(self.index.recipe).split(documents)]
 
     def _some(self, most: int) -> list[str]:
         names = sorted(self.draft)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from retrieve.encoders.vector_cache import Space, VectorCache, keys_of
-from retrieve.encoders.vector_shards import shards_folder
+from retrieve.vector_cache.cache import Space, VectorCache, keys_of
+from retrieve.vector_cache.shards import shards_folder
 
 SPACE = Space("f" * 64, "torch", "fp32", 256, 3)
 

@@ -40,11 +40,11 @@ def command(recipe: str, *, as_json: bool) -> None:
     The index stays as `demo` for questions of your own: retrieve search demo "…"
     """
     from retrieve.bench import open_or_create
+    from retrieve.passages.encoder import PassageEncoder
     from retrieve.recipe import load_recipe
-    from retrieve.store.pipeline import Pipeline
     from retrieve.store.place import home
 
-    resolved = Pipeline(load_recipe(recipe)).recipe
+    resolved = PassageEncoder(load_recipe(recipe)).recipe
     name = "demo" if resolved.name == "hybrid" else f"demo-{resolved.name}"
     start = time.perf_counter()
     writes_index()

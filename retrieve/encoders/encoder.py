@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,8 @@ from retrieve.encoders.late import Late
 from retrieve.encoders.machine import Runtime
 from retrieve.encoders.text_model import NO_TOKENS, TextModel, check_rows, one_ahead
 from retrieve.encoders.tokens import IntArray, TokenRow, Tokens
-from retrieve.encoders.vector_cache import Found, Space, VectorCache
 from retrieve.errors import EncoderError
+from retrieve.vector_cache.cache import Found, Space, VectorCache
 
 FloatArray = NDArray[np.floating[Any]]
 
@@ -94,6 +94,7 @@ class Encoder(TextModel[Backend]):
         limit: int,
         normalize: bool,
         runtime: Runtime,
+        device: str | None = None,
         cache: Path | None,
     ) -> None:
         """`cache`: the folder of the vector cache; None keeps no vectors."""
@@ -107,8 +108,16 @@ class Encoder(TextModel[Backend]):
             limit=limit,
             normalize=normalize,
             runtime=runtime,
+            device=device,
         )
         self._cache_root = cache
+
+    def own(self, cache: Path | None = None) -> Self:
+        """The same model with counts of its own, and a cache in this folder; None keeps no vectors."""
+        mine = super().own()
+        mine._cache_root = cache
+        mine.__dict__.pop("cache", None)  # of the other folder
+        return mine
 
     @cached_property
     def vector_fingerprint(self) -> str:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from retrieve.encoders.late import Late, keys_of_late, token_ranges
 from retrieve.encoders.tokens import IntArray, TokenRow, Tokens
-from retrieve.encoders.vector_cache import keys_of
+from retrieve.vector_cache.cache import keys_of
 
 # Sorted by length together: enough texts that batches have little padding.
 CHUNK = 8192

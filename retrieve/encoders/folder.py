@@ -82,6 +82,7 @@ class ModelFolder:
     lower_case: bool = False
     normalizes: bool = False
     prompts: Mapping[str, str] = field(default_factory=dict)
+    default_prompt: str | None = None
     winners: Module | None = None
 
 
@@ -112,7 +113,7 @@ def read_encoder_folder(root: Path, pooling: Pooling | None) -> ModelFolder:
         max_tokens=transformer.settings.get("max_seq_length"),
         lower_case=bool(transformer.settings.get("do_lower_case")),
         normalizes=normalizes,
-        prompts=read_prompts(root),
+        **read_prompts(root),
         winners=winners,
     )
 
@@ -249,10 +250,16 @@ def read_modules(root: Path, kinds: Sequence[str]) -> list[Module]:
     return [module for module in modules if module.kind != "Dropout"]
 
 
-def read_prompts(root: Path) -> Mapping[str, str]:
-    """The prompts that a model was trained with, by name, as its folder has them."""
-    prompts: Mapping[str, str] = _optional(root / "config_sentence_transformers.json").get("prompts", {})
-    return prompts
+def read_prompts(root: Path) -> dict[str, Any]:
+    """`prompts` by name, and the name of the `default_prompt`, as config_sentence_transformers.json has them."""
+    path = root / "config_sentence_transformers.json"
+    settings = _optional(path)
+    prompts, default = settings.get("prompts") or {}, settings.get("default_prompt_name")
+    if not isinstance(prompts, dict) or not all(isinstance(text, str) for text in prompts.values()):
+        raise EncoderError(f"{path}: wanted prompts as an object of strings, found {prompts!r}")
+    if not isinstance(default, str | None):
+        raise EncoderError(f"{path}: wanted the name of a prompt as default_prompt_name, found {default!r}")
+    return {"prompts": prompts, "default_prompt": default}
 
 
 def _read_module(root: Path, entry: Any, kinds: Sequence[str]) -> Module:

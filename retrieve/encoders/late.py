@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieve.encoders.tokens import IntArray
-from retrieve.encoders.vector_cache import keys_of
+from retrieve.vector_cache.cache import keys_of
 
 
 class Late(NamedTuple):

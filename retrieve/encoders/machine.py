@@ -60,9 +60,16 @@ def this_machine() -> Machine:
 
 
 def resolve_runtime(
-    backend: str, precision: str, machine: Machine | None = None, *, architecture: str = ""
+    backend: str,
+    precision: str,
+    machine: Machine | None = None,
+    *,
+    architecture: str = "",
+    device: str | None = None,
 ) -> Runtime:
     """Fill in "auto", and refuse what the machine cannot do. `architecture` is a config's `model_type`.
+
+    `device` is a name of torch's ("cpu", "cuda:1", "mps"): one that is not the processor is computed on by torch.
 
     Raises `UsageError` for a name that does not exist, `MissingExtra` for packages that are not installed and
     `RecipeError` for a pair that does not go together here.
@@ -71,6 +78,15 @@ def resolve_runtime(
         if value not in ("auto", *get_args(known)):
             raise UsageError(f"{name} is {value!r}: wanted one of auto, {', '.join(get_args(known))}")
     machine = this_machine() if machine is None else machine
+    if device is not None:
+        on_processor = device.partition(":")[0] == "cpu"
+        machine = machine._replace(gpu=not on_processor)
+        if not on_processor and backend == "openvino":
+            raise RecipeError(
+                f'backend "openvino" computes on the processor, device is {device!r}: leave one of them out'
+            )
+        if not on_processor:
+            backend = "torch"
     if backend == "auto" and architecture in NOT_CONVERTIBLE:
         backend = "torch"
     if backend == "auto":

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from retrieve.encoders import feed
 from retrieve.encoders.batches import Padded, batches
 from retrieve.encoders.folder import SPLADE, ModelFolder
-from retrieve.encoders.load import check_prompts, find_model, pad_token, resolve_limit
+from retrieve.encoders.load import find_model, load_tokens, prompts_of, resolve_limit
 from retrieve.encoders.machine import resolve_runtime
 from retrieve.encoders.sparse_folder import read_sparse_folder
 from retrieve.encoders.text_model import Runner, TextModel, check_rows, one_ahead
-from retrieve.encoders.tokens import IntArray, TokenRow, Tokens, load_tokenizer
+from retrieve.encoders.tokens import IntArray, TokenRow
 
 
 class SparseRows(NamedTuple):
@@ -111,8 +111,8 @@ _NOTHING = np.empty(0, np.uint32), np.empty(0, np.float32)
 def load_sparse_encoder(
     model: str,
     *,
-    query_prompt: str = "",
-    document_prompt: str = "",
+    query_prompt: str | None = None,
+    document_prompt: str | None = None,
     limit: int | None = None,
     precision: str = "fp32",
     device: str | None = None,
@@ -125,10 +125,11 @@ def load_sparse_encoder(
     for a model that has no such head; any encoder of texts will do then. Raises `EncoderError`.
     """
     checked = read_sparse_folder(find_model(model), untrained)
-    runtime = resolve_runtime("torch", precision, architecture=checked.config.get("model_type", ""))
-    tokens = Tokens(load_tokenizer(checked.transformer, lower_case=checked.lower_case), pad_token(checked))
-    check_prompts(checked, query_prompt, document_prompt)
-    return SparseTextEncoder(
+    architecture = checked.config.get("model_type", "")
+    runtime = resolve_runtime("torch", precision, architecture=architecture, device=device)
+    query_prompt, document_prompt = prompts_of(checked, query_prompt, document_prompt)
+    tokens = load_tokens(checked)
+    encoder = SparseTextEncoder(
         model,
         checked,
         tokens,
@@ -138,6 +139,19 @@ def load_sparse_encoder(
         limit=resolve_limit(checked, limit, tokens.special),
         normalize=False,
         runtime=runtime,
+        device=device,
+    )
+    return encoder.loaded_by(
+        partial(
+            load_sparse_encoder,
+            model,
+            query_prompt=query_prompt,
+            document_prompt=document_prompt,
+            limit=limit,
+            precision=runtime.precision,
+            device=device,
+            untrained=untrained,
+        )
     )
 
 

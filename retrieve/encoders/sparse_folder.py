@@ -83,7 +83,7 @@ def _folder(root: Path, transformer: Module, head: Module) -> ModelFolder:
         modules=(head,),
         max_tokens=transformer.settings.get("max_seq_length"),
         lower_case=bool(transformer.settings.get("do_lower_case")),
-        prompts=read_prompts(root),
+        **read_prompts(root),
     )
 
 

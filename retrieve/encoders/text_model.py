@@ -7,13 +7,13 @@ an index opens, checks its fingerprint and cuts passages without it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from threading import Lock
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +22,10 @@ from retrieve.encoders.fingerprint import fingerprint
 from retrieve.encoders.folder import ModelFolder
 from retrieve.encoders.graphs import calibration_digest
 from retrieve.encoders.machine import Runtime
+from retrieve.encoders.shared import Shared
 from retrieve.encoders.tokens import IntArray, TokenRow, Tokens
 from retrieve.errors import BadVectors
+from retrieve.process import ForkSafeLock
 
 logger = logging.getLogger("retrieve")
 
@@ -44,6 +46,9 @@ class Runner(Protocol):
 
 
 Back = TypeVar("Back", bound=Runner)
+
+
+_BACKENDS: Shared[Any] = Shared()
 
 
 class Encodings(NamedTuple):
@@ -72,8 +77,9 @@ class TextModel(Generic[Back]):
         limit: int,
         normalize: bool,
         runtime: Runtime,
+        device: str | None = None,
     ) -> None:
-        """`load_backend` is given this model when its first text comes."""
+        """`load_backend` is given this model when its first text comes, unless another one has loaded the same."""
         self.name = name
         self.query_prompt = query_prompt
         self.document_prompt = document_prompt
@@ -81,13 +87,38 @@ class TextModel(Generic[Back]):
         self.special_tokens = tokens.special
         self.normalize = normalize
         self.runtime = runtime
+        self.device = device
         self._model = model
         self._tokens = tokens
         self._load_backend = load_backend
-        self._loading = Lock()
         self._backend: Back | None = None
-        self._counting = Lock()
+        self._process = os.getpid()
+        self._again: Callable[[], Self] | None = None
+        self._begin()
+
+    def _begin(self) -> None:
+        self._loading = ForkSafeLock()
+        self._counting = ForkSafeLock()
         self._counts = Encodings(0, 0)
+
+    def own(self) -> Self:
+        """The same model with counts of its own."""
+        mine = object.__new__(type(self))
+        mine.__dict__.update(self.__dict__)
+        mine._begin()
+        return mine
+
+    def loaded_by(self, load: Callable[[], Self]) -> Self:
+        """This model, which pickles as what loads it anew."""
+        self._again = load
+        return self
+
+    def __reduce__(self) -> tuple[Callable[[], Self], tuple[()]]:
+        if self._again is None:
+            raise TypeError(
+                f"the encoder {self.name} was not made by a loading function: make it where it is used"
+            )
+        return self._again, ()
 
     @property
     def folder(self) -> Path:
@@ -136,10 +167,18 @@ class TextModel(Generic[Back]):
 
     def _ready(self) -> Back:
         with self._loading:
-            if self._backend is None:
-                logger.info("loading encoder %s from %s (%s)", self.name, self.folder, self.runtime)
-                self._backend = self._load_backend(self)
+            if self._backend is None or self._process != os.getpid():
+                self._process = os.getpid()
+                self._backend = _BACKENDS.get(self._identity(), self._load)
             return self._backend
+
+    def _load(self) -> Back:
+        logger.info("loading encoder %s from %s (%s)", self.name, self.folder, self.runtime)
+        return self._load_backend(self)
+
+    def _identity(self) -> Hashable:
+        """What tells one loaded model from another: all but prompts."""
+        return type(self), self.folder.resolve(), self.fingerprint, self.runtime, self.limit, self.device
 
     def _counted(self, encoded: int, cached: int) -> None:
         with self._counting:

@@ -29,15 +29,16 @@ class Section(BaseModel):
 class Encoding(Section):
     """An encoder: where its model is, how texts are fed to it, and how it is run.
 
-    `backend` and `precision` "auto" are what the machine does best; the manifest keeps what that was.
+    `backend` and `precision` "auto" are what the machine does best, prompts that are left out are the model folder's
+    own; the manifest keeps what that was.
     """
 
     model: str = "sentence-transformers/all-MiniLM-L6-v2"
     backend: Literal["auto", "torch", "openvino"] = "auto"
     precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = "auto"
     limit: int | None = Field(default=None, ge=8)
-    query_prompt: str = ""
-    document_prompt: str = ""
+    query_prompt: str | None = None
+    document_prompt: str | None = None
 
     @property
     def own_vectors(self) -> bool:

@@ -236,8 +236,10 @@ class Recipe(Section):
             if build[name] is None:
                 del build[name]
         for name in ("dense", "uhd", "splade"):
-            if build.get(name) is not None and build[name]["model"] != "none":
-                build[name]["model"] = ""
+            if build.get(name) is not None:
+                build[name] |= {key: build[name][key] or "" for key in ("query_prompt", "document_prompt")}
+                if build[name]["model"] != "none":
+                    build[name]["model"] = ""
         if build["bm25"] is not None and build["bm25"]["title_weight"] == 1:
             del build["bm25"]["title_weight"]
         return hashlib.sha256(canonical(build)).hexdigest()

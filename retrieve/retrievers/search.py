@@ -16,6 +16,8 @@ import numpy.typing as npt
 from retrieve.errors import UsageError
 from retrieve.index.codes import Codes
 from retrieve.measures.fuse import convex, rrf
+from retrieve.passages.encoder import PassageEncoder
+from retrieve.passages.vectors import kept
 from retrieve.retrievers.aggregate import aggregate_pool, in_scope
 from retrieve.retrievers.bm25 import BM25View
 from retrieve.retrievers.options import SearchOptions
@@ -23,9 +25,7 @@ from retrieve.retrievers.pool import FloatArray, Pool, order
 from retrieve.retrievers.uhd import UHDView, codes_by_segment
 from retrieve.retrievers.views import NoScores, ViewScores
 from retrieve.store.filters import Filter
-from retrieve.store.pipeline import Pipeline
 from retrieve.store.snapshot import Snapshot
-from retrieve.store.vectors import kept
 
 if TYPE_CHECKING:
     from retrieve.encoders.sparse import SparseRows
@@ -64,12 +64,16 @@ class Searcher:
     """Ranks queries over one snapshot with one set of options. Safe in many threads."""
 
     def __init__(
-        self, snapshot: Snapshot, pipeline: Pipeline, options: SearchOptions, where: Filter | None
+        self,
+        snapshot: Snapshot,
+        passage_encoder: PassageEncoder,
+        options: SearchOptions,
+        where: Filter | None,
     ) -> None:
         self.snapshot = snapshot
         self.options = options
         self.truncated = 0  # queries that the encoder cut
-        self._pipeline = pipeline
+        self._passage_encoder = passage_encoder
         self._scope = in_scope(snapshot, where, options.unit, options.aggregate)
 
     def rank(self, texts: Sequence[str], vectors: Vectors | None = None) -> Iterator[Ranking]:
@@ -92,7 +96,7 @@ class Searcher:
 
     def bm25(self) -> BM25View:
         """The BM25 view under these options."""
-        return BM25View(self.snapshot, self._pipeline.analyzer, k1=self.options.k1, b=self.options.b)
+        return BM25View(self.snapshot, self._passage_encoder.analyzer, k1=self.options.k1, b=self.options.b)
 
     def splade_terms(self, text: str) -> Impacts:
         """A query's terms in the SPLADE view, with their weights."""
@@ -101,18 +105,19 @@ class Searcher:
     def _splade(self) -> SpladeView:
         from retrieve.retrievers.splade import SpladeView
 
-        return SpladeView(
-            self.snapshot, self._pipeline.query_sparse_encoder.vocabulary(), self._pipeline.impact_scale
-        )
+        section = self._passage_encoder.recipe.splade
+        assert section is not None
+        vocabulary = self._passage_encoder.models.sparse_queries.vocabulary()
+        return SpladeView(self.snapshot, vocabulary, section.scale)
 
     @property
     def _has_vectors(self) -> bool:
-        return self._pipeline.recipe.vectors is not None
+        return self._passage_encoder.recipe.vectors is not None
 
     def _encode(self, texts: Sequence[str]) -> Vectors:
-        encoded = self._pipeline.query_encoder.encode_queries(texts)
+        encoded = self._passage_encoder.models.queries.encode_queries(texts)
         self._tell_cut(encoded.cut)
-        form = self._pipeline.recipe.vectors
+        form = self._passage_encoder.recipe.vectors
         assert form is not None
         return np.asarray(kept(encoded.vectors, form.dimensions, normalize=form.normalize), np.float32)
 
@@ -126,7 +131,7 @@ class Searcher:
             )
 
     def _encode_sparse(self, texts: Sequence[str]) -> SparseRows:
-        encoded = self._pipeline.query_sparse_encoder.encode_queries(texts)
+        encoded = self._passage_encoder.models.sparse_queries.encode_queries(texts)
         self._tell_cut(encoded.cut)
         return encoded
 
@@ -151,7 +156,7 @@ class Searcher:
     def _codes(self, texts: Sequence[str], vectors: Vectors | None) -> list[Codes]:
         """The queries' codes for each segment."""
         if vectors is not None:
-            return codes_by_segment(self.snapshot, self._pipeline, vectors, self.options.query_winners)
+            return codes_by_segment(self.snapshot, self._passage_encoder, vectors, self.options.query_winners)
         encoded = self._encode_sparse(texts)
         return [Codes(encoded.starts, encoded.dims)] * len(self.snapshot.segments)
 

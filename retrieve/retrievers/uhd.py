@@ -13,10 +13,10 @@ import numpy.typing as npt
 
 from retrieve.index.codes import Codes
 from retrieve.index.counted import Counted, Counts
+from retrieve.passages.encoder import PassageEncoder
 from retrieve.retrievers.pool import FloatArray, Pool, Scope, merge
 from retrieve.retrievers.threads import in_parts
 from retrieve.retrievers.views import NoScores, ViewScores
-from retrieve.store.pipeline import Pipeline
 from retrieve.store.segment import IntArray
 from retrieve.store.snapshot import Snapshot
 
@@ -43,7 +43,7 @@ class UHDView:
 
 
 def codes_by_segment(
-    snapshot: Snapshot, pipeline: Pipeline, vectors: Vectors, winners: int | None
+    snapshot: Snapshot, passage_encoder: PassageEncoder, vectors: Vectors, winners: int | None
 ) -> list[Codes]:
     """Query vectors (B,H) as codes for each segment, by the mean that it was coded with."""
     known: dict[str | None, Codes] = {}
@@ -51,7 +51,7 @@ def codes_by_segment(
         digest = segment.entry.trained
         if digest not in known:
             mean = None if digest is None else snapshot.means[digest]
-            known[digest] = pipeline.coder(mean).queries(vectors, winners)
+            known[digest] = passage_encoder.coder(mean).queries(vectors, winners)
     return [known[segment.entry.trained] for segment in snapshot.segments]
 
 

@@ -10,16 +10,17 @@ from pathlib import Path
 from retrieve.errors import IndexExists, IndexLocked
 from retrieve.files import remove_folder, sync_folder, write_file, writer_lock
 from retrieve.index.faiss_index import check_factory
+from retrieve.passages.encoder import PassageEncoder
+from retrieve.passages.record import EncoderRecord
 from retrieve.store.crew import wait_for_orphans
-from retrieve.store.manifest import MANIFEST, EncoderRecord, Manifest, read_manifest
+from retrieve.store.manifest import MANIFEST, Manifest, read_manifest
 from retrieve.store.pending import PENDING
-from retrieve.store.pipeline import Pipeline
 
 _LOCK = "lock"
 _INTERRUPTED = frozenset({_LOCK, f".{MANIFEST}.new"})  # what a creation that was killed may have left
 
 
-def create_index(folder: Path, pipeline: Pipeline, *, force: bool = False) -> None:
+def create_index(folder: Path, passage_encoder: PassageEncoder, *, force: bool = False) -> None:
     """Write the first manifest.
 
     An index to which nothing was committed yet, built by the same recipe and encoder, is kept, so that its build can
@@ -28,11 +29,11 @@ def create_index(folder: Path, pipeline: Pipeline, *, force: bool = False) -> No
     Raises `RecipeError` for a language or a FAISS factory string that does not exist, and for search defaults that do
     not go with the head of the model; nothing is touched then.
     """
-    recipe = pipeline.recipe
-    _ = pipeline.analyzer  # refuses an unknown language
-    record = pipeline.encoder_record()
-    _check_factory(pipeline, record)
-    pipeline.check_head()
+    recipe = passage_encoder.recipe
+    _ = passage_encoder.analyzer  # refuses an unknown language
+    record = passage_encoder.encoder_record()
+    _check_factory(passage_encoder, record)
+    passage_encoder.check_head()
     manifest = Manifest(
         recipe=recipe.model_dump(mode="json", exclude_none=True), recipe_digest=recipe.digest, encoder=record
     )
@@ -65,8 +66,8 @@ def remove_unfilled(folder: Path) -> None:
         return
 
 
-def _check_factory(pipeline: Pipeline, record: EncoderRecord | None) -> None:
-    dense = pipeline.recipe.dense
+def _check_factory(passage_encoder: PassageEncoder, record: EncoderRecord | None) -> None:
+    dense = passage_encoder.recipe.dense
     if record is not None and dense is not None and not dense.flat:
         check_factory(dense.factory, record.dimensions)
 

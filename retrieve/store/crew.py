@@ -16,7 +16,7 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -26,9 +26,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from retrieve.errors import IndexLocked, RetrieveError
 from retrieve.files import ReaderLock, has_readers
+from retrieve.passages.encoder import PassageEncoder
 from retrieve.store.build import Row
 from retrieve.store.manifest import SegmentEntry, Trained
-from retrieve.store.pipeline import Pipeline
 from retrieve.store.workshop import Workshop
 
 if TYPE_CHECKING:
@@ -83,14 +83,14 @@ class Finished(NamedTuple):
 class Crew:
     """Processes for `workers` batches at a time, started with the first batch. Belongs to one writer.
 
-    `again` makes the pipeline anew in each process: it is pickled, and so are the batches.
+    The passage encoder is pickled for each process, and so are the batches.
     """
 
-    def __init__(self, folder: Path, again: Callable[[], Pipeline], workers: int) -> None:
+    def __init__(self, folder: Path, passage_encoder: PassageEncoder, workers: int) -> None:
         self.workers = workers
         self.encodings = 0, 0
         self._folder = folder
-        self._again = again
+        self._passage_encoder = passage_encoder
         self._under_way: deque[_UnderWay] = deque()
         self._pool: ProcessPoolExecutor | None = None
         self._stop: Event | None = None
@@ -151,7 +151,7 @@ class Crew:
         context = multiprocessing.get_context("spawn")
         self._stop = context.Event()
         devices: SimpleQueue[str | None] = context.SimpleQueue()
-        known = _devices(self._again().has_encoder)
+        known = _devices(self._passage_encoder.models.exist)
         for number in range(self.workers):
             devices.put(known[number % len(known)] if known else None)
         level = _log.getEffectiveLevel()
@@ -159,7 +159,7 @@ class Crew:
             self.workers,
             mp_context=context,
             initializer=_begin_work,
-            initargs=(self._folder, self._again, self._stop, devices, level),
+            initargs=(self._folder, self._passage_encoder, self._stop, devices, level),
         )
 
 
@@ -215,7 +215,7 @@ class _Bench(NamedTuple):
     """What a process keeps from one batch to the next. `lock` tells the next writer that it is still there."""
 
     workshop: Workshop
-    pipeline: Pipeline
+    passage_encoder: PassageEncoder
     folder: Path
     stop: Event
     remarks: queue.SimpleQueue[logging.LogRecord]
@@ -227,7 +227,7 @@ _bench: _Bench | None = None
 
 def _begin_work(
     folder: Path,
-    again: Callable[[], Pipeline],
+    passage_encoder: PassageEncoder,
     stop: Event,
     devices: SimpleQueue[str | None],
     level: int,
@@ -255,8 +255,9 @@ def _begin_work(
         if stop.is_set():
             raise _Stopped
 
-    pipeline = again()
-    _bench = _Bench(Workshop(folder, pipeline, still_wanted), pipeline, folder, stop, remarks, lock)
+    _bench = _Bench(
+        Workshop(folder, passage_encoder, still_wanted), passage_encoder, folder, stop, remarks, lock
+    )
 
 
 def _end_with(parent: Any) -> None:
@@ -279,13 +280,13 @@ def _build(name: str, rows: Sequence[Row], trained: Sequence[Trained]) -> _Built
     assert bench is not None
     if bench.stop.is_set():
         raise _Stopped
-    before = bench.pipeline.encodings
+    before = bench.passage_encoder.encodings
     try:
         entry, learned = bench.workshop.build(name, rows, [], [], trained)
     except RetrieveError as error:
         return _Failed(type(error), error.args, dict(error.__dict__))
     assert learned is None, "what is learned is learned by the writer"
-    after = bench.pipeline.encodings
+    after = bench.passage_encoder.encodings
     remarks = []
     while not bench.remarks.empty():
         remarks.append(bench.remarks.get())

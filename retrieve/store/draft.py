@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 
 from retrieve.files import remove_folder
+from retrieve.passages.encoder import PassageEncoder
 from retrieve.store.batch import Staged
 from retrieve.store.build import Row, row_key, segment_id
 from retrieve.store.commit import commit
 from retrieve.store.crew import Crew
 from retrieve.store.manifest import Trained
 from retrieve.store.pending import Pending, Sealed, intact, read_pending, remove_pending, write_pending
-from retrieve.store.pipeline import Pipeline
 from retrieve.store.segment import BoolArray, Segment
 from retrieve.store.snapshot import Place, Snapshot, locate
 from retrieve.store.sweep import sweep
@@ -37,14 +37,16 @@ class Draft:
     whoever reads more than that calls `drain` first.
     """
 
-    def __init__(self, folder: Path, pipeline: Pipeline, progress: Progress | None, crew: Crew) -> None:
+    def __init__(
+        self, folder: Path, passage_encoder: PassageEncoder, progress: Progress | None, crew: Crew
+    ) -> None:
         self._folder = folder
-        self._recipe = pipeline.recipe
-        self._fields = pipeline.recipe.filters.fields
+        self._recipe = passage_encoder.recipe
+        self._fields = passage_encoder.recipe.filters.fields
         self._crew = crew
         self._progress = progress
         self._encoded = 0
-        self._workshop = Workshop(folder, pipeline, progress)
+        self._workshop = Workshop(folder, passage_encoder, progress)
         self._begin(Snapshot.open(folder))
         found = read_pending(folder)
         self._adoptable = list(found.sealed) if found is not None and found.matches(self._pending) else []

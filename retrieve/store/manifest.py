@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from retrieve.errors import FormatTooNew, IndexCorrupt, IndexNotFound
 from retrieve.files import checksum_bytes, write_file
+from retrieve.passages.record import EncoderRecord
 from retrieve.recipe import Recipe, load_recipe
 
 FORMAT = 1
@@ -73,24 +74,6 @@ class SegmentEntry(_Record):
     def live(self) -> Totals:
         """Totals without the deleted rows."""
         return self.totals if self.deletions is None else self.totals.minus(self.deletions.totals)
-
-
-class EncoderRecord(_Record):
-    """Which encoder made the vectors, and on what: the conditions of a repetition to the byte.
-
-    `dimensions` are those kept; `calibration` is the digest of the texts that an int8 model was calibrated on; `head`:
-    whether the model's folder has a trained head for the codes of UHD.
-    """
-
-    name: str
-    fingerprint: str
-    dimensions: int
-    limit: int
-    backend: str = ""
-    precision: str = ""
-    calibration: str = ""
-    head: bool = False
-    environment: dict[str, str]
 
 
 class Trained(_Record):

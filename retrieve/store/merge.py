@@ -21,6 +21,7 @@ from retrieve.files import writer_lock
 from retrieve.index.counted import merge_counted
 from retrieve.index.postings import merge_postings
 from retrieve.index.stored import StoredVectors
+from retrieve.passages.encoder import PassageEncoder
 from retrieve.recipe import VectorForm
 from retrieve.store.build import Row, Views, create_vectors, row_key, segment_id, write_segment
 from retrieve.store.commit import commit
@@ -28,7 +29,6 @@ from retrieve.store.crew import wait_for_orphans
 from retrieve.store.learning import FIRST_SAMPLE, choose_sample, learn, wanted
 from retrieve.store.manifest import Trained
 from retrieve.store.pending import remove_pending
-from retrieve.store.pipeline import Pipeline
 from retrieve.store.segment import BoolArray, IntArray, Segment
 from retrieve.store.snapshot import Snapshot
 from retrieve.store.sparse import code_builder
@@ -49,7 +49,7 @@ class _Part(NamedTuple):
 
 
 def merge(
-    folder: Path, pipeline: Pipeline, *, retrain: bool = False, progress: Progress | None = None
+    folder: Path, passage_encoder: PassageEncoder, *, retrain: bool = False, progress: Progress | None = None
 ) -> int:
     """Merge all segments up to the recipe's segment size; returns the generation that is current then.
 
@@ -67,15 +67,15 @@ def merge(
         ]
         trained = list(base.manifest.trained)
         if retrain:
-            learned = _relearn(folder, pipeline, parts, trained[-1] if trained else None)
+            learned = _relearn(folder, passage_encoder, parts, trained[-1] if trained else None)
             trained = [item for item in trained if item not in learned] + learned
         current = trained[-1] if trained else None
-        groups = [group for group in _plan(parts, pipeline) if _worth(group, current, pipeline)]
-        workshop = Workshop(folder, pipeline, progress)
+        groups = [group for group in _plan(parts, passage_encoder) if _worth(group, current, passage_encoder)]
+        workshop = Workshop(folder, passage_encoder, progress)
         replaced: dict[str, Segment | None] = {}
         for number, group in enumerate(groups):
-            mine = current if _recodes(pipeline) else _of_group(group, trained)
-            merged = _merge_group(folder, base, group, mine, pipeline, workshop)
+            mine = current if _recodes(passage_encoder) else _of_group(group, trained)
+            merged = _merge_group(folder, base, group, mine, passage_encoder, workshop)
             replaced |= {part.segment.id: None for part in group}
             replaced[group[0].segment.id] = merged
             if progress is not None:
@@ -93,12 +93,12 @@ def merge(
     return generation
 
 
-def _plan(parts: Sequence[_Part], pipeline: Pipeline) -> list[list[_Part]]:
+def _plan(parts: Sequence[_Part], passage_encoder: PassageEncoder) -> list[list[_Part]]:
     """Neighbours, packed while what is live of them fits into one segment, by the limits of a batch.
 
     Codes that cannot be made anew go together only where they were made with one mean.
     """
-    limits = pipeline.recipe.segments
+    limits = passage_encoder.recipe.segments
     most = np.array([limits.passages, limits.passages, limits.text_bytes], dtype=np.int64)
     groups: list[list[_Part]] = []
     room = np.zeros_like(most)
@@ -107,7 +107,7 @@ def _plan(parts: Sequence[_Part], pipeline: Pipeline) -> list[list[_Part]]:
         size = part.segment.units[part.alive, 3].sum(dtype=np.int64)
         needed = np.array([part.alive.sum(), passages, size], dtype=np.int64)
         other = bool(groups) and groups[-1][0].segment.entry.trained != part.segment.entry.trained
-        if not groups or (needed > room).any() or (other and not _recodes(pipeline)):
+        if not groups or (needed > room).any() or (other and not _recodes(passage_encoder)):
             groups.append([])
             room = most
         groups[-1].append(part)
@@ -115,9 +115,9 @@ def _plan(parts: Sequence[_Part], pipeline: Pipeline) -> list[list[_Part]]:
     return groups
 
 
-def _recodes(pipeline: Pipeline) -> bool:
+def _recodes(passage_encoder: PassageEncoder) -> bool:
     """Whether a merge makes anew what is made of vectors; codes whose vectors were not kept are copied."""
-    form = pipeline.recipe.vectors
+    form = passage_encoder.recipe.vectors
     return form is None or form.keep or form.folder == "dense"
 
 
@@ -125,20 +125,20 @@ def _of_group(group: Sequence[_Part], trained: Sequence[Trained]) -> Trained | N
     return next((item for item in trained if item.digest == group[0].segment.entry.trained), None)
 
 
-def _worth(group: Sequence[_Part], trained: Trained | None, pipeline: Pipeline) -> bool:
+def _worth(group: Sequence[_Part], trained: Trained | None, passage_encoder: PassageEncoder) -> bool:
     """Whether rewriting changes anything: several segments, deleted rows, or a trained index that is newer."""
     if len(group) > 1 or not group[0].alive.all():
         return any(part.alive.any() for part in group)
     segment = group[0].segment
     newer = trained is not None and segment.entry.trained != trained.digest
-    return newer and segment.passage_rows > 0 and _recodes(pipeline)
+    return newer and segment.passage_rows > 0 and _recodes(passage_encoder)
 
 
 def _relearn(
-    folder: Path, pipeline: Pipeline, parts: Sequence[_Part], known: Trained | None
+    folder: Path, passage_encoder: PassageEncoder, parts: Sequence[_Part], known: Trained | None
 ) -> list[Trained]:
-    recipe = pipeline.recipe
-    todo = wanted(recipe, None, learns_mean=pipeline.learns_mean)
+    recipe = passage_encoder.recipe
+    todo = wanted(recipe, None, learns_mean=passage_encoder.learns_mean)
     if not todo:
         raise RecipeError(
             "there is nothing to retrain: no view of this index learns from its passages (dense.factory is Flat)"
@@ -160,13 +160,13 @@ def _merge_group(
     base: Snapshot,
     group: Sequence[_Part],
     trained: Trained | None,
-    pipeline: Pipeline,
+    passage_encoder: PassageEncoder,
     workshop: Workshop,
 ) -> Segment:
     order = _id_order(group)
     passage_rows = _passage_order(group, order)
     total = sum(len(rows) for _, rows in passage_rows)
-    recipe = pipeline.recipe
+    recipe = passage_encoder.recipe
 
     def make(building: Path) -> Views:
         maps = _passage_maps(group, passage_rows)
@@ -177,8 +177,8 @@ def _merge_group(
         if recipe.splade is not None:
             merged = merge_postings([part.segment.impacts for part in group], maps, total)
             views = views._replace(impacts=merged)
-        if recipe.vectors is not None and _recodes(pipeline):
-            vectors = _copy_vectors(building, group, passage_rows, total, recipe.vectors, pipeline)
+        if recipe.vectors is not None and _recodes(passage_encoder):
+            vectors = _copy_vectors(building, group, passage_rows, total, recipe.vectors, passage_encoder)
             return workshop.vector_views(building, views, vectors, trained)
         if recipe.uhd is not None:
             parts = [part.segment.codes for part in group]
@@ -198,8 +198,8 @@ def _merge_group(
     )
     while (folder / "segments" / name).exists():
         name = segment_id([], recipe_digest=name, encoder="", trained=None)
-    entry = write_segment(folder, name, lambda: _rows(group, order), make, recipe=pipeline.recipe)
-    return Segment.open(folder, entry, pipeline.recipe.filters.fields)
+    entry = write_segment(folder, name, lambda: _rows(group, order), make, recipe=passage_encoder.recipe)
+    return Segment.open(folder, entry, passage_encoder.recipe.filters.fields)
 
 
 def _id_order(group: Sequence[_Part]) -> IntArray:
@@ -259,11 +259,11 @@ def _copy_vectors(
     runs: Sequence[tuple[int, IntArray]],
     total: int,
     form: VectorForm,
-    pipeline: Pipeline,
+    passage_encoder: PassageEncoder,
 ) -> StoredVectors:
     if any(not part.segment.has_vectors for part in group if part.segment.passage_rows):
         raise RecipeError("merging needs the vectors, and dense.keep_vectors is false: build the index again")
-    record = pipeline.encoder_record()
+    record = passage_encoder.encoder_record()
     assert record is not None
     vectors = create_vectors(building, form, total, record.dimensions)
     at = 0

@@ -1,25 +1,23 @@
 """Vectors on their way into a segment, in the form in which they will be stored, and those of queries.
 
-What the encoder gives is cut to the dimensions that the recipe keeps; what comes from elsewhere, the caller or an
-older version of a document, is checked and prepared first.
+What comes from elsewhere than the encoder, from the caller or an older version of a document, is checked and prepared
+first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from retrieve.errors import BadVectors, DimensionMismatch, RecipeError, UsageError
+from retrieve.errors import BadVectors, DimensionMismatch, UsageError
 from retrieve.index.stored import Form, StoredVectors, encode_vectors
+from retrieve.passages.encoder import PassageEncoder
+from retrieve.passages.vectors import prepare
 from retrieve.recipe import Recipe
 from retrieve.store.batch import Staged
 from retrieve.store.build import IntArray
-from retrieve.store.pipeline import Pipeline
-
-FloatArray = npt.NDArray[np.floating[Any]]
 
 
 def own_vectors(
@@ -65,45 +63,12 @@ def query_vector(vector: npt.ArrayLike) -> npt.NDArray[np.float32]:
     return matrix
 
 
-def prepare(
-    vectors: npt.NDArray[np.float32], name: str, dimensions: int | None, *, normalize: bool
-) -> npt.NDArray[np.float32]:
-    """Vectors (B,D) float32, checked and, if asked, scaled to unit norm."""
-    if vectors.ndim != 2 or (dimensions is not None and vectors.shape[1] != dimensions):
-        raise DimensionMismatch(f"{name}: vectors have shape {vectors.shape}, wanted (…, {dimensions})")
-    if not np.isfinite(vectors).all():
-        raise BadVectors(f"{name}: a vector has NaN or infinite values")
-    if not normalize:
-        return vectors
-    norms = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)  # squares overflow float32
-    if (norms == 0).any():
-        raise BadVectors(f"{name}: a vector is zero and has no direction")
-    return np.asarray(vectors / norms, dtype=np.float32)
-
-
-def kept(vectors: FloatArray, dimensions: int | None, *, normalize: bool) -> FloatArray:
-    """An encoder's vectors (B,D) → the first `dimensions` of each (None: all), of the same type, worked in float32.
-
-    With `normalize` they are scaled to unit norm again: models trained for it (Matryoshka, Kusupati et al. 2022) put
-    what matters most first. Raises `RecipeError` where the encoder has fewer, `BadVectors` for nothing but zeros.
-    """
-    if dimensions is None or dimensions == vectors.shape[1]:
-        return vectors
-    if dimensions > vectors.shape[1]:
-        raise RecipeError(
-            f"dense.dimensions = {dimensions}, but the encoder gives {vectors.shape[1]}: lower it"
-        )
-    cut = vectors[:, :dimensions].astype(np.float32)
-    name = f"the first {dimensions} dimensions"
-    return prepare(cut, name, dimensions, normalize=normalize).astype(vectors.dtype)
-
-
 def without_surplus(vectors: StoredVectors, passages: int) -> StoredVectors:
     """The one vector of a document without passages is dropped: so a file of one row each fits any collection."""
     return vectors[:0] if passages == 0 and len(vectors) == 1 else vectors
 
 
-def fitting_vectors(staged: Staged, spans: IntArray, pipeline: Pipeline) -> StoredVectors | None:
+def fitting_vectors(staged: Staged, spans: IntArray, passage_encoder: PassageEncoder) -> StoredVectors | None:
     """The vectors of a document's passages where they are known, else None: they are to be encoded.
 
     Vectors of an older version count only if it was cut into the same passages. Raises `BadVectors` for a wrong
@@ -120,7 +85,7 @@ def fitting_vectors(staged: Staged, spans: IntArray, pipeline: Pipeline) -> Stor
         return given
     if staged.spans is not None and np.array_equal(staged.spans, spans):
         return staged.vectors
-    if pipeline.recipe.vectors is not None and not pipeline.has_encoder and len(spans):
+    if passage_encoder.recipe.vectors is not None and not passage_encoder.models.exist and len(spans):
         raise BadVectors(
             f'document {doc_id!r} has no vectors: with model = "none" give them, add(…, vectors=…)'
         )

@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from retrieve.index.stored import Form, StoredVectors, encode_vectors
+from retrieve.passages.encoder import PassageEncoder
+from retrieve.passages.vectors import kept
 from retrieve.store.build import IntArray, Row, Views, build_postings, create_vectors, write_segment
 from retrieve.store.learning import (
     FAISS,
@@ -30,10 +32,8 @@ from retrieve.store.learning import (
     wanted,
 )
 from retrieve.store.manifest import SegmentEntry, Trained
-from retrieve.store.pipeline import Pipeline
 from retrieve.store.segment import BoolArray, Segment
 from retrieve.store.sparse import CodeTaker, ImpactTaker, code_builder
-from retrieve.store.vectors import kept
 from retrieve.types import Progress
 
 _ENCODE_CHUNK = 8_192
@@ -44,9 +44,9 @@ _log = logging.getLogger("retrieve")
 class Workshop:
     """Builds segments for a writer or a merge, with the recipe's parts."""
 
-    def __init__(self, folder: Path, pipeline: Pipeline, progress: Progress | None) -> None:
+    def __init__(self, folder: Path, passage_encoder: PassageEncoder, progress: Progress | None) -> None:
         self._folder = folder
-        self._pipeline = pipeline
+        self._passage_encoder = passage_encoder
         self._progress = progress
         self._tokens = 0
 
@@ -60,7 +60,7 @@ class Workshop:
     ) -> tuple[SegmentEntry, Trained | None]:
         """Build and seal one segment from rows in id order; also returns what was learned on the way, if anything."""
         learned: list[Trained] = []
-        recipe = self._pipeline.recipe
+        recipe = self._passage_encoder.recipe
 
         def make(building: Path) -> Views:
             views = Views()
@@ -82,10 +82,10 @@ class Workshop:
         self, building: Path, views: Views, vectors: StoredVectors, trained: Trained | None
     ) -> Views:
         """The views that are made of vectors, by what was learned; codes are written into the folder."""
-        coded = self._pipeline.recipe.uhd is not None
+        coded = self._passage_encoder.recipe.uhd is not None
         if coded:
-            coder = self._pipeline.coder(read_mean(self._folder, trained))
-            builder = code_builder(building, self._pipeline.uhd, coder.projection.dimensions)
+            coder = self._passage_encoder.coder(read_mean(self._folder, trained))
+            builder = code_builder(building, self._passage_encoder.uhd, coder.projection.dimensions)
             for codes in coder.documents(vectors):
                 builder.add(codes)
             builder.finish()
@@ -100,7 +100,7 @@ class Workshop:
         return bool(self._wanted(trained[-1] if trained else None))
 
     def _wanted(self, known: Trained | None) -> Wanted:
-        return wanted(self._pipeline.recipe, known, learns_mean=self._pipeline.learns_mean)
+        return wanted(self._passage_encoder.recipe, known, learns_mean=self._passage_encoder.learns_mean)
 
     def faiss_index(self, trained: Trained | None, vectors: StoredVectors) -> bytes | None:
         """A clone of the trained index with these vectors added, or None where search is exact."""
@@ -112,15 +112,15 @@ class Workshop:
 
     def _terms(self, rows: Sequence[Row]) -> Iterator[list[str]]:
         for row in rows:
-            yield from self._pipeline.terms(row.document, row.spans)
+            yield from self._passage_encoder.terms(row.document, row.spans)
 
     def _encode(self, rows: Sequence[Row], building: Path) -> tuple[StoredVectors, IntArray]:
         """Fill the vectors of the folder being built; returns them, and the tokens cut off each document."""
         total = sum(len(row.spans) for row in rows)
         cut = np.zeros(len(rows), dtype=np.int64)
-        form = self._pipeline.recipe.vectors
+        form = self._passage_encoder.recipe.vectors
         assert form is not None
-        vectors = create_vectors(building, form, total, self._pipeline.kept_dimensions)
+        vectors = create_vectors(building, form, total, self._passage_encoder.kept_dimensions)
         waiting: list[Row] = []
         places: list[int] = []
         owners: list[int] = []
@@ -146,9 +146,9 @@ class Workshop:
         """Vectors of these documents' passages to their places; returns the tokens cut off each passage."""
         if not places:
             return np.empty(0, dtype=np.int64)
-        form = self._pipeline.recipe.vectors
+        form = self._passage_encoder.recipe.vectors
         assert form is not None
-        encoded = self._pipeline.encode(
+        encoded = self._passage_encoder.encode(
             [(row.document, row.spans) for row in rows], self._teller(places[0], total)
         )
         self._tokens += encoded.tokens
@@ -183,7 +183,7 @@ class Workshop:
             for segment, alive in zip(segments, live, strict=True)
             if segment.has_vectors
         )
-        recipe = self._pipeline.recipe
+        recipe = self._passage_encoder.recipe
         if present < FIRST_SAMPLE:
             if todo.faiss:
                 _log.info("dense search is exact until there are %d passages (now %d)", FIRST_SAMPLE, present)
@@ -209,23 +209,24 @@ class Workshop:
 
     def _foreign_mean(self, dimensions: int) -> npt.NDArray[np.float32]:
         """A mean for an index of few passages: of the encoder's calibration texts; none, zeros, without an encoder."""
-        if not self._pipeline.has_encoder:
+        if not self._passage_encoder.models.exist:
             return np.zeros(dimensions, np.float32)
         from retrieve.encoders.graphs import calibration_texts
 
-        form = self._pipeline.recipe.vectors
+        form = self._passage_encoder.recipe.vectors
         assert form is not None
-        general = self._pipeline.encoder.encode_apart(calibration_texts())
+        general = self._passage_encoder.models.documents.encode_apart(calibration_texts())
         vectors = kept(general, form.dimensions, normalize=form.normalize)
         return np.asarray(vectors.mean(axis=0, dtype=np.float64), np.float32)
 
     def _encode_sparse(self, rows: Sequence[Row], building: Path, views: Views) -> Views:
         """The view of a sparse encoder: token-level codes are written into the folder, impacts are returned."""
-        recipe, encoder = self._pipeline.recipe, self._pipeline.sparse_encoder
+        recipe, encoder = self._passage_encoder.recipe, self._passage_encoder.models.sparse_documents
         if recipe.uhd is not None:
             taker: CodeTaker | ImpactTaker = CodeTaker(code_builder(building, recipe.uhd, encoder.dimensions))
         else:
-            taker = ImpactTaker(encoder.vocabulary(), self._pipeline.impact_scale)
+            assert recipe.splade is not None
+            taker = ImpactTaker(encoder.vocabulary(), recipe.splade.scale)
         total = sum(len(row.spans) for row in rows)
         cut = np.zeros(len(rows), dtype=np.int64)
         done = 0
@@ -250,7 +251,7 @@ class Workshop:
         owners: list[int] = []
         texts: list[str] = []
         for number, row in rows:
-            fed = self._pipeline.fed(row.document, row.spans)
+            fed = self._passage_encoder.fed(row.document, row.spans)
             owners += [number] * len(fed)
             texts += fed
             if len(texts) >= _ENCODE_CHUNK:

@@ -7,7 +7,7 @@ the commit, and an operation that failed half-way makes the commit impossible.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -20,13 +20,13 @@ from retrieve.errors import BadVectors, UsageError
 from retrieve.files import writer_lock
 from retrieve.index.codes import Codes
 from retrieve.index.stored import StoredVectors
+from retrieve.passages.encoder import PassageEncoder
 from retrieve.store.batch import Batch, Staged, text_bytes
 from retrieve.store.build import IntArray, Row
 from retrieve.store.crew import Crew, wait_for_orphans
 from retrieve.store.documents import Fingerprints, fingerprints
 from retrieve.store.draft import Draft
 from retrieve.store.filters import Filter, matches
-from retrieve.store.pipeline import Pipeline
 from retrieve.store.snapshot import Place, select_rows
 from retrieve.store.vectors import fitting_vectors, own_vectors, without_surplus
 from retrieve.types import Document, Progress
@@ -72,17 +72,17 @@ class Writer:
     def __init__(
         self,
         folder: Path,
-        pipeline: Pipeline,
+        passage_encoder: PassageEncoder,
         lock: AbstractContextManager[None],
         progress: Progress | None,
         crew: Crew,
     ) -> None:
-        self._pipeline = pipeline
+        self._passage_encoder = passage_encoder
         self._lock = lock
         self._progress = progress
-        self._limits = pipeline.recipe.segments
+        self._limits = passage_encoder.recipe.segments
         self._crew = crew
-        self._draft = Draft(folder, pipeline, progress, crew)
+        self._draft = Draft(folder, passage_encoder, progress, crew)
         self._batch = Batch(self._limits)
         self._unsplit: dict[str, Staged] = {}
         self._to_copy: dict[str, Place] = {}
@@ -95,16 +95,15 @@ class Writer:
     def open(
         cls,
         folder: Path,
-        pipeline: Pipeline,
-        again: Callable[[], Pipeline],
+        passage_encoder: PassageEncoder,
         progress: Progress | None = None,
         *,
         workers: int = 1,
     ) -> Writer:
         """Take the writer's lock (`IndexLocked` if another has it) and what an interrupted writer left.
 
-        More than one of `workers`: so many processes build segments, each with a pipeline that `again` (picklable)
-        makes there, equal to this one. Raises `UsageError` for less than one.
+        More than one of `workers`: so many processes build segments, each with a copy of the passage encoder. Raises
+        `UsageError` for less than one.
         """
         if workers < 1:
             raise UsageError(f"workers is {workers}: wanted at least 1")
@@ -112,7 +111,7 @@ class Writer:
         lock.__enter__()
         try:
             wait_for_orphans(folder)
-            return cls(folder, pipeline, lock, progress, Crew(folder, again, workers))
+            return cls(folder, passage_encoder, lock, progress, Crew(folder, passage_encoder, workers))
         except BaseException:
             lock.__exit__(None, None, None)
             raise
@@ -169,7 +168,7 @@ class Writer:
         for document in documents:
             own = None
             if source is not None:
-                own = own_vectors(source, document.id, self._pipeline.recipe, self._draft.dimensions)
+                own = own_vectors(source, document.id, self._passage_encoder.recipe, self._draft.dimensions)
             # Ids of a chunk are distinct: the version that a document replaces is looked up once for all of them.
             if document.id in chunk or len(chunk) >= _CHUNK_DOCUMENTS or size >= _CHUNK_BYTES:
                 yield chunk
@@ -301,7 +300,7 @@ class Writer:
                 _Kept(row.spans, row.vectors, row.cut, row.codes) if row is not None and row.encoded else None
             )
         segment = self._draft.segments[place.segment]
-        coded = self._pipeline.codes_tokens
+        coded = self._passage_encoder.codes_tokens
         if not (segment.has_vectors or coded):
             return None
         first, last = segment.first_passage[place.row : place.row + 2]
@@ -343,9 +342,9 @@ class Writer:
             staged = self._draft.adopt(staged)
         for start in range(0, len(staged), _CHUNK_DOCUMENTS):
             part = staged[start : start + _CHUNK_DOCUMENTS]
-            windows = self._pipeline.split([item.document for item in part])
+            windows = self._passage_encoder.split([item.document for item in part])
             for item, cut in zip(part, windows, strict=True):
-                vectors = fitting_vectors(item, cut.spans, self._pipeline)
+                vectors = fitting_vectors(item, cut.spans, self._passage_encoder)
                 row = Row(item.document, item.hashes, cut.spans, cut.units, cut.indexed, item.size, vectors)
                 if item.spans is not None and np.array_equal(item.spans, cut.spans):
                     row = row._replace(codes=item.codes)

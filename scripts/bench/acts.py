@@ -8,8 +8,8 @@ from pathlib import Path
 
 from retrieve import Document
 from retrieve.corpora.open import open_corpus
+from retrieve.passages.encoder import PassageEncoder
 from retrieve.recipe import load_recipe
-from retrieve.store.pipeline import Pipeline
 
 SEGMENT = 25_000
 WINDOWS = (
@@ -30,11 +30,11 @@ def acts() -> Iterator[Document]:
 
 def documents_needed(passages: Sequence[int]) -> list[int]:
     """How many acts it takes to make at least each number of passages (ascending)."""
-    pipeline = Pipeline(load_recipe("bm25", WINDOWS))
+    passage_encoder = PassageEncoder(load_recipe("bm25", WINDOWS))
     needed: list[int] = []
     found = 0
     for number, document in enumerate(acts(), start=1):
-        found += len(pipeline.split([document])[0].spans)
+        found += len(passage_encoder.split([document])[0].spans)
         while len(needed) < len(passages) and found >= passages[len(needed)]:
             needed.append(number)
         if len(needed) == len(passages):

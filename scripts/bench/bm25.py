@@ -27,9 +27,9 @@ from acts import WINDOWS, acts
 
 from retrieve.index.bm25 import bm25_idf
 from retrieve.index.postings import Postings
+from retrieve.passages.encoder import PassageEncoder
 from retrieve.recipe import load_recipe
 from retrieve.store.build import build_postings
-from retrieve.store.pipeline import Pipeline
 
 K1, B = 0.9, 0.4
 DEPTHS = (10, 100, 1000)
@@ -43,15 +43,15 @@ Engine = Callable[[int, int], Any]  # number of the query, k
 
 def windows(wanted: int) -> tuple[Terms, Terms]:
     """Terms of the first passages, and of the titles of the acts behind them, each once."""
-    pipeline = Pipeline(load_recipe("bm25", WINDOWS))
+    passage_encoder = PassageEncoder(load_recipe("bm25", WINDOWS))
     rows: Terms = []
     titles: dict[tuple[str, ...], None] = {}
     for document in acts():
         if len(rows) < wanted:
-            texts = pipeline.fed(document, pipeline.split([document])[0].spans)
-            rows += [pipeline.analyzer.terms(text) for text in texts]
+            texts = passage_encoder.fed(document, passage_encoder.split([document])[0].spans)
+            rows += [passage_encoder.analyzer.terms(text) for text in texts]
         else:
-            titles.setdefault(tuple(dict.fromkeys(pipeline.analyzer.terms(document.title))))
+            titles.setdefault(tuple(dict.fromkeys(passage_encoder.analyzer.terms(document.title))))
     if len(rows) < wanted:
         raise SystemExit(f"the acts make {len(rows)} passages, wanted {wanted}")
     return rows[:wanted], [list(title) for title in titles if title]

@@ -54,19 +54,19 @@ Kernel = Callable[[Counted, Array], Array]
 
 def window_vectors(passages: int) -> Array:
     """Vectors of the first windows of 64 words of the acts, (passages, D) float16."""
+    from retrieve.passages.encoder import PassageEncoder
     from retrieve.recipe import load_recipe
-    from retrieve.store.pipeline import Pipeline
 
     settings = (*WINDOWS, "passages.boundaries=sentence", "dense.precision=auto")
-    pipeline = Pipeline(load_recipe("flat", settings))
+    passage_encoder = PassageEncoder(load_recipe("flat", settings))
     source = acts()
     found: list[Array] = []
     while sum(map(len, found)) < passages:
         documents = list(islice(source, 20))
         if not documents:
             raise SystemExit(f"the acts make {sum(map(len, found))} passages, wanted {passages}")
-        rows = [(d, w.spans) for d, w in zip(documents, pipeline.split(documents), strict=True)]
-        found.append(pipeline.encode(rows, lambda passages, tokens: None).vectors)
+        rows = [(d, w.spans) for d, w in zip(documents, passage_encoder.split(documents), strict=True)]
+        found.append(passage_encoder.encode(rows, lambda passages, tokens: None).vectors)
         say(f"{sum(map(len, found))} windows")
     return np.concatenate(found)[:passages]
 

@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from retrieve.cli import main
-from retrieve.encoders.vector_cache import Space, VectorCache, keys_of
-from retrieve.encoders.vector_shards import shards_folder
+from retrieve.vector_cache.cache import Space, VectorCache, keys_of
+from retrieve.vector_cache.shards import shards_folder
 
 SPACE = Space("abcdef0123456789", "torch", "fp32", 256, 3)
 
@@ -114,7 +114,7 @@ def test_sizes(text: str, wanted: int, monkeypatch: pytest.MonkeyPatch) -> None:
         asked.update(options)
         return dict.fromkeys(("shards", "bytes", "leftovers", "shards_left", "bytes_left"), 0)
 
-    monkeypatch.setattr("retrieve.encoders.vector_upkeep.prune_cache", pruned)
+    monkeypatch.setattr("retrieve.vector_cache.upkeep.prune_cache", pruned)
     call("prune", "--max-size", text)
     assert asked["max_bytes"] == wanted
 

@@ -156,7 +156,11 @@ def test_the_first_dimensions_are_kept(tmp_path: Path) -> None:
         assert stored.dimensions == index.info()["encoder"]["dimensions"] == 12
         assert stored.numbers.dtype == np.float16
         np.testing.assert_array_equal(stored.numbers, expected)
-        query = whole._pipeline.encoder.encode_queries(["court of law"]).vectors[0, :12].astype(np.float64)
+        query = (
+            whole._passage_encoder.models.documents.encode_queries(["court of law"])
+            .vectors[0, :12]
+            .astype(np.float64)
+        )
         scores = expected.astype(np.float64) @ (query / np.linalg.norm(query))
         hits = index.search("court of law", k=9)
         assert [hit.score for hit in hits] == pytest.approx(sorted(scores, reverse=True), abs=1e-6)

@@ -23,8 +23,8 @@ _SHOWN_DIGITS = 12
 @as_json
 def command(*, as_json: bool) -> None:
     """Vectors, bytes and last use of each encoder in the cache."""
-    from retrieve.encoders.vector_cache import cache_root
-    from retrieve.encoders.vector_upkeep import cache_info
+    from retrieve.vector_cache.cache import cache_root
+    from retrieve.vector_cache.upkeep import cache_info
 
     root = cache_root()
     spaces = cache_info(root)

@@ -45,8 +45,8 @@ def command(
 
     --encoder alone removes all of that encoder. What killed commands left behind goes too.
     """
-    from retrieve.encoders.vector_cache import cache_root
-    from retrieve.encoders.vector_upkeep import prune_cache
+    from retrieve.vector_cache.cache import cache_root
+    from retrieve.vector_cache.upkeep import prune_cache
 
     session = ctx.find_object(Session)
     if session is not None:

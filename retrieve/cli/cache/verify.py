@@ -12,8 +12,8 @@ from retrieve.cli.progress import progress_shown
 @as_json
 def command(*, as_json: bool) -> None:
     """Check every byte of the cache; list what does not hold, and exit with 1 if there is anything."""
-    from retrieve.encoders.vector_cache import cache_root
-    from retrieve.encoders.vector_upkeep import verify_cache
+    from retrieve.vector_cache.cache import cache_root
+    from retrieve.vector_cache.upkeep import verify_cache
 
     root = cache_root()
     with progress_shown() as progress:

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from toy_cache import SPACE, add, check, flip, shards
 
-from retrieve.encoders.vector_cache import Space, VectorCache
-from retrieve.encoders.vector_shards import locked, shards_folder, vectors_folder
-from retrieve.encoders.vector_upkeep import cache_info, prune_cache, verify_cache
 from retrieve.errors import UsageError
+from retrieve.vector_cache.cache import Space, VectorCache
+from retrieve.vector_cache.shards import locked, shards_folder, vectors_folder
+from retrieve.vector_cache.upkeep import cache_info, prune_cache, verify_cache
 
 DAY = 86_400
 

@@ -12,7 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from retrieve.encoders.vector_shards import (
+from retrieve.errors import IndexCorrupt, UsageError
+from retrieve.files import read_array, remove_folder
+from retrieve.types import Progress
+from retrieve.vector_cache.shards import (
     Space,
     damage,
     folders_in,
@@ -20,9 +23,6 @@ from retrieve.encoders.vector_shards import (
     read_space,
     vectors_folder,
 )
-from retrieve.errors import IndexCorrupt, UsageError
-from retrieve.files import read_array, remove_folder
-from retrieve.types import Progress
 
 _DAY = 86_400
 

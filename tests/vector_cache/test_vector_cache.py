@@ -19,12 +19,12 @@ from hypothesis import strategies as st
 from store_crash import die_at, in_child
 from toy_cache import SPACE, add, check, flip, shards
 
-from retrieve.encoders import vector_shards
-from retrieve.encoders.vector_cache import Space, VectorCache, cache_root, keys_of
-from retrieve.encoders.vector_shards import shards_folder
-from retrieve.encoders.vector_table import Table
-from retrieve.encoders.vector_upkeep import cache_info, prune_cache, verify_cache
 from retrieve.errors import BadVectors
+from retrieve.vector_cache import shards as shard_files
+from retrieve.vector_cache.cache import Space, VectorCache, cache_root, keys_of
+from retrieve.vector_cache.shards import shards_folder
+from retrieve.vector_cache.table import Table
+from retrieve.vector_cache.upkeep import cache_info, prune_cache, verify_cache
 
 FILES = ("keys", "vectors", "tokens", "cut")
 FORK = multiprocessing.get_context("fork")
@@ -248,7 +248,7 @@ def test_a_disk_that_refuses_is_one_warning(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(vector_shards, "publish_folder", full)
+        patch.setattr(shard_files, "publish_folder", full)
         add(cache, ["b"])
         add(cache, ["c"])
     assert len(warnings(caplog)) == 1

@@ -20,7 +20,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieve.encoders.vector_shards import (
+from retrieve.errors import BadVectors, IndexCorrupt
+from retrieve.vector_cache.shards import (
     KEY,
     Rows,
     Space,
@@ -30,8 +31,7 @@ from retrieve.encoders.vector_shards import (
     shards_folder,
     write_shard,
 )
-from retrieve.encoders.vector_table import Table, words
-from retrieve.errors import BadVectors, IndexCorrupt
+from retrieve.vector_cache.table import Table, words
 
 _log = logging.getLogger("retrieve")
 

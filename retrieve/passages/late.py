@@ -1,0 +1,38 @@
+"""Which passages of a document are encoded in one window, where chunks are cut late."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from retrieve.text.passages import TitleMode, fed_text
+from retrieve.types import Document
+
+if TYPE_CHECKING:
+    from retrieve.encoders.late import Late
+
+IntArray = npt.NDArray[np.int64]
+
+
+def late_windows(
+    document: Document,
+    spans: IntArray,
+    token_offsets: Callable[[Sequence[str]], list[IntArray]],
+    budget: int,
+    *,
+    title: TitleMode,
+) -> Iterator[Late]:
+    """Windows of at most `budget` tokens, the title's included, that hold all spans (S,2) in order."""
+    from retrieve.encoders.late import Late, share_windows
+
+    # A window has the title in front as a passage has; what begins with it is the same string either way.
+    lead = fed_text(document, (0, 0), 0, title=title)
+    text_offsets, lead_offsets = token_offsets([document.text, lead])
+    for first, end in share_windows(text_offsets, spans, budget - len(lead_offsets)):
+        start = int(spans[first, 0])
+        text = document.text[start : int(spans[end - 1, 1])]
+        titled = first == 0 or title == "every"
+        yield Late(text, spans[first:end] - start, lead if titled else "")

@@ -1,0 +1,108 @@
+"""What a recipe leaves to the machine or to the model: back end, precision, prompts, a trained head's numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from retrieve.errors import RecipeError
+from retrieve.passages.record import EncoderRecord
+from retrieve.recipe import Encoding, Recipe, Splade
+
+if TYPE_CHECKING:
+    from retrieve.encoders.encoder import Encoder
+    from retrieve.encoders.sparse import SparseTextEncoder
+
+
+def resolved(
+    recipe: Recipe,
+    expected: EncoderRecord | None,
+    given: Encoder | SparseTextEncoder | None = None,
+    device: str | None = None,
+) -> Recipe:
+    """The recipe with what "auto" means on this machine, or meant to an index's builder, the folder's prompts, and a
+    head's numbers. A `given` encoder is what the recipe names, in place of what it said.
+    """
+    section = recipe.encoding
+    if section is None or section.own_vectors:
+        if given is not None:
+            raise RecipeError(f"recipe {recipe.name!r} has no view with an encoder: leave encoder= out")
+        return recipe
+    if given is not None and expected is None:
+        recipe = _saying(recipe, _said_by(given, recipe))
+    found = _with_runtime(recipe, expected, device)
+    if expected is not None:
+        return found
+    from retrieve.passages.coder import resolve_head
+
+    return resolve_head(_with_prompts(found))
+
+
+def query_runtime(recipe: Recipe, asked: tuple[str, str], device: str | None = None) -> tuple[str, str]:
+    """The back end and precision asked for queries, checked. Raises as `resolve_runtime`."""
+    from retrieve.encoders.machine import resolve_runtime
+
+    backend, precision = asked
+    if recipe.encoding is not None and recipe.vectors is None:
+        if backend == "openvino":
+            raise RecipeError(f"{recipe.views[-1]} is encoded by torch alone: backend openvino cannot be had")
+        backend = "torch"
+    return resolve_runtime(backend, precision, device=device)
+
+
+def _said_by(encoder: Encoder | SparseTextEncoder, recipe: Recipe) -> dict[str, Any]:
+    from retrieve.encoders.encoder import Encoder
+
+    if isinstance(encoder, Encoder) != (recipe.vectors is not None):
+        wanted = "dense vectors" if recipe.vectors is not None else "sparse weights"
+        raise RecipeError(
+            f"the encoder {encoder.name} does not give what recipe {recipe.name!r} wants: {wanted}"
+        )
+    said: dict[str, Any] = {
+        "model": encoder.name,
+        "backend": encoder.runtime.backend,
+        "precision": encoder.runtime.precision,
+        "limit": encoder.limit,
+        "query_prompt": encoder.query_prompt,
+        "document_prompt": encoder.document_prompt,
+    }
+    return said | ({"normalize": encoder.normalize} if recipe.vectors is not None else {})
+
+
+def _with_prompts(recipe: Recipe) -> Recipe:
+    """What the recipe does not say of prompts is as the model's folder has it; "" is to go without."""
+    section = recipe.encoding
+    assert section is not None
+    if section.query_prompt is not None and section.document_prompt is not None:
+        return recipe
+    from retrieve.encoders.load import folder_prompts
+
+    query, document = folder_prompts(section.model, section.query_prompt, section.document_prompt)
+    return _saying(recipe, {"query_prompt": query, "document_prompt": document})
+
+
+def _with_runtime(recipe: Recipe, expected: EncoderRecord | None, device: str | None) -> Recipe:
+    section = recipe.encoding
+    assert section is not None
+    if "auto" not in (section.backend, section.precision):
+        return recipe
+    if expected is not None:
+        runtime = expected.backend or "torch", expected.precision or "fp32"
+    elif recipe.vectors is None:
+        from retrieve.encoders.machine import resolve_runtime
+
+        runtime = resolve_runtime("torch", section.precision, device=device)
+    else:
+        from retrieve.encoders.load import runtime_of
+
+        pooling = None if isinstance(section, Splade) else section.pooling
+        runtime = runtime_of(section.model, pooling, section.backend, section.precision, device)
+    return _saying(recipe, dict(zip(("backend", "precision"), runtime, strict=True)))
+
+
+def _saying(recipe: Recipe, said: Mapping[str, Any]) -> Recipe:
+    """The recipe with these values in every section that has an encoder: it is one and the same."""
+    sections: dict[str, Encoding | None] = {"dense": recipe.dense, "uhd": recipe.uhd, "splade": recipe.splade}
+    return recipe.model_copy(
+        update={name: kept.model_copy(update=said) for name, kept in sections.items() if kept is not None}
+    )
