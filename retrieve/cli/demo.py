@@ -41,10 +41,9 @@ def command(recipe: str, *, as_json: bool) -> None:
     """
     from retrieve.bench import open_or_create
     from retrieve.passages.encoder import PassageEncoder
-    from retrieve.recipe import load_recipe
     from retrieve.store.place import home
 
-    resolved = PassageEncoder(load_recipe(recipe)).recipe
+    resolved = PassageEncoder(recipe).recipe
     name = "demo" if resolved.name == "hybrid" else f"demo-{resolved.name}"
     start = time.perf_counter()
     writes_index()
