@@ -116,7 +116,8 @@ class TorchEncoder:
 def load_transformer(folder: Path, auto: Any, device: str | None, precision: str = "fp32") -> Any:
     """The model of a checked folder by a transformers auto class, in evaluation mode, on `device`.
 
-    `device` None takes a GPU if there is one. Raises `EncoderError` if weights are missing or not finite.
+    `device` None takes a GPU if there is one. Raises `EncoderError` if weights are missing or not finite, and for a
+    device that is not there.
     """
     with no_progress_bar():
         try:
@@ -141,7 +142,13 @@ def load_transformer(folder: Path, auto: Any, device: str | None, precision: str
         # It goes over from sparse to full attention at its first short batch, and stays there: a long text's vector
         # would depend on what was encoded before it. Full attention is what it gives to texts of up to 704 tokens.
         model.base_model.set_attention_type("original_full")
-    return model.to(device or ("cuda" if torch.cuda.is_available() else "cpu")).eval()
+    try:
+        return model.to(device or ("cuda" if torch.cuda.is_available() else "cpu")).eval()
+    except (RuntimeError, AssertionError) as error:  # a name that is none, no such device, a build without it
+        reason = str(error).splitlines()[0]
+        raise EncoderError(
+            f"{folder} cannot be moved to the device {device!r}: {reason}; name one that torch has here, or none"
+        ) from error
 
 
 def environment_of(device: torch.device) -> Mapping[str, str]:

@@ -14,7 +14,7 @@ from tiny_models import WORDS, tiny_bare_folder, tiny_encoder_folder, tiny_spars
 from retrieve import Index
 from retrieve.encoders.load import load_encoder
 from retrieve.encoders.sparse import load_sparse_encoder
-from retrieve.errors import EncoderMismatch, RecipeError, UsageError
+from retrieve.errors import EncoderError, EncoderMismatch, RecipeError, UsageError
 from retrieve.passages.encoder import PassageEncoder
 from retrieve.types import Document
 
@@ -207,6 +207,9 @@ def test_a_device_of_torch(folder: Path, tmp_path: Path) -> None:
     encoder = PassageEncoder({"name": "toy", "dense": {"model": str(folder)}}, device="cpu")
     assert encoder.models.documents.runtime == ("torch", "fp32")
     assert encoder.models.documents.device == "cpu"
+    for name in ("abacus", "cuda:7"):
+        with pytest.raises(EncoderError, match=f"device '{name}'"):
+            load_encoder(str(folder), device=name).encode_queries(["court"])
 
 
 def test_a_bare_transformer_needs_a_pooling(tmp_path: Path) -> None:
