@@ -59,15 +59,16 @@ class FieldWatch:
             self._collect(metadata, "", _LEVELS)
 
     def _collect(self, metadata: Mapping[str, Any], prefix: str, levels: int) -> None:
-        """Names that a filter could ask for. One with a dot inside an object is not reached by any."""
+        """Names that a filter could ask for: paths of keys without a dot, or one key, that end at no object."""
         for key, value in metadata.items():
             if len(self._names) >= _NAMES:
                 return
             name = prefix + key
             if len(name) > _LENGTH or ("." in key if prefix else key in COMBINATORS):
                 continue
-            self._names.add(name)
-            if levels > 1 and isinstance(value, Mapping):
+            if not isinstance(value, Mapping):
+                self._names.add(name)
+            elif levels > 1 and "." not in key:
                 self._collect(value, f"{name}.", levels - 1)
 
     @property
