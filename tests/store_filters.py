@@ -50,11 +50,23 @@ def value(chance: random.Random, depth: int = 3) -> Any:
         return chance.choice(SCALARS)
     if kind < 0.72:
         return [value(chance, depth - 1) for _ in range(chance.randrange(4))]
-    return metadata(chance, depth - 1)
+    return _object(chance, depth - 1)
 
 
-def metadata(chance: random.Random, depth: int = 3) -> dict[str, Any]:
-    """An object of up to four keys."""
+def metadata(chance: random.Random) -> dict[str, Any]:
+    """The metadata of a document: in one of three a key with a dot stands beside the path that it spells."""
+    made = _object(chance, 3)
+    if chance.random() < 0.35:
+        name = chance.choice(["a.b", "a.b.c", "b.c"])
+        made[name] = chance.choice([None, *SCALARS, ["a", 1]])
+        inner = value(chance, 1)
+        for step in reversed(name.split(".")[1:]):
+            inner = {step: inner}
+        made[name.split(".")[0]] = inner
+    return made
+
+
+def _object(chance: random.Random, depth: int) -> dict[str, Any]:
     return {key: value(chance, depth) for key in chance.sample(KEYS, chance.randrange(5))}
 
 
