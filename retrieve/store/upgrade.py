@@ -7,6 +7,7 @@ byte, rows keep their numbers, and the new segments take the place of the old on
 from __future__ import annotations
 
 import shutil
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from retrieve.store.build import segment_id, write_columns
 from retrieve.store.commit import commit
 from retrieve.store.crew import wait_for_orphans
 from retrieve.store.manifest import FileEntry
-from retrieve.store.pending import remove_pending
+from retrieve.store.pending import read_pending, remove_pending
 from retrieve.store.segment import Segment
 from retrieve.store.snapshot import Snapshot
 from retrieve.store.sweep import sweep
@@ -29,29 +30,36 @@ def upgrade_index(folder: Path) -> int:
     An interrupted upgrade leaves the index as it was. What an interrupted build has not committed is let go. Raises
     `IndexLocked` while a writer is at work, and `IndexCorrupt` for a file that fails its checksum.
     """
+    with closing(Snapshot.open(folder)) as found:
+        if not _outdated(found):  # which needs no lock, nor a folder that can be written
+            return 0
     with writer_lock(folder / "lock"):
         wait_for_orphans(folder)
-        base = Snapshot.open(folder)
-        try:
-            outdated = sum(bool(segment.outdated_columns) for segment in base.segments)
+        with closing(Snapshot.open(folder)) as base:
+            outdated = _outdated(base)
             if outdated:
                 remove_pending(folder)
                 sweep(folder, None)
-                fields = base.manifest.resolved_recipe().filters.fields
-                segments = [
-                    _rewrite(folder, segment, fields) if segment.outdated_columns else segment
-                    for segment in base.segments
-                ]
-                live = [
-                    np.ones(segment.rows, dtype=np.bool_) if alive is None else alive
-                    for segment, alive in zip(base.segments, base.live, strict=True)
-                ]
-                commit(folder, base, segments, live, base.manifest.trained)
-        finally:
-            base.close()
-        if outdated:
-            sweep(folder, None)
+                _commit_rewritten(folder, base)
+        sweep(folder, read_pending(folder))
     return outdated
+
+
+def _outdated(snapshot: Snapshot) -> int:
+    return sum(bool(segment.outdated_columns) for segment in snapshot.segments)
+
+
+def _commit_rewritten(folder: Path, base: Snapshot) -> None:
+    fields = base.manifest.resolved_recipe().filters.fields
+    segments = [
+        _rewrite(folder, segment, fields) if segment.outdated_columns else segment
+        for segment in base.segments
+    ]
+    live = [
+        np.ones(segment.rows, dtype=np.bool_) if alive is None else alive
+        for segment, alive in zip(base.segments, base.live, strict=True)
+    ]
+    commit(folder, base, segments, live, base.manifest.trained)
 
 
 def _rewrite(folder: Path, segment: Segment, fields: tuple[str, ...]) -> Segment:

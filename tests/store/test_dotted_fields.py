@@ -15,6 +15,7 @@ from store_index import lexical_recipe, make
 
 from retrieve import Document, Index
 from retrieve.errors import IndexCorrupt, IndexLocked
+from retrieve.files import writer_lock
 from retrieve.store import build, upgrade
 from retrieve.store.columns import build_columns
 from retrieve.store.filters import matches, parse_filter
@@ -184,6 +185,29 @@ def test_an_older_index_is_not_believed_where_names_have_dots(
         doomed = _expected(_alive(rows), {"a.b": {"ne": "a"}})
         with index.writer() as writer:
             assert writer.delete(where={"a.b": {"ne": "a"}}) == len(doomed)
+
+
+def test_an_older_column_without_values_may_be_of_a_field_that_is_null_everywhere(
+    tmp_path: Path, older: Callable[..., Index], caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = [Document(f"d{number}", "ruling", "", {"plain": None}) for number in range(8)]
+    with older(tmp_path / "a.index", ["plain"], rows) as index:
+        assert _found(index, {"plain": 1}) == []
+        assert upgrade_index(index.path) == 0, "names without a dot mean what they meant"
+    assert caplog.messages == []
+
+
+def test_an_index_that_is_not_outdated_is_left_alone(tmp_path: Path) -> None:
+    """While a writer is at work, and what an interrupted build has sealed."""
+    with make(tmp_path / "a.index", _recipe(["a.b"], 3), _rows(10, seed=16)) as index:
+        with pytest.raises(ZeroDivisionError), index.writer() as writer:
+            writer.add(_rows(40, seed=17))
+            raise ZeroDivisionError
+        before = _files(index.path)
+        with writer_lock(index.path / "lock"):
+            assert upgrade_index(index.path) == 0
+        assert "pending.json" in before
+        assert _files(index.path) == before
 
 
 def test_an_upgrade_builds_older_columns_anew_and_copies_the_rest(
