@@ -6,7 +6,7 @@ between threads is immutable or locked.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -61,10 +61,13 @@ class RunResult(NamedTuple):
 
 
 class Writer:
-    """Adds and deletes within one commit. Made by `Index.writer()`."""
+    """Adds and deletes within one commit. Made by `Index.writer()`, for its block: after that, and after its index was
+    closed, whatever it is asked to do is `UsageError`.
+    """
 
-    def __init__(self, store: StoreWriter) -> None:
+    def __init__(self, store: StoreWriter, refuse_closed: Callable[[], None]) -> None:
         self._store = store
+        self._refuse_closed = refuse_closed
 
     def add(
         self,
@@ -76,6 +79,7 @@ class Writer:
         `vectors`: for each document (D,) or (S,D) for its S passages, in place of encoding. Raises `InputError` for a
         document that cannot be stored.
         """
+        self._refuse_closed()
         if isinstance(documents, Document | Mapping):
             raise UsageError(f"add wants a list, got one {type(documents).__name__}: write [document]")
         return self._store.add((stored_form(document) for document in documents), vectors)
@@ -84,8 +88,9 @@ class Writer:
         """Delete by id, by filter, or both (each selects on its own); returns how many documents went.
 
         Ids that are not in the index are passed over. Raises `UsageError` without either, and for a filter without
-        conditions.
+        conditions. A field of the filter that no document has is warned of.
         """
+        self._refuse_closed()
         if ids is None and where is None:
             raise UsageError("nothing to delete: give ids, a filter (where=…), or both")
         if isinstance(ids, str):
@@ -209,7 +214,8 @@ class Index:
         self._refuse_closed()
         store = StoreWriter.open(self.path, self._passage_encoder, progress, workers=workers)
         try:
-            yield Writer(store)
+            yield Writer(store, self._refuse_closed)
+            self._refuse_closed()  # inside the block: nothing was committed, and what this says is true
             store.commit()
             self.refresh()
         finally:

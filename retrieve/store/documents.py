@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,6 +27,7 @@ CREATE TABLE documents (
 )
 """
 _BATCH = 500
+_PASS = 10_000
 
 
 class Fingerprints(NamedTuple):
@@ -53,7 +54,8 @@ def fingerprints(document: Document) -> Fingerprints:
 def write_documents(path: Path, documents: Iterable[tuple[Document, Fingerprints]]) -> None:
     """Write a table in the given order; rows count from 0. Raises `OSError` where it cannot be written."""
     try:
-        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        # From the root: many builds of SQLite take a relative path that begins with "file:" for a URI.
+        with closing(sqlite3.connect(path.absolute(), isolation_level=None)) as connection:
             _fill(connection, documents)
     except sqlite3.Error as error:  # a full disk, mostly
         raise OSError(f"{path} cannot be written: {error}") from error
@@ -114,17 +116,17 @@ class DocumentTable:
         """Hashes of these rows, in this order."""
         return [Fingerprints(*hashes) for hashes in self._select("body, content", rows)]
 
-    def scan_metadata(self, accept: Callable[[dict[str, object]], bool]) -> Iterator[int]:
-        """Rows whose metadata a predicate accepts: one pass, in row order, a batch in memory at a time."""
-        last = -1
-        while True:
-            rows = self._fetch(
-                "SELECT row, metadata FROM documents WHERE row > ? ORDER BY row LIMIT 10000", (last,)
+    def metadata(self, rows: int) -> Iterator[dict[str, Any]]:
+        """The metadata of all rows, so many, in row order: one pass, a batch in memory at a time."""
+        for first in range(0, rows, _PASS):
+            wanted = min(_PASS, rows - first)
+            found = self._fetch(
+                "SELECT metadata FROM documents WHERE row >= ? AND row < ? ORDER BY row",
+                (first, first + wanted),
             )
-            if not rows:
-                return
-            last = rows[-1][0]
-            yield from (row for row, metadata in rows if accept(self._metadata(metadata)))
+            if len(found) != wanted:
+                raise self._corrupt(f"{wanted - len(found)} of the rows from {first} on are missing")
+            yield from (self._metadata(metadata) for (metadata,) in found)
 
     def _select(self, columns: str, rows: Sequence[int]) -> list[tuple[Any, ...]]:
         """Columns of these rows, in this order."""

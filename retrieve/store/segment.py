@@ -124,11 +124,25 @@ class Segment:
 
     @cached_property
     def columns(self) -> dict[str, Column]:
-        """Declared filter fields."""
+        """Declared filter fields, without those of `outdated_columns`."""
         return {
             name: Column.from_arrays(self._arrays(f"columns/{number}."))
             for number, name in enumerate(self._column_names)
+            if name not in self.outdated_columns
         }
+
+    @cached_property
+    def outdated_columns(self) -> frozenset[str]:
+        """Declared fields whose columns hold what an older version found under a name with a dot.
+
+        It did not look for the whole name as a key, nor did it count holders, which is how its columns are known. Until
+        `upgrade_index` or a merge builds them anew, documents are read in their place.
+        """
+        return frozenset(
+            name
+            for number, name in enumerate(self._column_names)
+            if "." in name and f"columns/{number}.holders.npy" not in self.entry.files
+        )
 
     @cached_property
     def postings(self) -> Postings:
