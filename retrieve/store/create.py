@@ -16,6 +16,7 @@ from retrieve.store.crew import wait_for_orphans
 from retrieve.store.learning import LARGEST_SAMPLE
 from retrieve.store.manifest import MANIFEST, Manifest, read_manifest
 from retrieve.store.pending import PENDING
+from retrieve.store.stemmer import stemmer_record
 
 _LOCK = "lock"
 _INTERRUPTED = frozenset({_LOCK, f".{MANIFEST}.new"})  # what a creation that was killed may have left
@@ -36,7 +37,10 @@ def create_index(folder: Path, passage_encoder: PassageEncoder, *, force: bool =
     _check_factory(passage_encoder, record)
     passage_encoder.check_head()
     manifest = Manifest(
-        recipe=recipe.model_dump(mode="json", exclude_none=True), recipe_digest=recipe.digest, encoder=record
+        recipe=recipe.model_dump(mode="json", exclude_none=True),
+        recipe_digest=recipe.digest,
+        encoder=record,
+        stemmer=stemmer_record(passage_encoder),
     )
     manifest.resolved_recipe()  # search defaults and the numbers of a model's head are seen together only here
     if (folder / MANIFEST).exists() and force:
