@@ -11,7 +11,6 @@ from retrieve.text import telling
 from retrieve.text.analyze import Analyzer
 from retrieve.text.telling import stemmer_fingerprint
 
-
 _REAL = Stemmer.Stemmer
 
 
