@@ -77,6 +77,10 @@ class EncoderMismatch(EncoderError):
     """The encoder at hand is not the one that built the index."""
 
 
+class StemmerMismatch(RetrieveError):
+    """The stemmer at hand gives other stems than the one that built the index."""
+
+
 class DimensionMismatch(RetrieveError):
     """Vectors of another dimension than the index holds."""
 

@@ -12,7 +12,15 @@ from pathlib import Path
 import numpy as np
 
 from retrieve.files import remove_folder, seal_folder, write_array
-from retrieve.store.manifest import Deletions, FileEntry, SegmentEntry, Totals, Trained, replace_manifest
+from retrieve.store.manifest import (
+    Deletions,
+    FileEntry,
+    SegmentEntry,
+    StemmerRecord,
+    Totals,
+    Trained,
+    replace_manifest,
+)
 from retrieve.store.segment import BoolArray, Segment
 from retrieve.store.snapshot import Snapshot
 
@@ -23,10 +31,13 @@ def commit(
     segments: Sequence[Segment],
     live: Sequence[BoolArray],
     trained: Sequence[Trained],
+    *,
+    stemmer: StemmerRecord | None = None,
 ) -> int:
     """Make these segments with these live rows the current generation; returns its number.
 
     A segment without live rows is dropped. Where nothing differs from `base` no generation is made.
+    `stemmer`: the one at hand, kept by an index that does not say yet which it has.
     """
     old = base.manifest
     generation = old.generation + 1
@@ -63,7 +74,14 @@ def commit(
         return old.generation
     replace_manifest(
         folder,
-        old.model_copy(update={"generation": generation, "segments": tuple(entries), "trained": kept}),
+        old.model_copy(
+            update={
+                "generation": generation,
+                "segments": tuple(entries),
+                "trained": kept,
+                "stemmer": old.stemmer or stemmer,
+            }
+        ),
     )
     return generation
 
