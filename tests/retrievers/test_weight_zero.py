@@ -79,7 +79,9 @@ def test_the_recipe_can_switch_a_view_off(tmp_path: Path) -> None:
     with make_index(tmp_path / "i", documents, vectors, recipe) as index:
         assert numbers(index.search("wing")) == numbers(index.search("wing", using="bm25"))
         assert index.search("wing", weights={}, vector=VECTOR)[0].scores.keys() == {"bm25", "dense"}
-        with pytest.raises(UsageError, match=r"weights are \{'dense': 0\.0\}: wanted none below 0 and one above"):
+        with pytest.raises(
+            UsageError, match=r"weights are \{'dense': 0\.0\}: wanted none below 0 and one above"
+        ):
             index.search("wing", using="dense", vector=VECTOR)
 
 
