@@ -5,11 +5,11 @@ They are replaced together, so that a search never takes the vectors of one enco
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from retrieve.passages.encoder import PassageEncoder
+from retrieve.passages.resolve import with_model
 from retrieve.store.manifest import Manifest
 from retrieve.store.snapshot import Snapshot
 
@@ -58,11 +58,21 @@ class Settings(NamedTuple):
             passage_encoder.models.check()
         return Held(snapshot, passage_encoder)
 
+    def other_encoder(
+        self, manifest: Manifest, encoder: str | Path | Encoder | SparseTextEncoder
+    ) -> PassageEncoder:
+        """The working parts of an index's recipe with another encoder: a model's folder or name, or the object.
+
+        Raises `RecipeError` for one of another kind than the index's.
+        """
+        recipe = manifest.resolved_recipe()
+        if isinstance(encoder, str | Path):
+            return PassageEncoder(with_model(recipe, str(encoder)), cache=self.cache, device=self.device)
+        return PassageEncoder(
+            with_model(recipe, encoder), cache=self.cache, encoder=encoder, device=self.device
+        )
+
 
 def encoded_alike(one: Manifest, other: Manifest) -> bool:
     """Whether two generations have one recipe and one encoder, so that what encodes for one does for the other."""
     return one.recipe == other.recipe and one.encoder == other.encoder
-
-
-Current = Callable[[], Held]
-"""Gives what an index holds now, or raises `UsageError` once it is closed."""

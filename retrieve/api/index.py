@@ -42,6 +42,7 @@ from retrieve.store.info import describe
 from retrieve.store.manifest import read_manifest
 from retrieve.store.merge import merge
 from retrieve.store.place import index_path
+from retrieve.store.reencode import reencode
 from retrieve.store.snapshot import Snapshot
 from retrieve.store.sweep import tidy
 from retrieve.store.vectors import query_vector, query_vectors
@@ -240,6 +241,28 @@ class Index:
         merge(self.path, self._passage_encoder, retrain=retrain, progress=progress)
         self.refresh()
         tidy(self.path)  # until now this index held the generation that was merged
+
+    def reencode(
+        self, encoder: str | Path | Encoder | SparseTextEncoder, *, progress: Progress | None = None
+    ) -> None:
+        """Encode all passages anew by another encoder, in one commit; all but the vectors stays, to the byte.
+
+        `encoder`: a model's folder or name, run as the recipe says and with the folder's own prompts, or what
+        `load_encoder` or `load_sparse_encoder` gave, as it was loaded. The recipe says so from then on; what is learned
+        of vectors is learned anew, and keys of passages stay. Raises `EncoderMismatch` for one that would cut documents
+        into other passages, `RecipeError` where the recipe cannot have it. The index stays as it was then, and after an
+        interruption.
+        """
+        self._refuse_closed()
+        settings = self._settings
+        made = reencode(self.path, lambda manifest: settings.other_encoder(manifest, encoder), progress)
+        self._count_encodings(made.encodings)
+        self.refresh()
+        if not isinstance(encoder, str | Path):
+            with self._refreshing:
+                self._settings = self._settings._replace(encoder=encoder)
+                self._held = Held(self._snapshot, self._settings.passage_encoder(self._snapshot.manifest))
+        tidy(self.path)  # until now this index held the generation from before
 
     def verify(self, progress: Progress | None = None) -> list[str]:
         """Check every byte; returns the problems found."""

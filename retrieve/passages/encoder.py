@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from retrieve.errors import DimensionMismatch, RecipeError
+from retrieve.errors import DimensionMismatch, EncoderMismatch, RecipeError
 from retrieve.passages.late import late_windows
 from retrieve.passages.models import Models
 from retrieve.passages.record import EncoderRecord
@@ -90,6 +90,14 @@ class PassageEncoder:
         other.__dict__.update(self.__dict__)
         other._expected = record
         return other
+
+    def check_expected(self, record: EncoderRecord | None) -> None:
+        """Raise `EncoderMismatch` if these are the parts of an index made by another encoder than `record`."""
+        if self._expected is not None and self._expected != record:
+            raise EncoderMismatch(
+                f"the index was opened with encoder {self._expected.name} and has been encoded anew since: "
+                "refresh() it, then do this again"
+            )
 
     @cached_property
     def analyzer(self) -> Analyzer:

@@ -59,6 +59,7 @@ def merge(
     with writer_lock(folder / "lock"):
         wait_for_orphans(folder)
         base = Snapshot.open(folder)
+        passage_encoder.check_expected(base.manifest.encoder)
         remove_pending(folder)
         sweep(folder, None)
         parts = [
