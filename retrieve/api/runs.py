@@ -19,15 +19,20 @@ _TOLD = 32
 class QueryRanking(NamedTuple):
     """One query's answer in a run: (id, score) pairs, best first, ties already in order.
 
-    `silent`: the views that had no hit for it. `views`: each view's own ranking, if asked for. `truncated`: whether the
-    encoder cut the query at its limit.
+    `found`: how many hits each view had for it, before fusion and the cut. `views`: each view's own ranking, if asked
+    for. `truncated`: whether the encoder cut the query at its limit.
     """
 
     query_id: str
     ranking: list[tuple[str, float]]
-    silent: tuple[str, ...]
+    found: dict[str, int]
     views: dict[str, list[tuple[str, float]]]
     truncated: bool
+
+    @property
+    def silent(self) -> tuple[str, ...]:
+        """The views that had no hit for this query."""
+        return tuple(name for name, hits in self.found.items() if not hits)
 
 
 class RunResult(NamedTuple):
@@ -82,7 +87,7 @@ def answers(
         yield QueryRanking(
             query.id,
             _best(found, k, dropped),
-            ranking.silent,
+            {name: len(pool.keys) for name, pool in ranking.pools.items()},
             {name: _best(pairs, k, dropped) for name, pairs in views.items()},
             ranking.cut,
         )

@@ -59,11 +59,6 @@ class Ranking(NamedTuple):
     scores: dict[str, ViewScores]
     cut: bool
 
-    @property
-    def silent(self) -> tuple[str, ...]:
-        """Views that had no hit for this query."""
-        return tuple(name for name, pool in self.pools.items() if not len(pool.keys))
-
 
 class _Encoded(NamedTuple):
     """What an encoder made of a group of queries: vectors by text, sparse rows, and which queries it `cut` (B,)."""

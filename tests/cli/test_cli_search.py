@@ -182,7 +182,10 @@ WRONG_USAGE = {
     "weights without =": (["search", "both", "law", "--weights", "bm25"], "view=number"),
     "filter": (["search", "words", "law", "--where", "[]"], "where"),
     "two formats": (["search", "words", "law", "--json", "--format", "tsv"], "choose one"),
-    "passages as a run": (["search", "words", "law", "--format", "trec", "--unit", "passage"], "documents"),
+    "passages as a run": (
+        ["search", "words", "law", "--format", "trec", "--unit", "passage"],
+        "retrieve run",
+    ),
     "explained passages": (["search", "words", "law", "--explain", "--unit", "passage"], "documents"),
     "run on two outputs": (["run", "words", "q.tsv", "--out", "-", "--json"], "name a file"),
     "one run": (["fuse", "a.run", "--out", "b.run"], "two or more"),
