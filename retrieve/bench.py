@@ -15,7 +15,7 @@ from typing import Any
 from retrieve.api import Index
 from retrieve.corpora.corpus import Corpus
 from retrieve.corpora.dataset import Dataset, read_dataset
-from retrieve.errors import IndexExists, InputError
+from retrieve.errors import IndexExists, InputError, UsageError
 from retrieve.measures import DEFAULT_MEASURES
 from retrieve.measures.evaluate import Evaluation, evaluate, measured
 from retrieve.measures.names import parse_measures
@@ -55,6 +55,8 @@ def bench(
     start = time.perf_counter()
     parsed = parse_measures(measures, relevance_level)  # a misspelt name is found before an hour of building
     resolved = PassageEncoder(load_recipe(recipe, overrides)).recipe  # as this machine runs its encoder
+    if (options.get("unit") or resolved.search.unit) == "passage":
+        raise UsageError("judgments are of documents: unit='passage' does not go with a benchmark")
     data = read_dataset(dataset, split)
     queries = _judged(data, split)
     place = index_path(index) if index is not None else home() / _name(data.name, resolved)

@@ -12,7 +12,7 @@ from tiny_models import tiny_encoder_folder
 
 from retrieve import Document, Index
 from retrieve.errors import BadVectors, DimensionMismatch, IndexCorrupt, RecipeError
-from retrieve.store.vectors import kept
+from retrieve.passages.vectors import kept
 
 D = 70
 BYTES = {
