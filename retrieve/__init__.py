@@ -9,34 +9,85 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from retrieve.api import Index, RunResult
-    from retrieve.errors import RetrieveError
+    from retrieve.api import Index, QueryRanking, RunResult
+    from retrieve.errors import (
+        BadVectors,
+        DimensionMismatch,
+        EncoderError,
+        EncoderMismatch,
+        FormatTooNew,
+        IndexCorrupt,
+        IndexExists,
+        IndexLocked,
+        IndexNotFound,
+        InputError,
+        MeasureError,
+        MissingExtra,
+        RecipeError,
+        RetrieveError,
+        TrainingError,
+        UsageError,
+    )
     from retrieve.recipe import Recipe, load_recipe
+    from retrieve.retrievers.lookup import DocumentVectors
+    from retrieve.retrievers.passages import PassageRanking
     from retrieve.types import Document, Hit, Passage, PassageHit, Query
 
-_HOMES = {
-    "Document": "retrieve.types",
-    "Hit": "retrieve.types",
-    "Index": "retrieve.api",
-    "Passage": "retrieve.types",
-    "PassageHit": "retrieve.types",
-    "Query": "retrieve.types",
-    "Recipe": "retrieve.recipe",
-    "RetrieveError": "retrieve.errors",
-    "RunResult": "retrieve.api",
-    "load_recipe": "retrieve.recipe",
+_NAMES = {
+    "retrieve.api": ("Index", "QueryRanking", "RunResult"),
+    "retrieve.errors": (
+        "BadVectors",
+        "DimensionMismatch",
+        "EncoderError",
+        "EncoderMismatch",
+        "FormatTooNew",
+        "IndexCorrupt",
+        "IndexExists",
+        "IndexLocked",
+        "IndexNotFound",
+        "InputError",
+        "MeasureError",
+        "MissingExtra",
+        "RecipeError",
+        "RetrieveError",
+        "TrainingError",
+        "UsageError",
+    ),
+    "retrieve.recipe": ("Recipe", "load_recipe"),
+    "retrieve.retrievers.lookup": ("DocumentVectors",),
+    "retrieve.retrievers.passages": ("PassageRanking",),
+    "retrieve.types": ("Document", "Hit", "Passage", "PassageHit", "Query"),
 }
+_HOMES = {name: home for home, names in _NAMES.items() for name in names}
 
 __all__ = [
+    "BadVectors",
+    "DimensionMismatch",
     "Document",
+    "DocumentVectors",
+    "EncoderError",
+    "EncoderMismatch",
+    "FormatTooNew",
     "Hit",
     "Index",
+    "IndexCorrupt",
+    "IndexExists",
+    "IndexLocked",
+    "IndexNotFound",
+    "InputError",
+    "MeasureError",
+    "MissingExtra",
     "Passage",
     "PassageHit",
+    "PassageRanking",
     "Query",
+    "QueryRanking",
     "Recipe",
+    "RecipeError",
     "RetrieveError",
     "RunResult",
+    "TrainingError",
+    "UsageError",
     "load_recipe",
 ]
 

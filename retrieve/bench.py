@@ -15,7 +15,7 @@ from typing import Any
 from retrieve.api import Index
 from retrieve.corpora.corpus import Corpus
 from retrieve.corpora.dataset import Dataset, read_dataset
-from retrieve.errors import IndexExists, InputError
+from retrieve.errors import IndexExists, InputError, UsageError
 from retrieve.measures import DEFAULT_MEASURES
 from retrieve.measures.evaluate import Evaluation, evaluate, measured
 from retrieve.measures.names import parse_measures
@@ -57,6 +57,8 @@ def bench(  # noqa: PLR0913 - one call does what three would
     start = time.perf_counter()
     parsed = parse_measures(measures, relevance_level)  # a misspelt name is found before an hour of building
     resolved = PassageEncoder(recipe, overrides, device=device).recipe  # as this machine runs its encoder
+    if (options.get("unit") or resolved.search.unit) == "passage":
+        raise UsageError("judgments are of documents: unit='passage' does not go with a benchmark")
     data = read_dataset(dataset, split)
     queries = _judged(data, split)
     place = index_path(index) if index is not None else home() / _name(data.name, resolved)

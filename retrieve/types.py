@@ -25,12 +25,13 @@ class Document:
 
 
 class Passage(NamedTuple):
-    """A window of one document: `text[start:end]` of `doc_id`, the `position`-th from its beginning."""
+    """A window of one document: characters `start` to `end` of the text of `doc_id`, the `position`-th from 0."""
 
     doc_id: str
     start: int
     end: int
     position: int
+    text: str
 
 
 class Query(NamedTuple):

@@ -54,6 +54,8 @@ _SEARCH = (
     click.option("--rerank-depth", type=int, help="How many hits it reads."),
 )
 
+unit_option = click.option("--unit", metavar="UNIT", help="What a hit is: document or passage.")
+
 model_option = click.option("--model", metavar="FOLDER", help="Where the index's encoder is, if it moved.")
 
 runtime_options = (

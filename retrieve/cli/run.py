@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -14,6 +15,7 @@ from retrieve.cli.options import (
     model_option,
     runtime_options,
     search_options,
+    unit_option,
     with_options,
 )
 from retrieve.cli.output import as_json, counted, print_json
@@ -27,8 +29,9 @@ _log = logging.getLogger("retrieve")
 @click.argument("index")
 @click.argument("queries")
 @click.option("--out", required=True, metavar="RUN", help="The run's file (.gz compresses it), or - .")
-@click.option("-k", type=int, default=1000, show_default=True, help="How many documents a query.")
+@click.option("-k", type=int, default=1000, show_default=True, help="How many hits a query.")
 @search_options
+@unit_option
 @drop_self_option
 @model_option
 @with_options(*runtime_options)
@@ -49,7 +52,8 @@ def command(
 ) -> None:
     """Answer all QUERIES from INDEX.
 
-    QUERIES are a BEIR folder, JSON lines, tab-separated id and text, TREC topics, ir_datasets:NAME, or - .
+    QUERIES are a BEIR folder, JSON lines, tab-separated id and text, TREC topics, ir_datasets:NAME, or - . With --unit
+    passage the run ranks passages: their ids are DOCUMENT#POSITION, positions from 0.
     """
     from retrieve.api import Index
     from retrieve.corpora.queries import read_queries
@@ -59,15 +63,27 @@ def command(
         raise UsageError("--json and --out - would both be standard output: name a file for the run")
     asked = read_queries(queries)
     opened = Index.open(index, model=model, backend=backend, precision=precision)
+    silent: dict[str, list[str]] = {}
+    hits = 0
+
+    def ranked() -> Iterator[tuple[str, list[tuple[str, float]]]]:
+        """What is written as it comes; only counts, and names of queries without hits, are kept."""
+        nonlocal hits
+        for answer in answers:
+            for view, found in answer.found.items():
+                silent.setdefault(view, []).extend([] if found else [answer.query_id])
+            hits += len(answer.ranking)
+            yield answer.query_id, answer.ranking
+
     with opened, progress_shown() as progress:
         start = time.perf_counter()
-        result = opened.run(asked, k, progress=progress, **given(options))
+        answers = opened.iter_run(asked, k, progress=progress, **given(options))
+        write_run(out, ranked(), tag)
         seconds = time.perf_counter() - start
-    write_run(out, result.rankings, tag)
-    for view, silent in result.silent.items():
-        if silent:
-            number = counted(len(silent), "query", "queries")
-            _log.warning("%s found nothing for %s: %s", view, number, _some(silent))
+    for view, ids in silent.items():
+        if ids:
+            number = counted(len(ids), "query", "queries")
+            _log.warning("%s found nothing for %s: %s", view, number, _some(ids))
     rate = len(asked) / seconds
     if as_json:
         print_json(
@@ -76,8 +92,8 @@ def command(
                 "index": str(opened.path),
                 "queries": len(asked),
                 "k": k,
-                "hits": sum(len(ranking) for _, ranking in result.rankings),
-                "silent": {view: len(silent) for view, silent in result.silent.items()},
+                "hits": hits,
+                "silent": {view: len(ids) for view, ids in silent.items()},
                 "seconds": round(seconds, 3),
                 "queries_per_second": round(rate, 1),
             }

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from retrieve.cli.hits import hit_json, show_hits
-from retrieve.cli.options import given, model_option, runtime_options, search_options, with_options
+from retrieve.cli.options import (
+    given,
+    model_option,
+    runtime_options,
+    search_options,
+    unit_option,
+    with_options,
+)
 from retrieve.cli.output import as_json, counted, one_line, print_json
 from retrieve.errors import InputError, UsageError
 
@@ -28,7 +35,7 @@ _FORMATS = ("table", "jsonl", "trec", "tsv")
 @click.argument("text")
 @click.option("-k", type=int, default=10, show_default=True, help="How many hits.")
 @search_options
-@click.option("--unit", metavar="UNIT", help="What a hit is: document or passage.")
+@unit_option
 @model_option
 @with_options(*runtime_options)
 @click.option("--explain", is_flag=True, help="Say of each hit why it scores what it scores.")
@@ -54,7 +61,9 @@ def command(
         raise UsageError(f"--json and --format {format}: choose one")
     asked = given(options)
     if format == "trec" and asked.get("unit") == "passage":
-        raise UsageError("a TREC run ranks documents: --unit passage does not go with --format trec")
+        raise UsageError(
+            "a search's TREC lines name documents: for passages use `retrieve run --unit passage`"
+        )
     query = _read_query() if text == "-" else text
     with Index.open(index, model=model, backend=backend, precision=precision) as opened:
         start = time.perf_counter()

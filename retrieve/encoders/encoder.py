@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from retrieve.encoders.batches import Padded, batches, filled_shape
 from retrieve.encoders.feed import Feed, Texts, Windows
 from retrieve.encoders.fingerprint import fingerprint
-from retrieve.encoders.folder import ModelFolder, pooling_modes
+from retrieve.encoders.folder import POOLINGS, ModelFolder, pooling_modes
 from retrieve.encoders.head import Head, load_head
 from retrieve.encoders.late import Late
 from retrieve.encoders.machine import Runtime
@@ -144,6 +144,14 @@ class Encoder(TextModel[Backend]):
         """The fingerprint without the head: of two encoders with the same, the vectors are the same."""
         bare = replace(self._model, winners=None)
         return fingerprint(bare, normalize=self.normalize, limit=self.limit)
+
+    @property
+    def own_pooling(self) -> str | None:
+        """What a recipe has to say of pooling for this model: None where its folder has modules that say it."""
+        if (self.folder / "modules.json").is_file():
+            return None
+        (mode,) = pooling_modes(self._model.modules[0])
+        return next(name for name, known in POOLINGS.items() if known == mode)
 
     @cached_property
     def head(self) -> Head | None:

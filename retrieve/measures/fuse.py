@@ -3,13 +3,14 @@ retrievers (rows).
 
 Scores of different views have different units, and raw sums of them lose to either parent; so a view is
 brought to 0 … 1 within its own pool (`convex`), or only its ranks are used (`rrf`). Every document of every
-pool is in the result.
+pool is in the result, unless the pool weighs 0: that one is not asked, and the result is the one without it.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 
@@ -17,6 +18,8 @@ from retrieve.errors import InputError, UsageError
 from retrieve.trec import Key, ordered
 
 METHODS = ("convex", "rrf")
+
+Asked = TypeVar("Asked")
 
 
 def convex(pools: Sequence[Mapping[Key, float]], weights: Sequence[float] | None = None) -> dict[Key, float]:
@@ -28,10 +31,10 @@ def convex(pools: Sequence[Mapping[Key, float]], weights: Sequence[float] | None
     without hits contributes 0 and keeps its weight. `InputError`: a NaN or infinite score. `UsageError`:
     weights that fit neither rule.
     """
-    weights = _checked(weights, len(pools))
-    total = sum(weights)
+    asked = _asked(pools, weights)
+    total = sum(weight for _, weight in asked)
     fused: dict[Key, float] = {}
-    for pool, weight in zip(pools, weights, strict=True):
+    for pool, weight in asked:
         if not pool:
             continue
         low, span = _range(pool)
@@ -50,11 +53,11 @@ def rrf(
     are used as they are. `InputError`: a NaN or infinite score. `UsageError`: weights as in `convex`, a
     negative constant.
     """
-    weights = _checked(weights, len(pools))
+    asked = _asked(pools, weights)
     if not 0 <= constant < math.inf:
         raise UsageError(f"constant is {constant}, wanted a number of at least 0 (60 is usual)")
     fused: dict[Key, float] = {}
-    for pool, weight in zip(pools, weights, strict=True):
+    for pool, weight in asked:
         _check_finite(pool)
         for rank, (key, _) in enumerate(ordered(pool), start=1):
             fused[key] = fused.get(key, 0.0) + weight / (constant + rank)
@@ -71,7 +74,7 @@ def fuse_runs(
     order.
 
     Of each run only its best `depth` documents go in, ties by our order; all of them come out (at most runs
-    × depth).
+    × depth). A run of weight 0 is not asked: neither its documents nor its queries are in the result.
     """
     if not runs:
         raise UsageError("no runs to fuse: name two or more")
@@ -80,9 +83,11 @@ def fuse_runs(
     if depth < 1:
         raise UsageError(f"depth is {depth}, wanted at least 1")
     fuse = convex if method == "convex" else rrf
-    queries = dict.fromkeys(query_id for run in runs for query_id in run)
+    asked = _asked(runs, weights)
+    shares = [weight for _, weight in asked]
+    queries = dict.fromkeys(query_id for run, _ in asked for query_id in run)
     return [
-        (query_id, ordered(fuse([_pool(run.get(query_id, {}), depth) for run in runs], weights)))
+        (query_id, ordered(fuse([_pool(run.get(query_id, {}), depth) for run, _ in asked], shares)))
         for query_id in queries
     ]
 
@@ -105,14 +110,15 @@ def _pool(scores: Mapping[str, float], depth: int) -> Mapping[str, float]:
     return pool
 
 
-def _checked(weights: Sequence[float] | None, pools: int) -> Sequence[float]:
+def _asked(pools: Sequence[Asked], weights: Sequence[float] | None) -> list[tuple[Asked, float]]:
+    """The pools that weigh something, with their weights, which are checked."""
     if weights is None:
-        return [1.0] * pools
-    if len(weights) != pools:
-        raise UsageError(f"{len(weights)} weights for {pools} views: give one for each")
+        return [(pool, 1.0) for pool in pools]
+    if len(weights) != len(pools):
+        raise UsageError(f"{len(weights)} weights for {len(pools)} views: give one for each")
     if not all(0 <= weight < math.inf for weight in weights) or not 0 < sum(weights) < math.inf:
         raise UsageError(f"weights are {list(weights)}: wanted finite, not negative, and not all zero")
-    return weights
+    return [(pool, weight) for pool, weight in zip(pools, weights, strict=True) if weight]
 
 
 def _range(pool: Mapping[Key, float]) -> tuple[float, float]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from retrieve.errors import DimensionMismatch, RecipeError, UsageError
+from retrieve.errors import DimensionMismatch, EncoderMismatch, RecipeError, UsageError
 from retrieve.passages.late import late_windows
 from retrieve.passages.models import Models
 from retrieve.passages.ragged import DocumentStates, PassageVectors, tell_cut
@@ -95,6 +95,14 @@ class PassageEncoder:
         other.__dict__.update(self.__dict__)
         other._expected = record
         return other
+
+    def check_expected(self, record: EncoderRecord | None) -> None:
+        """Raise `EncoderMismatch` if these are the parts of an index made by another encoder than `record`."""
+        if self._expected is not None and self._expected != record:
+            raise EncoderMismatch(
+                f"the index was opened with encoder {self._expected.name} and has been encoded anew since: "
+                "refresh() it, then do this again"
+            )
 
     @cached_property
     def analyzer(self) -> Analyzer:

@@ -38,6 +38,20 @@ def resolved(
     return resolve_head(_with_prompts(found))
 
 
+def with_model(recipe: Recipe, encoder: str | Encoder | SparseTextEncoder) -> Recipe:
+    """The recipe without what it said for another model's sake: the folder or name `encoder` in its place, with that
+    folder's prompts, or what is said when that encoder is handed in.
+    """
+    from retrieve.encoders.encoder import Encoder
+
+    if isinstance(encoder, str):
+        said: dict[str, Any] = {"model": encoder, "query_prompt": None, "document_prompt": None}
+        return _saying(recipe, said | ({} if recipe.vectors is None else {"pooling": None}))
+    if isinstance(encoder, Encoder) and recipe.vectors is not None:
+        return _saying(recipe, {"pooling": encoder.own_pooling})
+    return recipe
+
+
 def query_runtime(recipe: Recipe, asked: tuple[str, str], device: str | None = None) -> tuple[str, str]:
     """The back end and precision asked for queries, checked. Raises as `resolve_runtime`."""
     from retrieve.encoders.machine import resolve_runtime

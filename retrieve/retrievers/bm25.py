@@ -7,7 +7,7 @@ score = Σ ln(1 + (N − df + ½)/(df + ½)) · tf / (tf + k1·(1 − b + b·len
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain, compress, count
 from typing import NamedTuple, TypeAlias
 
@@ -52,9 +52,12 @@ class BM25View:
         self.passages = totals.passages
         self.average_length = totals.length / totals.passages if totals.passages else 0.0
 
-    def weigh(self, texts: Sequence[str]) -> list[Weighted]:
-        """Terms of queries and what each is worth; each term is looked up once for all of them."""
-        queries = [Counter(self._analyzer.terms(text)) for text in texts]
+    def weigh(self, asked: Sequence[str | Mapping[str, float]]) -> list[Weighted]:
+        """Terms of queries and what each is worth; each term is looked up once for all of them.
+
+        A query is a text, or several with weights: a term then counts as often as they have it, times their weights.
+        """
+        queries = [self._counted(query) for query in asked]
         places = {term: place for place, term in enumerate(dict.fromkeys(chain.from_iterable(queries)))}
         frequencies, rows = self._snapshot.document_frequencies(list(places))
         idf = bm25_idf(frequencies, self.passages)
@@ -66,9 +69,18 @@ class BM25View:
             weighted.append(Weighted(list(query), frequencies[at], idf[at] * counts, own))
         return weighted
 
-    def scores(self, texts: Sequence[str]) -> list[ViewScores]:
+    def _counted(self, query: str | Mapping[str, float]) -> Mapping[str, float]:
+        if isinstance(query, str):
+            return Counter(self._analyzer.terms(query))
+        counted: dict[str, float] = {}
+        for text, weight in query.items():
+            for term, times in Counter(self._analyzer.terms(text)).items():
+                counted[term] = counted.get(term, 0.0) + weight * times
+        return counted
+
+    def scores(self, asked: Sequence[str | Mapping[str, float]]) -> list[ViewScores]:
         """Scores of queries; none for a query without terms that occur."""
-        queries = self.weigh(texts)
+        queries = self.weigh(asked)
         told = [self.average_length > 0 and bool((query.frequencies > 0).any()) for query in queries]
         group = BM25Group(self, self._snapshot, list(compress(queries, told)))
         numbers = count()

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from retrieve.retrievers.fusion import fuse_passages
 from retrieve.retrievers.options import SearchOptions
 from retrieve.retrievers.pool import documents_of, passages_of
-from retrieve.retrievers.search import Ranking, fuse_passages
+from retrieve.retrievers.search import Ranking
 from retrieve.store.documents import StoredDocument
 from retrieve.store.segment import IntArray
 from retrieve.store.snapshot import Snapshot
@@ -69,7 +70,7 @@ def _passages(
     scores = [
         np.concatenate([view.at(number, rows) for number, rows in places]) for view in ranking.scores.values()
     ]
-    fused = fuse_passages(ranking, scores, options)
+    fused = fuse_passages(list(ranking.tops.values()), scores, options.weights, options.fusion)
     result = []
     start = 0
     for (number, rows), document in zip(places, stored, strict=True):

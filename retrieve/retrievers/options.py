@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar, get_args
+from typing import Any, TypedDict, TypeVar, Unpack, get_args, get_type_hints
 
 from retrieve.errors import UsageError
 from retrieve.recipe import Aggregate, FusionMethod, Recipe, Unit
@@ -17,11 +16,43 @@ DEEPEST = 1 << 31
 T = TypeVar("T")
 
 
+class SearchSettings(TypedDict, total=False):
+    """What a call may say of its search, by name; what it leaves out, or gives as None, is as the recipe says.
+
+    `using`: a view, several, or "hybrid" for all. `weights`: view → number; one left out weighs 1, one of weight 0 is
+    not asked. `fusion`: "convex" or "rrf". `depth`: what each view supplies to it. `aggregate`: how passages make a
+    document ("max", "first", "sum", "mean", "top3"). `unit`: what a hit is, "document" or "passage". `k1`, `b`: BM25's.
+    `ef_search`, `nprobe`, `oversample`: effort of an approximate dense search. `query_winners`: dimensions that a query
+    of a UHD view keeps. `passages`: how many a hit shows (3). `reranker`: a cross-encoder's folder or name, "" for
+    none; it reads the first `rerank_depth` hits.
+    """
+
+    using: str | Sequence[str] | None
+    weights: Mapping[str, float] | None
+    fusion: FusionMethod | None
+    depth: int | None
+    aggregate: Aggregate | None
+    unit: Unit | None
+    k1: float | None
+    b: float | None
+    ef_search: int | None
+    nprobe: int | None
+    oversample: int | None
+    query_winners: int | None
+    passages: int | None
+    reranker: str | None
+    rerank_depth: int | None
+
+
 @dataclass(frozen=True, slots=True)
 class SearchOptions:
-    """Settings of a search. `weights` go with `views`, one each; `reranker` is "" for none."""
+    """Settings of a search. `weights` go with `views`, one each, all above 0; `reranker` is "" for none.
+
+    `named`: the views that were asked for, those of weight 0 too.
+    """
 
     k: int
+    named: tuple[str, ...]
     views: tuple[str, ...]
     weights: tuple[float, ...]
     fusion: FusionMethod
@@ -44,70 +75,52 @@ class SearchOptions:
         return max(self.k, self.rerank_depth) if self.reranker else self.k
 
 
-def resolve_options(  # noqa: PLR0913 - every search setting may be given by name
-    recipe: Recipe,
-    *,
-    k: int = 10,
-    using: str | Sequence[str] | None = None,
-    weights: Mapping[str, float] | None = None,
-    fusion: FusionMethod | None = None,
-    depth: int | None = None,
-    aggregate: Aggregate | None = None,
-    unit: Unit | None = None,
-    k1: float | None = None,
-    b: float | None = None,
-    ef_search: int | None = None,
-    nprobe: int | None = None,
-    oversample: int | None = None,
-    query_winners: int | None = None,
-    passages: int = 3,
-    reranker: str | None = None,
-    rerank_depth: int | None = None,
-) -> SearchOptions:
+def resolve_options(recipe: Recipe, *, k: int = 10, **given: Unpack[SearchSettings]) -> SearchOptions:
     """Fill in the recipe's defaults. Raises `UsageError` for anything that cannot work."""
-    defaults = recipe.search
-    views = _views(recipe, using)
-    given = defaults.weights if weights is None else weights
-    unknown = sorted(set(given) - set(recipe.views))
-    if unknown:
-        raise UsageError(f"weights name {unknown}; this index has the views {list(recipe.views)}")
+    said = SearchSettings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[typeddict-item]
+    defaults, dense = recipe.search, recipe.search.dense
+    named = _views(recipe, said.get("using"))
+    weights = _weights(recipe, named, said.get("weights", defaults.weights))
+    views = tuple(name for name in named if weights[name])
     options = SearchOptions(
         k=_at_least(k, "k", 1),
+        named=named,
         views=views,
-        weights=tuple(float(given.get(name, 1.0)) for name in views),
-        fusion=_one_of(fusion or defaults.fusion, FusionMethod, "fusion"),
-        depth=_at_least(defaults.depth if depth is None else depth, "depth", 1),
-        aggregate=_one_of(aggregate or defaults.aggregate, Aggregate, "aggregate"),
-        unit=_one_of(unit or defaults.unit, Unit, "unit"),
-        k1=defaults.bm25.k1 if k1 is None else k1,
-        b=defaults.bm25.b if b is None else b,
-        ef_search=_at_least(defaults.dense.ef_search if ef_search is None else ef_search, "ef_search", 1),
-        nprobe=_at_least(defaults.dense.nprobe if nprobe is None else nprobe, "nprobe", 1),
-        oversample=_at_least(
-            defaults.dense.oversample if oversample is None else oversample, "oversample", 1
-        ),
-        query_winners=_query_winners(recipe, views, query_winners),
-        passages=_at_least(passages, "passages", 0),
-        reranker=defaults.rerank.model if reranker is None else reranker,
-        rerank_depth=_at_least(
-            defaults.rerank.depth if rerank_depth is None else rerank_depth, "rerank_depth", 1
-        ),
+        weights=tuple(weights[name] for name in views),
+        fusion=_one_of(said.get("fusion", defaults.fusion), FusionMethod, "fusion"),
+        depth=_at_least(said.get("depth", defaults.depth), "depth", 1),
+        aggregate=_one_of(said.get("aggregate", defaults.aggregate), Aggregate, "aggregate"),
+        unit=_one_of(said.get("unit", defaults.unit), Unit, "unit"),
+        k1=said.get("k1", defaults.bm25.k1),
+        b=said.get("b", defaults.bm25.b),
+        ef_search=_at_least(said.get("ef_search", dense.ef_search), "ef_search", 1),
+        nprobe=_at_least(said.get("nprobe", dense.nprobe), "nprobe", 1),
+        oversample=_at_least(said.get("oversample", dense.oversample), "oversample", 1),
+        query_winners=_query_winners(recipe, views, said.get("query_winners")),
+        passages=_at_least(said.get("passages", 3), "passages", 0),
+        reranker=said.get("reranker", defaults.rerank.model),
+        rerank_depth=_at_least(said.get("rerank_depth", defaults.rerank.depth), "rerank_depth", 1),
     )
-    _check_numbers(options)
+    _check(options)
     return options
 
 
 def options_by_name(recipe: Recipe, k: int, options: Mapping[str, Any]) -> SearchOptions:
     """`resolve_options` for settings of unknown names and types; what it cannot take is `UsageError` too."""
-    known = inspect.signature(resolve_options).parameters.keys() - {"recipe", "k"}
-    if unknown := sorted(options.keys() - known):
-        raise UsageError(f"unknown search options {unknown}: there are {', '.join(sorted(known))}")
+    check_names(options, SearchSettings)
     try:
         return resolve_options(recipe, k=k, **options)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, AttributeError) as error:
         if isinstance(error, UsageError):
             raise
         raise UsageError(f"a search option has the wrong type: {error}") from error
+
+
+def check_names(options: Mapping[str, Any], known: type) -> None:
+    """Raise `UsageError` for an option that is not in the typed dictionary `known`."""
+    names = get_type_hints(known).keys()
+    if unknown := sorted(options.keys() - names):
+        raise UsageError(f"unknown search options {unknown}: there are {', '.join(sorted(names))}")
 
 
 def _views(recipe: Recipe, using: str | Sequence[str] | None) -> tuple[str, ...]:
@@ -124,6 +137,17 @@ def _views(recipe: Recipe, using: str | Sequence[str] | None) -> tuple[str, ...]
             f"using={using!r}: this index has the views {list(recipe.views)} (or 'hybrid' for all)"
         )
     return names
+
+
+def _weights(recipe: Recipe, views: tuple[str, ...], given: Mapping[str, float]) -> dict[str, float]:
+    """Each view's weight. One of weight 0 is not asked: the search is the one without it."""
+    unknown = sorted(set(given) - set(recipe.views))
+    if unknown:
+        raise UsageError(f"weights name {unknown}; this index has the views {list(recipe.views)}")
+    weights = {name: float(given.get(name, 1.0)) for name in views}
+    if not all(weight >= 0 for weight in weights.values()) or not 0 < sum(weights.values()) < math.inf:
+        raise UsageError(f"weights are {weights}: wanted none below 0 and one above")
+    return weights
 
 
 def _query_winners(recipe: Recipe, views: tuple[str, ...], asked: int | None) -> int | None:
@@ -157,13 +181,11 @@ def _one_of(value: T, kind: object, name: str) -> T:
     return value
 
 
-def _check_numbers(options: SearchOptions) -> None:
+def _check(options: SearchOptions) -> None:
     if not (math.isfinite(options.k1) and options.k1 >= 0):
         raise UsageError(f"k1 is {options.k1}: wanted a number of at least 0")
     if not 0 <= options.b <= 1:
         raise UsageError(f"b is {options.b}: wanted a number from 0 to 1")
-    if any(not math.isfinite(weight) or weight < 0 for weight in options.weights) or not any(options.weights):
-        raise UsageError(f"weights are {options.weights}: wanted none below 0 and one above")
     if options.reranker and options.passages == 0:
         raise UsageError("reranking reads the best passage of each hit: leave out passages=0")
     if options.aggregate != "max" and options.unit == "passage":

@@ -99,8 +99,11 @@ def passages_of(snapshot: Snapshot, document: int) -> tuple[int, IntArray]:
 def merge(
     snapshot: Snapshot, parts: Sequence[tuple[int, IntArray, npt.NDArray[Any]]], depth: int, unit: Unit
 ) -> Pool:
-    """Per-segment tops (segment number, rows, scores) → one pool of at most `depth`."""
+    """Per-segment tops (segment number, rows, scores), each in order → one pool of at most `depth`."""
     bases = snapshot.bases if unit == "document" else snapshot.passage_bases
+    if len(parts) == 1:
+        ((number, rows, values),) = parts
+        return Pool(rows[:depth] + bases[number], values[:depth].astype(np.float64))
     keys = np.concatenate([rows + bases[number] for number, rows, _ in parts] or [np.empty(0, np.int64)])
     scores = np.concatenate([values for *_, values in parts] or [np.empty(0)]).astype(np.float64)
     keys = keys.astype(np.int64)

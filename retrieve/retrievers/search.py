@@ -7,31 +7,35 @@ beginning of the answer for a larger one.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from retrieve.errors import UsageError
 from retrieve.index.codes import Codes
-from retrieve.measures.fuse import convex, rrf
 from retrieve.passages.encoder import PassageEncoder
-from retrieve.passages.vectors import kept
+from retrieve.passages.vectors import kept, prepare
 from retrieve.retrievers.aggregate import aggregate_pool, in_scope
 from retrieve.retrievers.bm25 import BM25View
+from retrieve.retrievers.fusion import fuse_pools
 from retrieve.retrievers.options import SearchOptions
-from retrieve.retrievers.pool import FloatArray, Pool, order
+from retrieve.retrievers.pool import Pool, order
 from retrieve.retrievers.uhd import UHDView, codes_by_segment
 from retrieve.retrievers.views import NoScores, ViewScores
 from retrieve.store.filters import Filter
+from retrieve.store.segment import BoolArray
 from retrieve.store.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from retrieve.encoders.sparse import SparseRows
     from retrieve.retrievers.splade import Impacts, SpladeView
 
-Vectors = npt.NDArray[np.float32]
+Vector: TypeAlias = npt.NDArray[np.float32]
+Vectors: TypeAlias = npt.NDArray[np.float32]
+Ask: TypeAlias = str | Mapping[str, float] | Vector
+"""What one query asks of a view: a text, texts with weights (BM25 alone), or a vector (D,)."""
 
 VECTOR_VIEWS = frozenset({"dense", "uhd"})
 """Views that take a query's vector, unless UHD is of the token level."""
@@ -40,24 +44,35 @@ _ALWAYS_EXACT = (("bm25",), ("uhd",), ("splade",))
 _GROUP = 16
 
 _log = logging.getLogger("retrieve")
-_RRF_CONSTANT = 60
 
 
 class Ranking(NamedTuple):
     """One query's answer in numbers. By view: its pool, the pool by best passages, its scores for reading off passages.
 
-    `pools` and `tops` differ where documents are not scored by their best passage (`sum`, `mean`, `top3`).
+    `pools` and `tops` differ where documents are not scored by their best passage (`sum`, `mean`, `top3`). `cut`:
+    whether the encoder cut the query at its limit.
     """
 
     final: Pool
     pools: dict[str, Pool]
     tops: dict[str, Pool]
     scores: dict[str, ViewScores]
+    cut: bool
 
-    @property
-    def silent(self) -> tuple[str, ...]:
-        """Views that had no hit for this query."""
-        return tuple(name for name, pool in self.pools.items() if not len(pool.keys))
+
+class _Encoded(NamedTuple):
+    """What an encoder made of a group of queries: vectors by text, sparse rows, and which queries it `cut` (B,)."""
+
+    vectors: Mapping[str, Vector]
+    rows: SparseRows | None
+    cut: BoolArray
+
+    def vector(self, ask: Ask) -> Vector:
+        """The vector of one query."""
+        if isinstance(ask, str):
+            return self.vectors[ask]
+        assert isinstance(ask, np.ndarray)
+        return ask
 
 
 class Searcher:
@@ -72,27 +87,39 @@ class Searcher:
     ) -> None:
         self.snapshot = snapshot
         self.options = options
-        self.truncated = 0  # queries that the encoder cut
         self._passage_encoder = passage_encoder
         self._scope = in_scope(snapshot, where, options.unit, options.aggregate)
 
     def rank(self, texts: Sequence[str], vectors: Vectors | None = None) -> Iterator[Ranking]:
-        """Rankings of several queries, one after the other. `vectors` (B,D) stand for encoding the texts.
+        """Rankings of several queries, one after the other. `vectors` (B,D) stand for encoding the texts."""
+        by_view: dict[str, Sequence[Ask]] = {
+            name: texts if vectors is None or not self.takes_vectors(name) else list(vectors)
+            for name in self.options.views
+        }
+        for scores, cut in self.score(len(texts), by_view):
+            yield self._rank_one(scores, cut)
 
-        Exact views hold a score for every passage, so only a few queries are in memory at a time.
+    def score(
+        self, count: int, asks: Mapping[str, Sequence[Ask]], *, lookup: bool = False
+    ) -> Iterator[tuple[dict[str, ViewScores], bool]]:
+        """What each view makes of `count` queries, one after the other, and whether the encoder cut the query.
+
+        `asks`: for each view what the queries ask of it. With `lookup` scores are only read off passages. Exact views
+        hold a score for every passage, so only a few queries are in memory at a time.
         """
-        for start in range(0, len(texts), _GROUP):
-            group = texts[start : start + _GROUP]
+        for start in range(0, count, _GROUP):
+            group = {name: queries[start : start + _GROUP] for name, queries in asks.items()}
+            size = min(_GROUP, count - start)
             if not self.snapshot.segments:
-                for _ in group:
-                    yield self._rank_one({name: NoScores() for name in self.options.views})
+                for _ in range(size):
+                    yield {name: NoScores() for name in group}, False
                 continue
-            own = None if vectors is None else vectors[start : start + _GROUP]
-            if own is None and not VECTOR_VIEWS.isdisjoint(self.options.views) and self._has_vectors:
-                own = self._encode(group)
-            by_view = [self._view_scores(name, group, own) for name in self.options.views]
-            for scores in zip(*by_view, strict=True):
-                yield self._rank_one(dict(zip(self.options.views, scores, strict=True)))
+            encoded = self._encode(group)
+            by_view = [
+                self._view_scores(name, queries, encoded, lookup=lookup) for name, queries in group.items()
+            ]
+            for number, scores in enumerate(zip(*by_view, strict=True)):
+                yield dict(zip(group, scores, strict=True)), bool(encoded.cut[number])
 
     def bm25(self) -> BM25View:
         """The BM25 view under these options."""
@@ -110,41 +137,68 @@ class Searcher:
         vocabulary = self._passage_encoder.models.sparse_queries.vocabulary()
         return SpladeView(self.snapshot, vocabulary, section.scale)
 
-    @property
-    def _has_vectors(self) -> bool:
-        return self._passage_encoder.recipe.vectors is not None
+    def takes_vectors(self, name: str) -> bool:
+        """Whether a view is searched by a query's vector."""
+        return name in VECTOR_VIEWS and self._passage_encoder.recipe.vectors is not None
 
-    def _encode(self, texts: Sequence[str]) -> Vectors:
-        encoded = self._passage_encoder.models.queries.encode_queries(texts)
-        self._tell_cut(encoded.cut)
-        form = self._passage_encoder.recipe.vectors
-        assert form is not None
-        return np.asarray(kept(encoded.vectors, form.dimensions, normalize=form.normalize), np.float32)
+    def prepare(self, vectors: Vectors) -> Vectors:
+        """Queries' vectors (B,D), checked and scaled as stored ones are. Raises `BadVectors`, `DimensionMismatch`."""
+        form, record = self._passage_encoder.recipe.vectors, self.snapshot.manifest.encoder
+        assert form is not None and record is not None
+        return prepare(vectors, "the query", record.dimensions, normalize=form.normalize)
 
-    def _tell_cut(self, cut: npt.NDArray[np.int64]) -> None:
-        if texts := int(np.count_nonzero(cut)):
-            self.truncated += texts
-            _log.warning(
-                "the encoder cut off %d tokens of %d queries that were longer than its limit",
-                cut.sum(),
-                texts,
-            )
+    def _encode(self, group: Mapping[str, Sequence[Ask]]) -> _Encoded:
+        """All that the group asks of an encoder, each text once."""
+        by_vector = {name: asks for name, asks in group.items() if self.takes_vectors(name)}
+        by_weights = [asks for name, asks in group.items() if name != "bm25" and name not in by_vector]
+        size = len(next(iter(group.values())))
+        cut = np.zeros(size, dtype=np.bool_)
+        texts = list(
+            dict.fromkeys(ask for asks in by_vector.values() for ask in asks if isinstance(ask, str))
+        )
+        vectors: dict[str, Vector] = {}
+        if texts:
+            encoded = self._passage_encoder.models.queries.encode_queries(texts)
+            _tell_cut(encoded.cut)
+            form = self._passage_encoder.recipe.vectors
+            assert form is not None
+            ours = np.asarray(kept(encoded.vectors, form.dimensions, normalize=form.normalize), np.float32)
+            vectors = dict(zip(texts, ours, strict=True))
+            shortened = {text for text, lost in zip(texts, encoded.cut, strict=True) if lost}
+            for asks in by_vector.values():
+                cut |= [isinstance(ask, str) and ask in shortened for ask in asks]
+        rows: SparseRows | None = None
+        for asks in by_weights:  # an index has one sparse view at most
+            rows = self._encode_sparse([ask for ask in asks if isinstance(ask, str)])
+            cut |= rows.cut > 0
+        return _Encoded(vectors, rows, cut)
 
     def _encode_sparse(self, texts: Sequence[str]) -> SparseRows:
         encoded = self._passage_encoder.models.sparse_queries.encode_queries(texts)
-        self._tell_cut(encoded.cut)
+        _tell_cut(encoded.cut)
         return encoded
 
-    def _view_scores(self, name: str, texts: Sequence[str], vectors: Vectors | None) -> Iterable[ViewScores]:
+    def _view_scores(
+        self, name: str, asks: Sequence[Ask], encoded: _Encoded, *, lookup: bool
+    ) -> Iterable[ViewScores]:
         if name == "bm25":
-            return self.bm25().scores(texts)
-        if name == "splade":
-            return self._splade().scores(self._encode_sparse(texts))
+            return self.bm25().scores([ask for ask in asks if not isinstance(ask, np.ndarray)])
+        if not self.takes_vectors(name):
+            assert encoded.rows is not None
+            if name == "splade":
+                return self._splade().scores(encoded.rows)
+            codes = Codes(encoded.rows.starts, encoded.rows.dims)
+            return UHDView(self.snapshot).scores([codes] * len(self.snapshot.segments))
+        vectors = np.stack([encoded.vector(ask) for ask in asks])
         if name == "uhd":
-            return UHDView(self.snapshot).scores(self._codes(texts, vectors))
-        from retrieve.retrievers.dense import DenseView
+            winners = self.options.query_winners
+            return UHDView(self.snapshot).scores(
+                codes_by_segment(self.snapshot, self._passage_encoder, vectors, winners)
+            )
+        from retrieve.retrievers.dense import CandidateScores, DenseView
 
-        assert vectors is not None
+        if lookup:
+            return [CandidateScores(self.snapshot, vector, {}, 1) for vector in vectors]
         dense = DenseView(
             self.snapshot,
             ef_search=self.options.ef_search,
@@ -153,71 +207,36 @@ class Searcher:
         )
         return dense.scores(vectors)
 
-    def _codes(self, texts: Sequence[str], vectors: Vectors | None) -> list[Codes]:
-        """The queries' codes for each segment."""
-        if vectors is not None:
-            return codes_by_segment(self.snapshot, self._passage_encoder, vectors, self.options.query_winners)
-        encoded = self._encode_sparse(texts)
-        return [Codes(encoded.starts, encoded.dims)] * len(self.snapshot.segments)
-
-    def _rank_one(self, scores: dict[str, ViewScores]) -> Ranking:
+    def tops(self, scores: Mapping[str, ViewScores]) -> dict[str, Pool]:
+        """Each view's best documents or passages: as deep as the answer needs them."""
         options = self.options
         # Such a view alone is exact and in the order of the answer: whatever its depth, its best are the beginning.
         alone = options.views in _ALWAYS_EXACT and options.aggregate in ("max", "first")
         depth = options.reach if alone else max(options.depth, options.reach)
-        tops = {name: view.top(depth, self._scope) for name, view in scores.items()}
+        return {name: view.top(depth, self._scope) for name, view in scores.items()}
+
+    def _rank_one(self, scores: dict[str, ViewScores], cut: bool) -> Ranking:
+        options = self.options
+        tops = self.tops(scores)
         pools = {
             name: aggregate_pool(self.snapshot, scores[name], top, options.aggregate)
             for name, top in tops.items()
         }
         final = self._fuse(list(pools.values())) if len(pools) > 1 else next(iter(pools.values()))
         best = Pool(final.keys[: options.reach], final.scores[: options.reach])
-        return Ranking(best, pools, tops, scores)
+        return Ranking(best, pools, tops, scores, cut)
 
     def _fuse(self, pools: Sequence[Pool]) -> Pool:
-        fused = fuse_pools(pools, self.options)
-        keys = np.fromiter(fused.keys(), dtype=np.int64, count=len(fused))
-        scores = np.fromiter(fused.values(), dtype=np.float64, count=len(fused))
+        keys, scores = fuse_pools(pools, self.options.weights, self.options.fusion)
         best = order(self.snapshot, keys, scores, self.options.unit)
         return Pool(keys[best], scores[best])
 
 
-def fuse_pools(pools: Sequence[Pool], options: SearchOptions) -> dict[int, float]:
-    """Fused score of every key of any pool. RRF's ranks are the pools' own order, whose ties went by document id."""
-    if options.fusion == "convex":
-        return convex([pool.mapping() for pool in pools], options.weights)
-    ranks = [dict(zip(pool.keys.tolist(), range(0, -len(pool.keys), -1), strict=True)) for pool in pools]
-    return rrf(ranks, options.weights, _RRF_CONSTANT)
-
-
-def fuse_passages(ranking: Ranking, scores: Sequence[FloatArray], options: SearchOptions) -> FloatArray:
-    """The views' scores of passages (one array a view, aligned) → one score a passage, whatever k is.
-
-    One view: its score. Otherwise a passage stands where a document with that score would stand in the view's pool,
-    so that one which carries its document in every view has the document's score; below the pool it gets nothing.
-    """
-    if len(scores) == 1:
-        return scores[0]
-    convex = options.fusion == "convex"
-    share = sum(options.weights) if convex else 1.0
-    place = _place_in_range if convex else _reciprocal_rank
-    total = np.zeros(len(scores[0]))
-    for weight, top, values in zip(options.weights, ranking.tops.values(), scores, strict=True):
-        if len(top.scores):
-            total += weight / share * place(top.scores, values)
-    return total
-
-
-def _place_in_range(top: FloatArray, values: FloatArray) -> FloatArray:
-    high, low = top[0], top[-1]
-    if high == low:
-        return np.asarray(values >= high, dtype=np.float64)
-    return np.asarray(((values - low) / (high - low)).clip(min=0), dtype=np.float64)
-
-
-def _reciprocal_rank(top: FloatArray, values: FloatArray) -> FloatArray:
-    better = np.searchsorted(-top, -values)
-    return np.where(better < len(top), 1.0 / (_RRF_CONSTANT + 1 + better), 0.0)
+def _tell_cut(cut: npt.NDArray[np.int64]) -> None:
+    if texts := int(np.count_nonzero(cut)):
+        _log.warning(
+            "the encoder cut off %d tokens of %d queries that were longer than its limit", cut.sum(), texts
+        )
 
 
 def check_query(text: str) -> None:

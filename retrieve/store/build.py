@@ -142,21 +142,37 @@ def write_segment(
     building.mkdir()
     totals, units = _write_tables(building, stream, recipe)
     views = make_views(building)
+    length = 0 if views.postings is None else int(views.postings.lengths.sum(dtype=np.int64))
+    return seal_segment(
+        building, name, totals.model_copy(update={"length": length}), units, views, recipe=recipe
+    )
+
+
+def seal_segment(
+    building: Path,
+    name: str,
+    totals: Totals,
+    units: npt.NDArray[np.uint32],
+    views: Views,
+    *,
+    recipe: Recipe,
+) -> SegmentEntry:
+    """Write the views beside the tables, and `units` (N,4) with what the encoder cut now; seal the folder under `name`.
+
+    `totals` are those of the tables and of the postings.
+    """
     if views.cut is not None:
         units[:, 2] += views.cut.astype(np.uint32)
     write_array(building / "units.npy", units)
-    length = 0
-    if views.postings is not None:
-        length = int(views.postings.lengths.sum(dtype=np.int64))
     for view, postings in (("bm25", views.postings), ("splade", views.impacts)):
         for key, values in ({} if postings is None else postings.arrays()).items():
             write_array(building / f"{view}/{key}.npy", values)
     if recipe.vectors is not None:
         _write_vectors(building, views, recipe.vectors)
-    files = seal_folder(building, segments / name)
+    files = seal_folder(building, building.with_name(name))
     return SegmentEntry(
         id=name,
-        totals=totals.model_copy(update={"length": length, "truncated": int(units[:, 2].sum())}),
+        totals=totals.model_copy(update={"truncated": int(units[:, 2].sum())}),
         trained=views.trained,
         files={key: FileEntry(size=size, checksum=digest) for key, (size, digest) in files.items()},
     )

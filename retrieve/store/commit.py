@@ -6,8 +6,9 @@ it the new one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -31,13 +32,15 @@ def commit(
     segments: Sequence[Segment],
     live: Sequence[BoolArray],
     trained: Sequence[Trained],
+    encoding: Mapping[str, Any] | None = None,
     *,
     stemmer: StemmerRecord | None = None,
 ) -> int:
     """Make these segments with these live rows the current generation; returns its number.
 
-    A segment without live rows is dropped. Where nothing differs from `base` no generation is made.
-    `stemmer`: the one at hand, kept by an index that does not say yet which it has.
+    A segment without live rows is dropped. Where nothing differs from `base` no generation is made. `encoding`: what a
+    manifest says of recipe and encoder, where they are others now. `stemmer`: the one at hand, kept by an index that
+    does not say yet which it has.
     """
     old = base.manifest
     generation = old.generation + 1
@@ -70,19 +73,11 @@ def commit(
             entries[number] = entries[number].model_copy(update={"deletions": deletions})
     used = {entry.trained for entry in entries} | {item.digest for item in trained[-1:]}
     kept = tuple(item for item in trained if item.digest in used)
-    if tuple(entries) == old.segments and kept == old.trained:
+    changed = {"segments": tuple(entries), "trained": kept, **(encoding or {})}
+    if old.model_copy(update=changed) == old:
         return old.generation
-    replace_manifest(
-        folder,
-        old.model_copy(
-            update={
-                "generation": generation,
-                "segments": tuple(entries),
-                "trained": kept,
-                "stemmer": old.stemmer or stemmer,
-            }
-        ),
-    )
+    changed |= {"generation": generation, "stemmer": old.stemmer or stemmer}
+    replace_manifest(folder, old.model_copy(update=changed))
     return generation
 
 

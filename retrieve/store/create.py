@@ -34,8 +34,7 @@ def create_index(folder: Path, passage_encoder: PassageEncoder, *, force: bool =
     recipe = passage_encoder.recipe
     _ = passage_encoder.analyzer  # refuses an unknown language
     record = passage_encoder.encoder_record()
-    _check_factory(passage_encoder, record)
-    passage_encoder.check_head()
+    check_encoding(passage_encoder, record)
     manifest = Manifest(
         recipe=recipe.model_dump(mode="json", exclude_none=True),
         recipe_digest=recipe.digest,
@@ -71,10 +70,12 @@ def remove_unfilled(folder: Path) -> None:
         return
 
 
-def _check_factory(passage_encoder: PassageEncoder, record: EncoderRecord | None) -> None:
+def check_encoding(passage_encoder: PassageEncoder, record: EncoderRecord | None) -> None:
+    """Raise `RecipeError` or `DimensionMismatch` for views that cannot be made of what this encoder gives."""
     dense = passage_encoder.recipe.dense
     if record is not None and dense is not None and not dense.flat:
         check_factory(dense.factory, record.dimensions, keep_vectors=dense.keep_vectors, most=LARGEST_SAMPLE)
+    passage_encoder.check_head()
 
 
 def _continues(found: Manifest, wanted: Manifest) -> bool:

@@ -61,6 +61,7 @@ def merge(
         wait_for_orphans(folder)
         check_stemmer(folder, read_manifest(folder), passage_encoder)  # before a file is touched
         base = Snapshot.open(folder)
+        passage_encoder.check_expected(base.manifest.encoder)
         remove_pending(folder)
         sweep(folder, None)
         parts = [

@@ -92,6 +92,11 @@ class Snapshot:
         self._lock.release()
 
     @cached_property
+    def layout(self) -> str:
+        """What numbers of passages depend on: they say the same in every generation of the same layout."""
+        return self.manifest.layout
+
+    @cached_property
     def means(self) -> dict[str, npt.NDArray[np.float32] | None]:
         """What was learned, by its digest → the mean in it that UHD codes are made with, None where there is none."""
         return {item.digest: read_mean(self.folder, item) for item in self.manifest.trained}

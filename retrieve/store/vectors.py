@@ -63,6 +63,19 @@ def query_vector(vector: npt.ArrayLike) -> npt.NDArray[np.float32]:
     return matrix
 
 
+def query_vectors(vectors: npt.ArrayLike) -> npt.NDArray[np.float32]:
+    """Vectors of queries as a matrix (B,D) float32, its values unchecked. Raises as `query_vector`."""
+    try:
+        matrix = np.asarray(vectors, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise BadVectors(f"the query vectors are no array of numbers ({error})") from error
+    if matrix.ndim != 2:
+        raise DimensionMismatch(
+            f"the query vectors have shape {matrix.shape}, wanted one for each query (B,D)"
+        )
+    return matrix
+
+
 def without_surplus(vectors: StoredVectors, passages: int) -> StoredVectors:
     """The one vector of a document without passages is dropped: so a file of one row each fits any collection."""
     return vectors[:0] if passages == 0 and len(vectors) == 1 else vectors

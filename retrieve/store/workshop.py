@@ -66,9 +66,12 @@ class Workshop:
             views = Views()
             if recipe.bm25 is not None:
                 views = views._replace(postings=build_postings(self._terms(rows)))
+            size = len(rows), sum(len(row.spans) for row in rows)
             if recipe.vectors is None:
-                return self._encode_sparse(rows, building, views) if recipe.encoding is not None else views
-            vectors, cut = self._encode(rows, building)
+                if recipe.encoding is None:
+                    return views
+                return self.encode_sparse(rows, *size, building)._replace(postings=views.postings)
+            vectors, cut = self.encode(rows, *size, building)
             current = trained[-1] if trained else None
             fresh = self._learn(rows, vectors, segments, live, current)
             if fresh is not None:
@@ -114,10 +117,13 @@ class Workshop:
         for row in rows:
             yield from self._passage_encoder.terms(row.document, row.spans)
 
-    def _encode(self, rows: Sequence[Row], building: Path) -> tuple[StoredVectors, IntArray]:
-        """Fill the vectors of the folder being built; returns them, and the tokens cut off each document."""
-        total = sum(len(row.spans) for row in rows)
-        cut = np.zeros(len(rows), dtype=np.int64)
+    def encode(
+        self, rows: Iterable[Row], documents: int, total: int, building: Path
+    ) -> tuple[StoredVectors, IntArray]:
+        """Fill the vectors of the folder being built, of so many documents and `total` passages; returns them, and the
+        tokens cut off each document.
+        """
+        cut = np.zeros(documents, dtype=np.int64)
         form = self._passage_encoder.recipe.vectors
         assert form is not None
         vectors = create_vectors(building, form, total, self._passage_encoder.kept_dimensions)
@@ -174,15 +180,34 @@ class Workshop:
         live: Sequence[BoolArray],
         known: Trained | None,
     ) -> Trained | None:
-        todo = self._wanted(known)
-        if not todo:
-            return None
         # Only passages whose vectors are at hand can be learned from.
         present = len(vectors) + sum(
             int(alive[segment.document_of].sum())
             for segment, alive in zip(segments, live, strict=True)
             if segment.has_vectors
         )
+
+        def passages() -> Iterator[Candidate]:
+            at = 0
+            for row in rows:
+                for position in range(len(row.spans)):
+                    yield Candidate(row.document.id, position, vectors, at)
+                    at += 1
+            yield from stored_passages(segments, live)
+
+        return self.learn(present, passages, vectors.dimensions, known)
+
+    def learn(
+        self,
+        present: int,
+        passages: Callable[[], Iterator[Candidate]],
+        dimensions: int,
+        known: Trained | None,
+    ) -> Trained | None:
+        """What is still to be learned beside `known`, of `present` passages; None where that is nothing, or too few."""
+        todo = self._wanted(known)
+        if not todo:
+            return None
         recipe = self._passage_encoder.recipe
         if present < FIRST_SAMPLE:
             if todo.faiss:
@@ -194,17 +219,8 @@ class Workshop:
                     *(FIRST_SAMPLE, present),
                 )
             if todo.mean and known is None:
-                return borrow_mean(self._folder, recipe, self._foreign_mean(vectors.dimensions))
+                return borrow_mean(self._folder, recipe, self._foreign_mean(dimensions))
             return None
-
-        def passages() -> Iterator[Candidate]:
-            at = 0
-            for row in rows:
-                for position in range(len(row.spans)):
-                    yield Candidate(row.document.id, position, vectors, at)
-                    at += 1
-            yield from stored_passages(segments, live)
-
         return learn(self._folder, recipe, todo, choose_sample(passages()), known)
 
     def _foreign_mean(self, dimensions: int) -> npt.NDArray[np.float32]:
@@ -219,16 +235,17 @@ class Workshop:
         vectors = kept(general, form.dimensions, normalize=form.normalize)
         return np.asarray(vectors.mean(axis=0, dtype=np.float64), np.float32)
 
-    def _encode_sparse(self, rows: Sequence[Row], building: Path, views: Views) -> Views:
-        """The view of a sparse encoder: token-level codes are written into the folder, impacts are returned."""
+    def encode_sparse(self, rows: Iterable[Row], documents: int, total: int, building: Path) -> Views:
+        """The view of a sparse encoder, of so many documents and `total` passages: token-level codes are written into
+        the folder, impacts are returned.
+        """
         recipe, encoder = self._passage_encoder.recipe, self._passage_encoder.models.sparse_documents
         if recipe.uhd is not None:
             taker: CodeTaker | ImpactTaker = CodeTaker(code_builder(building, recipe.uhd, encoder.dimensions))
         else:
             assert recipe.splade is not None
             taker = ImpactTaker(encoder.vocabulary(), recipe.splade.scale)
-        total = sum(len(row.spans) for row in rows)
-        cut = np.zeros(len(rows), dtype=np.int64)
+        cut = np.zeros(documents, dtype=np.int64)
         done = 0
         for known, group in groupby(enumerate(rows), key=lambda item: item[1].codes is not None):
             if known:
@@ -244,7 +261,7 @@ class Workshop:
                 done += len(texts)
                 taker.take(found.starts, found.dims, found.weights)
         _tell_cut(cut)
-        return views._replace(impacts=taker.finish(), cut=cut)
+        return Views(impacts=taker.finish(), cut=cut)
 
     def _chunks(self, rows: Iterable[tuple[int, Row]]) -> Iterator[tuple[list[int], list[str]]]:
         """The fed texts of some thousand passages at a time, each with the number of its row."""

@@ -17,6 +17,7 @@ from retrieve.cli import main
 from retrieve.cli.output import one_line, print_json, snippet
 from retrieve.cli.progress import Lines
 from retrieve.corpora.pydocs import PythonDocs
+from retrieve.errors import IndexCorrupt
 from retrieve.measures.fuse import fuse_runs
 from retrieve.trec import read_run
 
@@ -182,7 +183,10 @@ WRONG_USAGE = {
     "weights without =": (["search", "both", "law", "--weights", "bm25"], "view=number"),
     "filter": (["search", "words", "law", "--where", "[]"], "where"),
     "two formats": (["search", "words", "law", "--json", "--format", "tsv"], "choose one"),
-    "passages as a run": (["search", "words", "law", "--format", "trec", "--unit", "passage"], "documents"),
+    "passages as a run": (
+        ["search", "words", "law", "--format", "trec", "--unit", "passage"],
+        "retrieve run",
+    ),
     "explained passages": (["search", "words", "law", "--explain", "--unit", "passage"], "documents"),
     "run on two outputs": (["run", "words", "q.tsv", "--out", "-", "--json"], "name a file"),
     "one run": (["fuse", "a.run", "--out", "b.run"], "two or more"),
@@ -378,3 +382,66 @@ def test_scifact_by_bm25_reaches_the_published_figures(
     assert report["nDCG@10"] >= 0.676
     assert report["R@100"] >= 0.915
     assert (report["queries"], report["documents"]) == (300, 5183)
+
+
+def test_a_run_of_passages(place: Path, tmp_path: Path) -> None:
+    out = tmp_path / "passages.run"
+    report = answer(
+        "run", "both", place / "data", "--out", out, "--unit", "passage", "--using", "bm25", "-k", 9
+    )
+    with Index.open(place / "both") as index:
+        for name, text in QUERIES.items():
+            hits = index.search(text, 9, using="bm25", unit="passage")
+            wanted = [f"{hit.doc_id}#{hit.passages[0].position}" for hit in hits]
+            assert list(read_run(out).get(name, {})) == wanted
+    assert report["hits"] == sum(map(len, read_run(out).values())) and report["silent"] == {"bm25": 1}
+    assert (
+        "leaves out a document"
+        in call(
+            "run", "both", place / "data", "--out", out, "--unit", "passage", "--drop-self", status=2
+        ).stderr
+    )
+
+
+def test_a_run_that_fails_on_its_way_leaves_the_file_as_it_was(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "words.run"
+    call("run", "words", place / "data", "--out", out)
+    before = out.read_bytes()
+    real, given = Index.iter_run, []
+
+    def breaks(*arguments: Any, **options: Any) -> Any:
+        for ranking in real(*arguments, **options):
+            given.append(ranking)
+            yield ranking
+            if len(given) == 2:
+                raise IndexCorrupt("a file is damaged")
+
+    monkeypatch.setattr(Index, "iter_run", breaks)
+    assert "a file is damaged" in call("run", "words", place / "data", "--out", out, status=1).stderr
+    assert out.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["words.run"]
+
+
+def test_weight_zero_on_the_command_line(place: Path, tmp_path: Path) -> None:
+    def hits(*options: str) -> Any:
+        return answer("search", "both", "court law", *options, "--explain")["hits"]
+
+    assert hits("--weights", "dense=0") == hits("--using", "bm25")
+    runs = [tmp_path / f"{view}.run" for view in ("bm25", "dense")]
+    for view, run in zip(("bm25", "dense"), runs, strict=True):
+        call("run", "both", place / "data", "--using", view, "-k", 12, "--out", run)
+    for method in ("convex", "rrf"):
+        call("fuse", *runs, "--method", method, "--weights", "1,0", "--out", tmp_path / "fused.run")
+        fused, alone = read_run(tmp_path / "fused.run"), read_run(runs[0])
+        assert {name: list(scores) for name, scores in fused.items()} == {
+            name: list(scores) for name, scores in alone.items()
+        }
+    assert "not all zero" in call("fuse", *runs, "--weights", "0,0", "--out", "-", status=2).stderr
+    assert "one above" in call("search", "both", "law", "--weights", "dense=0,bm25=0", status=2).stderr
+
+
+def test_passages_are_not_measured_by_judgments_of_documents(place: Path) -> None:
+    told = call("bench", place / "data", "--recipe", "bm25", "--set", "search.unit=passage", status=2).stderr
+    assert "judgments are of documents" in told

@@ -34,7 +34,7 @@ runs = st.lists(
 
 def slow_convex(pools: Sequence[Pool], weights: Sequence[float]) -> dict[int, float]:
     fused = {}
-    for key in {key for pool in pools for key in pool}:
+    for key in {key for pool, weight in zip(pools, weights, strict=True) if weight for key in pool}:
         total = 0.0
         for pool, weight in zip(pools, weights, strict=True):
             if not pool:
@@ -56,7 +56,7 @@ def slow_rrf(pools: Sequence[Pool], weights: Sequence[float], constant: float) -
         key: sum(
             w / (constant + rank(pool, key)) for pool, w in zip(pools, weights, strict=True) if key in pool
         )
-        for key in {key for pool in pools for key in pool}
+        for key in {key for pool, weight in zip(pools, weights, strict=True) if weight for key in pool}
     }
 
 

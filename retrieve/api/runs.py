@@ -1,0 +1,122 @@
+"""Rankings of many queries, one after the other: ids and scores, so that a run of any length fits in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from retrieve.retrievers.passages import places_of
+from retrieve.retrievers.pool import Pool
+from retrieve.retrievers.search import Ranking, Searcher
+from retrieve.types import Hit, Progress, Query
+
+_TOLD = 32
+"""Queries between two words on how far the run is."""
+
+
+class QueryRanking(NamedTuple):
+    """One query's answer in a run: (id, score) pairs, best first, ties already in order.
+
+    `found`: how many hits each view had for it, before fusion and the cut. `views`: each view's own ranking, if asked
+    for. `truncated`: whether the encoder cut the query at its limit.
+    """
+
+    query_id: str
+    ranking: list[tuple[str, float]]
+    found: dict[str, int]
+    views: dict[str, list[tuple[str, float]]]
+    truncated: bool
+
+    @property
+    def silent(self) -> tuple[str, ...]:
+        """The views that had no hit for this query."""
+        return tuple(name for name, hits in self.found.items() if not hits)
+
+
+class RunResult(NamedTuple):
+    """Many queries' rankings: (query id, [(document id, score)…]) in query order, ties already in order.
+
+    `silent`: per view, the ids of queries for which it had no hit. `views`: each view's own rankings, if asked for.
+    `truncated`: queries that the encoder cut at its limit.
+    """
+
+    rankings: list[tuple[str, list[tuple[str, float]]]]
+    silent: dict[str, list[str]]
+    views: dict[str, list[tuple[str, list[tuple[str, float]]]]]
+    truncated: int = 0
+
+    @classmethod
+    def of(cls, answers: Iterable[QueryRanking], views: Sequence[str]) -> RunResult:
+        """All answers of a run together; `views` are those that were searched."""
+        silent: dict[str, list[str]] = {name: [] for name in views}
+        rankings: list[tuple[str, list[tuple[str, float]]]] = []
+        by_view: dict[str, list[tuple[str, list[tuple[str, float]]]]] = {}
+        truncated = 0
+        for answer in answers:
+            rankings.append((answer.query_id, answer.ranking))
+            for name in answer.silent:
+                silent[name].append(answer.query_id)
+            for name, ranking in answer.views.items():
+                by_view.setdefault(name, []).append((answer.query_id, ranking))
+            truncated += answer.truncated
+        return cls(rankings, silent, by_view, truncated)
+
+
+def answers(
+    searcher: Searcher,
+    queries: Sequence[Query],
+    k: int,
+    *,
+    parents: bool,
+    drop_self: bool,
+    rerank: Callable[[str, Ranking], list[Hit]] | None,
+    progress: Progress | None,
+) -> Iterator[QueryRanking]:
+    """Each query's answer in turn; `rerank` gives the hits of a search that a cross-encoder orders."""
+    rankings = searcher.rank([query.text for query in queries])
+    for number, (query, ranking) in enumerate(zip(queries, rankings, strict=True), start=1):
+        found = _pairs(searcher, ranking.final)
+        if rerank is not None:
+            found = [(_hit_id(hit, searcher), hit.score) for hit in rerank(query.text, ranking)]
+        views = {
+            name: _pairs(searcher, pool, k + drop_self) for name, pool in ranking.pools.items() if parents
+        }
+        dropped = query.id if drop_self else None
+        yield QueryRanking(
+            query.id,
+            _best(found, k, dropped),
+            {name: len(pool.keys) for name, pool in ranking.pools.items()},
+            {name: _best(pairs, k, dropped) for name, pairs in views.items()},
+            ranking.cut,
+        )
+        if progress is not None and (number % _TOLD == 0 or number == len(queries)):
+            progress("queries", number, len(queries))
+
+
+def passage_id(doc_id: str, position: int) -> str:
+    """A passage's id in a run: its document's, #, and its position there, as passage collections have it."""
+    return f"{doc_id}#{position}"
+
+
+def _best(pairs: list[tuple[str, float]], k: int, dropped: str | None) -> list[tuple[str, float]]:
+    return [pair for pair in pairs if pair[0] != dropped][:k]
+
+
+def _pairs(searcher: Searcher, pool: Pool, most: int | None = None) -> list[tuple[str, float]]:
+    snapshot = searcher.snapshot
+    keys = pool.keys[:most]
+    if searcher.options.unit == "document":
+        ids = snapshot.doc_ids(keys)
+    else:
+        documents, _, positions = places_of(snapshot, keys)
+        names = snapshot.doc_ids(documents)
+        ids = [passage_id(*place) for place in zip(names, positions.tolist(), strict=True)]
+    return list(zip(ids, np.asarray(pool.scores[:most]).tolist(), strict=True))
+
+
+def _hit_id(hit: Hit, searcher: Searcher) -> str:
+    if searcher.options.unit == "document":
+        return hit.doc_id
+    return passage_id(hit.doc_id, hit.passages[0].position)

@@ -1,0 +1,55 @@
+"""What a commit is made of: documents added and deleted, in order, by whoever holds the index's one writer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy.typing as npt
+
+from retrieve.corpora.check import stored_form
+from retrieve.errors import UsageError
+from retrieve.store.filters import parse_conditions
+from retrieve.store.writer import Added
+from retrieve.store.writer import Writer as StoreWriter
+from retrieve.types import Document
+
+Where = Mapping[str, Any] | str | None
+
+
+class Writer:
+    """Adds and deletes within one commit. Made by `Index.writer()`, for its block: after that, and after its index was
+    closed, whatever it is asked to do is `UsageError`.
+    """
+
+    def __init__(self, store: StoreWriter, refuse_closed: Callable[[], None]) -> None:
+        self._store = store
+        self._refuse_closed = refuse_closed
+
+    def add(
+        self,
+        documents: Iterable[Document | Mapping[str, Any]],
+        vectors: Iterable[npt.ArrayLike] | None = None,
+    ) -> Added:
+        """Add or update, in order; an unchanged document costs nothing. Dicts follow the JSONL rules.
+
+        `vectors`: for each document (D,) or (S,D) for its S passages, in place of encoding. Raises `InputError` for a
+        document that cannot be stored.
+        """
+        self._refuse_closed()
+        if isinstance(documents, Document | Mapping):
+            raise UsageError(f"add wants a list, got one {type(documents).__name__}: write [document]")
+        return self._store.add((stored_form(document) for document in documents), vectors)
+
+    def delete(self, ids: Iterable[str] | None = None, where: Where = None) -> int:
+        """Delete by id, by filter, or both (each selects on its own); returns how many documents went.
+
+        Ids that are not in the index are passed over. Raises `UsageError` without either, and for a filter without
+        conditions. A field of the filter that no document has is warned of.
+        """
+        self._refuse_closed()
+        if ids is None and where is None:
+            raise UsageError("nothing to delete: give ids, a filter (where=…), or both")
+        if isinstance(ids, str):
+            raise UsageError(f"delete wants a list of ids, got the string {ids!r}: write [{ids!r}]")
+        return self._store.delete(list(ids or ()), None if where is None else parse_conditions(where))

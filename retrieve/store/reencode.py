@@ -1,0 +1,249 @@
+"""A new generation whose vectors come from another encoder, and everything else from the one before, byte for byte.
+
+Documents, passages, filters and postings are linked, not made again, so passages keep their numbers. That is sound only
+while the new encoder cuts the same passages: all documents are cut again before anything is encoded.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from retrieve.errors import EncoderMismatch, IndexCorrupt, RecipeError
+from retrieve.files import remove_folder, writer_lock
+from retrieve.index.stored import StoredVectors
+from retrieve.passages.encoder import PassageEncoder
+from retrieve.store.build import IntArray, Row, Views, row_key, seal_segment, segment_id
+from retrieve.store.commit import commit
+from retrieve.store.create import check_encoding
+from retrieve.store.crew import wait_for_orphans
+from retrieve.store.learning import Candidate
+from retrieve.store.manifest import Manifest, SegmentEntry, Trained
+from retrieve.store.pending import read_pending, remove_pending
+from retrieve.store.segment import BoolArray, Segment
+from retrieve.store.snapshot import Snapshot
+from retrieve.store.sweep import sweep
+from retrieve.store.workshop import Workshop
+from retrieve.types import Progress
+
+UInt32s = npt.NDArray[np.uint32]
+
+_READ = 1_000
+_ENCODED = ("dense/", "vectors/", "uhd/", "splade/")
+"""What an encoder made of a segment, and what is made of that."""
+
+_UNITS = "units.npy"  # among them the tokens that the encoder cut off
+
+
+class _Draft(NamedTuple):
+    """A segment in the making: all that comes of the encoder alone is in the folder, or here."""
+
+    old: Segment
+    alive: BoolArray
+    building: Path
+    units: UInt32s
+    views: Views
+    vectors: StoredVectors | None
+
+
+def _refuse_without_encoder(manifest: Manifest) -> None:
+    """Raise `RecipeError` for an index that no encoder of ours made."""
+    recipe = manifest.resolved_recipe()
+    if recipe.encoding is None or recipe.encoding.own_vectors:
+        raise RecipeError(
+            "this index has no encoder that another could take the place of: its views are "
+            f"{', '.join(recipe.views)}, without a model"
+        )
+
+
+def reencode(
+    folder: Path, other: Callable[[Manifest], PassageEncoder], progress: Progress | None = None
+) -> PassageEncoder:
+    """Encode all passages by the encoder of `other`, which is asked for the parts of the recipe that is current, with
+    another encoder in it; returns those.
+
+    What is learned of vectors is learned anew, of all live passages. Raises `EncoderMismatch` if the encoder would cut
+    any document otherwise. An interruption leaves the index as it was.
+    """
+    with writer_lock(folder / "lock"):
+        wait_for_orphans(folder)
+        base = Snapshot.open(folder)
+        try:
+            _refuse_without_encoder(base.manifest)
+            passage_encoder = other(base.manifest)
+            record = passage_encoder.encoder_record()
+            check_encoding(passage_encoder, record)
+            alive = [
+                np.ones(segment.rows, dtype=np.bool_) if live is None else live
+                for segment, live in zip(base.segments, base.live, strict=True)
+            ]
+            units = [
+                _units(number, base, live, passage_encoder, progress) for number, live in enumerate(alive)
+            ]
+            workshop = Workshop(folder, passage_encoder, progress)
+            drafts = [
+                _encode(folder, segment, live, counted, passage_encoder, workshop)
+                for segment, live, counted in zip(base.segments, alive, units, strict=True)
+            ]
+            trained = _learn(drafts, workshop)
+            fingerprint = "none" if record is None else record.fingerprint
+            segments = [
+                _seal(folder, draft, trained, fingerprint, passage_encoder, workshop) for draft in drafts
+            ]
+            recipe = passage_encoder.recipe
+            encoding = {
+                "recipe": recipe.model_dump(mode="json", exclude_none=True),
+                "recipe_digest": recipe.digest,
+                "encoder": record,
+            }
+            learned = [] if trained is None else [trained]
+            commit(folder, base, segments, alive, learned, encoding)
+            remove_pending(folder)
+        finally:
+            base.close()
+            sweep(folder, read_pending(folder))
+    return passage_encoder
+
+
+def _units(
+    number: int, base: Snapshot, alive: BoolArray, passage_encoder: PassageEncoder, progress: Progress | None
+) -> UInt32s:
+    """A segment's `units`, counted as the new encoder counts; `EncoderMismatch` where it would cut otherwise."""
+    segment = base.segments[number]
+    units = segment.units.copy()
+    units[:, 2] = 0  # what the encoder cut off is known when it has encoded
+    if passage_encoder.recipe.passages.unit != "tokens":
+        return units
+    before = int(base.bases[number])
+    for rows in _batches(segment):
+        stored = segment.documents.get(rows.tolist(), segment.ids.get_many(rows))
+        windows = passage_encoder.split([item.document for item in stored])
+        for row, item, cut in zip(rows.tolist(), stored, windows, strict=True):
+            first, last = segment.first_passage[row : row + 2]
+            spans = segment.passages[first:last, 1:]
+            if alive[row] and not np.array_equal(spans, cut.spans):
+                name = passage_encoder.models.text.name
+                raise EncoderMismatch(
+                    f"document {item.document.id!r} has {len(spans)} passages, with {name} it would have "
+                    f"{len(cut.spans)}, or others: its tokenizer, limit or prompt cuts otherwise; build a new index"
+                )
+            units[row, :2] = cut.units, cut.indexed
+        if progress is not None:
+            progress("documents compared", before + int(rows[-1]) + 1, int(base.bases[-1]))
+    return units
+
+
+def _encode(
+    folder: Path,
+    segment: Segment,
+    alive: BoolArray,
+    units: UInt32s,
+    passage_encoder: PassageEncoder,
+    workshop: Workshop,
+) -> _Draft:
+    """Start a folder with what the encoder makes of a segment's passages, those of deleted documents too."""
+    building = segment.folder.with_name(f".building-{segment.id}")
+    remove_folder(building)
+    building.mkdir()
+    size = segment.rows, segment.passage_rows
+    if passage_encoder.recipe.vectors is None:
+        views = workshop.encode_sparse(_rows(segment), *size, building)
+        return _Draft(segment, alive, building, units, views, None)
+    vectors, cut = workshop.encode(_rows(segment), *size, building)
+    return _Draft(segment, alive, building, units, Views(cut=cut), vectors)
+
+
+def _learn(drafts: Sequence[_Draft], workshop: Workshop) -> Trained | None:
+    """What views of vectors learn, of the live passages of all segments."""
+    with_vectors = [(draft, draft.vectors) for draft in drafts if draft.vectors is not None]
+    if not with_vectors:
+        return None
+    present = sum(int(draft.alive[draft.old.document_of].sum()) for draft, _ in with_vectors)
+
+    def passages() -> Iterator[Candidate]:
+        for draft, vectors in with_vectors:
+            for row in np.flatnonzero(draft.alive).tolist():
+                first, last = draft.old.first_passage[row : row + 2].tolist()
+                for at in range(first, last):
+                    yield Candidate(draft.old.ids[row], at - first, vectors, at)
+
+    return workshop.learn(present, passages, with_vectors[0][1].dimensions, None)
+
+
+def _seal(
+    folder: Path,
+    draft: _Draft,
+    trained: Trained | None,
+    fingerprint: str,
+    passage_encoder: PassageEncoder,
+    workshop: Workshop,
+) -> Segment:
+    recipe, old = passage_encoder.recipe, draft.old
+    views = draft.views
+    if draft.vectors is not None:
+        views = workshop.vector_views(draft.building, views, draft.vectors, trained)
+    linked = [name for name in old.entry.files if not name.startswith(_ENCODED) and name != _UNITS]
+    for name in linked:
+        _link(old.folder / name, draft.building / name)
+    name = segment_id(
+        _keys(old),
+        recipe_digest=recipe.digest,
+        encoder=fingerprint,
+        trained=trained.digest if trained else "",
+    )
+    while (folder / "segments" / name).exists():  # the same passages were encoded so before
+        name = segment_id([], recipe_digest=name, encoder="", trained=None)
+    totals = old.entry.totals.model_copy(
+        update={"units": int(draft.units[:, 0].sum()), "indexed": int(draft.units[:, 1].sum())}
+    )
+    entry = seal_segment(draft.building, name, totals, draft.units, views, recipe=recipe)
+    _compare(old, entry, linked)
+    return Segment.open(folder, entry, recipe.filters.fields)
+
+
+def _link(source: Path, target: Path) -> None:
+    """The same file under another name; a copy where the storage has no such links."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def _compare(old: Segment, entry: SegmentEntry, linked: Sequence[str]) -> None:
+    """What was damaged before must not get a checksum that is right."""
+    for name in linked:
+        if entry.files[name] != old.entry.files[name]:
+            raise IndexCorrupt(
+                f"{old.folder / name} fails its checksum: restore it from a copy, or rebuild the index"
+            )
+
+
+def _keys(segment: Segment) -> Iterator[tuple[str, bytes]]:
+    """What each document contributes to the segment's id."""
+    for rows in _batches(segment):
+        hashes = segment.documents.fingerprints(rows.tolist())
+        yield from map(row_key, segment.ids.get_many(rows), hashes, [None] * len(rows))
+
+
+def _rows(segment: Segment) -> Iterator[Row]:
+    """The documents of a segment with their passages, some of them in memory at a time."""
+    for rows in _batches(segment):
+        stored = segment.documents.get(rows.tolist(), segment.ids.get_many(rows))
+        for row, item in zip(rows.tolist(), stored, strict=True):
+            first, last = segment.first_passage[row : row + 2]
+            spans = segment.passages[first:last, 1:].astype(np.int64)
+            units, indexed, _, size = segment.units[row].tolist()
+            yield Row(item.document, item.fingerprints, spans, units, indexed, size)
+
+
+def _batches(segment: Segment) -> Iterator[IntArray]:
+    bounds = [*range(0, segment.rows, _READ), segment.rows]
+    yield from (np.arange(first, last) for first, last in pairwise(bounds))
