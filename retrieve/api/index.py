@@ -9,35 +9,32 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack, get_args
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 import numpy.typing as npt
 
+from retrieve.api import passages
 from retrieve.api.held import Held, Settings, encoded_alike
-from retrieve.api.runs import QueryRanking, RunResult, answers
+from retrieve.api.runs import QueryRanking, RunResult, RunSettings, start_run
+from retrieve.api.searching import explain_one, filter_of, search_all
 from retrieve.api.writer import Where, Writer
 from retrieve.errors import UsageError
 from retrieve.passages.encoder import PassageEncoder
 from retrieve.process import ForkSafeLock
-from retrieve.recipe import FusionMethod, Recipe
+from retrieve.recipe import Recipe
 from retrieve.retrievers import lookup
-from retrieve.retrievers import passages as passage_scores
-from retrieve.retrievers.asks import PassageQuery, asks_by_view, check_queries, named_views
-from retrieve.retrievers.explain import explain as explain_document
-from retrieve.retrievers.hits import build_hits
-from retrieve.retrievers.options import SearchSettings, check_names, options_by_name
+from retrieve.retrievers.asks import PassageQuery
+from retrieve.retrievers.options import SearchSettings
 from retrieve.retrievers.passages import (
     PassageFusion,
     PassageRanking,
     PassageSettings,
     ScoreSettings,
-    check_keys,
 )
-from retrieve.retrievers.rerank import PairScorer, rerank
-from retrieve.retrievers.search import VECTOR_VIEWS, Ranking, Searcher, check_query
+from retrieve.retrievers.rerank import PairScorer
+from retrieve.retrievers.search import check_query
 from retrieve.store.create import create_index
-from retrieve.store.filters import Filter, parse_filter
 from retrieve.store.info import describe
 from retrieve.store.manifest import read_manifest
 from retrieve.store.merge import merge
@@ -288,7 +285,7 @@ class Index:
         if query is None and vector is None:
             raise UsageError("search wants a query text, a vector, or both")
         vectors = None if vector is None else query_vector(vector)
-        return self._search([query], k, vectors, where, dict(options))[0]
+        return search_all(self._now, [query], k, vectors, where, dict(options), self._scorer)[0]
 
     def search_many(
         self,
@@ -319,7 +316,7 @@ class Index:
         if queries is not None:
             for query in queries:
                 check_query(query)
-        return self._search(texts, k, given, where, dict(options))
+        return search_all(self._now, texts, k, given, where, dict(options), self._scorer)
 
     def run(
         self,
@@ -333,7 +330,8 @@ class Index:
         **options: Unpack[SearchSettings],
     ) -> RunResult:
         """Rankings of many queries for evaluation, all together; arguments are those of `iter_run`."""
-        searcher, answered = self._run(queries, k, where, parents, drop_self, progress, options)
+        asked = RunSettings(k, where, parents, drop_self, progress)
+        searcher, answered = start_run(self._now, queries, asked, options, self._scorer)
         return RunResult.of(answered, searcher.options.views)
 
     def iter_run(
@@ -352,35 +350,8 @@ class Index:
         `parents` also gives each view's own ranking; `drop_self` leaves out the document whose id is the query's. With
         `unit="passage"` an id is that of a passage: its document's, `#`, and its position there from 0.
         """
-        return self._run(queries, k, where, parents, drop_self, progress, options)[1]
-
-    def _run(
-        self,
-        queries: Sequence[Query],
-        k: int,
-        where: Where,
-        parents: bool,
-        drop_self: bool,
-        progress: Progress | None,
-        options: Mapping[str, Any],
-    ) -> tuple[Searcher, Iterator[QueryRanking]]:
-        for query in queries:
-            check_query(query.text)
-        searcher = self._searcher(k + 1 if drop_self and k > 0 else k, where, options)
-        if drop_self and searcher.options.unit == "passage":
-            raise UsageError("drop_self leaves out a document: unit='passage' does not go with it")
-        answered = answers(
-            searcher,
-            queries,
-            k,
-            parents=parents,
-            drop_self=drop_self,
-            rerank=(lambda text, ranking: self._hits(text, ranking, searcher))
-            if searcher.options.reranker
-            else None,
-            progress=progress,
-        )
-        return searcher, answered
+        asked = RunSettings(k, where, parents, drop_self, progress)
+        return start_run(self._now, queries, asked, options, self._scorer)[1]
 
     def explain(
         self,
@@ -395,59 +366,7 @@ class Index:
 
         Raises `UsageError` for an unknown id, or if the search is one for passages.
         """
-        check_query(query)
-        searcher = self._searcher(k, where, options)
-        if searcher.options.unit != "document":
-            raise UsageError(
-                "documents are explained, with all their passages: unit='passage' does not go with it"
-            )
-        place = searcher.snapshot.locate([doc_id])[0]
-        if place is None:
-            raise UsageError(f"no document {doc_id!r} in {self.path}")
-        ranking = next(searcher.rank([query]))
-        return {"query": query, "doc_id": doc_id} | explain_document(searcher, query, ranking, place)
-
-    def _searcher(self, k: int, where: Where, options: Mapping[str, Any]) -> Searcher:
-        held = self._now
-        resolved = options_by_name(held.passage_encoder.recipe, k, options)
-        return Searcher(held.snapshot, held.passage_encoder, resolved, _filter(where))
-
-    def _search(
-        self,
-        queries: Sequence[str | None],
-        k: int,
-        vectors: Vectors | None,
-        where: Where,
-        options: dict[str, Any],
-    ) -> list[list[Hit]]:
-        texts = [query for query in queries if query is not None]
-        for text in texts:
-            check_query(text)
-        if len(texts) != len(queries) and options.get("using") is None:
-            options["using"] = [name for name in self.recipe.views if name in VECTOR_VIEWS] or None
-        searcher = self._searcher(k, where, options)
-        asked = searcher.options
-        if asked.reranker and len(texts) != len(queries):
-            raise UsageError("reranking reads the query: give its text beside the vector")
-        by_text = [name for name in asked.views if not searcher.takes_vectors(name)]
-        if len(texts) != len(queries) and by_text:
-            raise UsageError(f"a vector alone does not search {by_text}: add the text, or leave them out")
-        if vectors is not None:
-            if not any(searcher.takes_vectors(name) for name in asked.named):
-                raise UsageError("a vector was given, and the views made of vectors are not searched")
-            vectors = searcher.prepare(vectors)
-        shown = [query or "" for query in queries]
-        return [
-            self._hits(text, ranking, searcher)
-            for text, ranking in zip(shown, searcher.rank(shown, vectors), strict=True)
-        ]
-
-    def _hits(self, text: str, ranking: Ranking, searcher: Searcher) -> list[Hit]:
-        options = searcher.options
-        hits = build_hits(searcher.snapshot, ranking, options)
-        if not options.reranker:
-            return hits
-        return rerank(self._scorer(options.reranker), text, hits, depth=options.rerank_depth, k=options.k)
+        return explain_one(self._now, query, doc_id, k, where, options)
 
     def _scorer(self, model: str) -> PairScorer:
         from retrieve.encoders.rerank import CrossEncoder
@@ -475,14 +394,7 @@ class Index:
         recipe says by default. Scores are ordered before they are rounded to float32. The keys hold in this generation
         and in those of `reencode`: `layout` says which passages they number.
         """
-        if fusion not in (None, *get_args(FusionMethod), "sum"):
-            raise UsageError(f"fusion is {fusion!r}: wanted convex, rrf or sum")
-        searcher = self._passage_searcher(
-            queries, k, where, options, PassageSettings, None if fusion == "sum" else fusion
-        )
-        asks = self._asks(searcher, queries)
-        how = "sum" if fusion == "sum" else searcher.options.fusion
-        return passage_scores.rank_passages(searcher, asks, len(queries), how)
+        return passages.rank_passages(self._now, queries, k, fusion, where, options)
 
     def score_passages(
         self,
@@ -498,13 +410,7 @@ class Index:
         of the stored vector; where none was kept, of what the FAISS index gives back. Raises `UsageError` for a key of
         another layout, out of range, or of a deleted document.
         """
-        searcher = self._passage_searcher(queries, 1, None, options, ScoreSettings)
-        wanted = _keys(searcher.snapshot, keys, layout)
-        if wanted.ndim != 2 or len(wanted) != len(queries):
-            raise UsageError(
-                f"{len(queries)} queries and keys {wanted.shape}: wanted a row of keys for each query"
-            )
-        return passage_scores.score_passages(searcher, self._asks(searcher, queries), wanted)
+        return passages.score_passages(self._now, queries, keys, layout, options)
 
     def passages_at(
         self, keys: PassageRanking | npt.ArrayLike, *, layout: str | None = None
@@ -514,35 +420,12 @@ class Index:
         `keys` and `layout` are those of `score_passages`.
         """
         snapshot = self._snapshot
-        return lookup.passages_at(snapshot, _keys(snapshot, keys, layout).ravel())
+        return lookup.passages_at(snapshot, passages.keys_of(snapshot, keys, layout).ravel())
 
     @property
     def layout(self) -> str:
         """Which passages stand in which order: what the keys of passages belong to."""
         return self._snapshot.layout
-
-    def _passage_searcher(
-        self,
-        queries: Sequence[PassageQuery],
-        k: int,
-        where: Where,
-        options: Mapping[str, Any],
-        known: type,
-        fusion: FusionMethod | None = None,
-    ) -> Searcher:
-        """Of passages, whatever the recipe's defaults for hits are."""
-        check_queries(queries)
-        check_names(options, known)
-        using = options.get("using")
-        if using is None:
-            using = named_views(queries, self.recipe) or None
-        fixed = {"using": using, "fusion": fusion, "unit": "passage", "aggregate": "max", "reranker": ""}
-        return self._searcher(k, where, {**options, **fixed})
-
-    def _asks(self, searcher: Searcher, queries: Sequence[PassageQuery]) -> dict[str, list[Any]]:
-        views = searcher.options.views
-        of_vectors = [name for name in views if searcher.takes_vectors(name)]
-        return asks_by_view(queries, views, of_vectors, searcher.prepare)
 
     # -- looking ----------------------------------------------------------------------------------------------
 
@@ -578,7 +461,7 @@ class Index:
 
     def get_many(self, ids: Iterable[str]) -> list[Document | None]:
         """Documents as they were added, in the order of their ids; None for each that is not there."""
-        return lookup.documents_by_id(self._snapshot, _ids(ids))
+        return lookup.documents_by_id(self._snapshot, ids)
 
     def passages(self, doc_id: str) -> list[Passage]:
         """A document's passages with their offsets and texts; [] where it has none, `UsageError` for an unknown id."""
@@ -589,8 +472,7 @@ class Index:
 
         Raises `UsageError` for an unknown id, and where the index has no vectors or kept none.
         """
-        snapshot = self._snapshot
-        return lookup.stored_vectors(snapshot, _ids(ids), _dimensions(snapshot))
+        return lookup.stored_vectors(self._snapshot, ids)
 
     def __contains__(self, doc_id: object) -> bool:
         return isinstance(doc_id, str) and self._snapshot.locate([doc_id])[0] is not None
@@ -600,50 +482,8 @@ class Index:
 
     def ids(self, where: Where = None) -> Iterator[str]:
         """Ids of all live documents, or of those that a filter selects, segment by segment, in order within each."""
-        return lookup.selected_ids(self._snapshot, _filter(where))
+        return lookup.selected_ids(self._snapshot, filter_of(where))
 
 
 def _open_again(folder: Path, settings: Settings) -> Index:
     return Index(folder, settings.open(folder), settings)
-
-
-def _keys(
-    snapshot: Snapshot, keys: PassageRanking | npt.ArrayLike, layout: str | None
-) -> npt.NDArray[np.int64]:
-    """Keys of this snapshot's passages, checked."""
-    if isinstance(keys, PassageRanking):
-        layout, keys = keys.layout, keys.keys
-    elif layout is None:
-        raise UsageError(
-            "an array of keys does not say which passages it numbers: give layout= of the ranking that it comes from, "
-            "or the ranking itself"
-        )
-    wanted = np.asarray(keys)
-    if wanted.dtype.kind not in "iu" and wanted.size:
-        raise UsageError(f"the keys are {wanted.dtype}: wanted whole numbers")
-    if layout != snapshot.layout:
-        raise UsageError(
-            f"the keys number passages of layout {layout[:8]}, generation {snapshot.manifest.generation} has "
-            f"{snapshot.layout[:8]}: documents were added, deleted or merged since; rank the passages again"
-        )
-    checked = wanted.astype(np.int64)
-    check_keys(snapshot, checked)
-    return checked
-
-
-def _ids(ids: Iterable[str]) -> list[str]:
-    if isinstance(ids, str):
-        raise UsageError(f"wanted a list of ids, got the string {ids!r}: write [{ids!r}]")
-    listed = list(ids)
-    if wrong := [doc_id for doc_id in listed if not isinstance(doc_id, str)]:
-        raise UsageError(f"the id {wrong[0]!r} is no string: ids are strings")
-    return listed
-
-
-def _dimensions(snapshot: Snapshot) -> int | None:
-    record = snapshot.manifest.encoder
-    return None if record is None else record.dimensions
-
-
-def _filter(where: Where) -> Filter | None:
-    return None if where is None else parse_filter(where)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from retrieve.api.held import Held
+from retrieve.api.searching import Scorers, hits_of, searcher_of
+from retrieve.api.writer import Where
+from retrieve.errors import UsageError
 from retrieve.retrievers.passages import places_of
 from retrieve.retrievers.pool import Pool
-from retrieve.retrievers.search import Ranking, Searcher
+from retrieve.retrievers.search import Searcher, check_query
 from retrieve.types import Hit, Progress, Query
 
 _TOLD = 32
@@ -64,35 +68,55 @@ class RunResult(NamedTuple):
         return cls(rankings, silent, by_view, truncated)
 
 
-def answers(
-    searcher: Searcher,
+class RunSettings(NamedTuple):
+    """What a run asks beside its queries and the options of its searches: see `Index.iter_run`."""
+
+    k: int
+    where: Where
+    parents: bool
+    drop_self: bool
+    progress: Progress | None
+
+
+def start_run(
+    held: Held,
     queries: Sequence[Query],
-    k: int,
-    *,
-    parents: bool,
-    drop_self: bool,
-    rerank: Callable[[str, Ranking], list[Hit]] | None,
-    progress: Progress | None,
+    asked: RunSettings,
+    options: Mapping[str, Any],
+    scorers: Scorers,
+) -> tuple[Searcher, Iterator[QueryRanking]]:
+    """What ranks, and the answers to come. Whatever is wrong with the call is said now, not at some query's turn."""
+    for query in queries:
+        check_query(query.text)
+    k = asked.k + 1 if asked.drop_self and asked.k > 0 else asked.k
+    searcher = searcher_of(held, k, asked.where, options)
+    if asked.drop_self and searcher.options.unit == "passage":
+        raise UsageError("drop_self leaves out a document: unit='passage' does not go with it")
+    return searcher, _answers(searcher, queries, asked, scorers)
+
+
+def _answers(
+    searcher: Searcher, queries: Sequence[Query], asked: RunSettings, scorers: Scorers
 ) -> Iterator[QueryRanking]:
-    """Each query's answer in turn; `rerank` gives the hits of a search that a cross-encoder orders."""
     rankings = searcher.rank([query.text for query in queries])
     for number, (query, ranking) in enumerate(zip(queries, rankings, strict=True), start=1):
-        found = _pairs(searcher, ranking.final)
-        if rerank is not None:
-            found = [(_hit_id(hit, searcher), hit.score) for hit in rerank(query.text, ranking)]
-        views = {
-            name: _pairs(searcher, pool, k + drop_self) for name, pool in ranking.pools.items() if parents
-        }
-        dropped = query.id if drop_self else None
+        if searcher.options.reranker:
+            hits = hits_of(searcher, query.text, ranking, scorers)
+            final = [(_hit_id(hit, searcher), hit.score) for hit in hits]
+        else:
+            final = _pairs(searcher, ranking.final)
+        pools = ranking.pools.items() if asked.parents else ()
+        views = {name: _pairs(searcher, pool, asked.k + asked.drop_self) for name, pool in pools}
+        dropped = query.id if asked.drop_self else None
         yield QueryRanking(
             query.id,
-            _best(found, k, dropped),
+            _best(final, asked.k, dropped),
             {name: len(pool.keys) for name, pool in ranking.pools.items()},
-            {name: _best(pairs, k, dropped) for name, pairs in views.items()},
+            {name: _best(pairs, asked.k, dropped) for name, pairs in views.items()},
             ranking.cut,
         )
-        if progress is not None and (number % _TOLD == 0 or number == len(queries)):
-            progress("queries", number, len(queries))
+        if asked.progress is not None and (number % _TOLD == 0 or number == len(queries)):
+            asked.progress("queries", number, len(queries))
 
 
 def passage_id(doc_id: str, position: int) -> str:

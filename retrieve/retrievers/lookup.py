@@ -5,7 +5,7 @@ Each is a function of one snapshot, so an answer never mixes generations.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -33,9 +33,9 @@ class DocumentVectors(NamedTuple):
         return self.vectors[self.firsts[number] : self.firsts[number + 1]]
 
 
-def documents_by_id(snapshot: Snapshot, ids: Sequence[str]) -> list[Document | None]:
+def documents_by_id(snapshot: Snapshot, ids: Iterable[str]) -> list[Document | None]:
     """Documents as they were added, in the order of their ids; None for an id that is not there."""
-    places = snapshot.locate(ids)
+    places = snapshot.locate(_listed(ids))
     numbers = np.array([_number(snapshot, place) for place in places if place is not None], np.int64)
     stored = iter(load_documents(snapshot, numbers))
     return [None if place is None else next(stored).document for place in places]
@@ -69,16 +69,17 @@ def passages_at(snapshot: Snapshot, keys: IntArray) -> list[Passage | None]:
     return [None if key == NO_KEY else next(made) for key in keys.tolist()]
 
 
-def stored_vectors(snapshot: Snapshot, ids: Sequence[str], dimensions: int | None) -> DocumentVectors:
+def stored_vectors(snapshot: Snapshot, ids: Iterable[str]) -> DocumentVectors:
     """The vectors of documents' passages, as near as they were kept. `UsageError` where none were, or for an unknown
     id.
     """
-    if dimensions is None or snapshot.manifest.resolved_recipe().vectors is None:
+    record = snapshot.manifest.encoder
+    if record is None or snapshot.manifest.resolved_recipe().vectors is None:
         raise UsageError("this index has no view made of vectors: there are none to give")
-    places = _known(snapshot, ids)
+    places = _known(snapshot, _listed(ids))
     bounds = [snapshot.segments[place.segment].first_passage[place.row : place.row + 2] for place in places]
     firsts = np.concatenate([[0], np.cumsum([last - first for first, last in bounds])]).astype(np.int64)
-    vectors = np.empty((int(firsts[-1]), dimensions), np.float32)
+    vectors = np.empty((int(firsts[-1]), record.dimensions), np.float32)
     for place, (first, last), at in zip(places, bounds, firsts.tolist(), strict=False):
         segment = snapshot.segments[place.segment]
         if first == last:
@@ -89,6 +90,16 @@ def stored_vectors(snapshot: Snapshot, ids: Sequence[str], dimensions: int | Non
             )
         vectors[at : at + int(last - first)] = segment.vectors.take(slice(int(first), int(last)))
     return DocumentVectors(vectors, firsts)
+
+
+def _listed(ids: Iterable[str]) -> list[str]:
+    """The ids, if they are that. Raises `UsageError` for one string, and for what is no string."""
+    if isinstance(ids, str):
+        raise UsageError(f"wanted a list of ids, got the string {ids!r}: write [{ids!r}]")
+    listed = list(ids)
+    if wrong := [doc_id for doc_id in listed if not isinstance(doc_id, str)]:
+        raise UsageError(f"the id {wrong[0]!r} is no string: ids are strings")
+    return listed
 
 
 def _known(snapshot: Snapshot, ids: Sequence[str]) -> list[Place]:

@@ -1,0 +1,98 @@
+"""A search of one generation, from a call's arguments to hits: what the calls of `Index` have in common.
+
+Arguments are checked here, once for all of them, before anything is encoded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from retrieve.api.held import Held
+from retrieve.api.writer import Where
+from retrieve.errors import UsageError
+from retrieve.retrievers.explain import explain
+from retrieve.retrievers.hits import build_hits
+from retrieve.retrievers.options import options_by_name
+from retrieve.retrievers.rerank import PairScorer, rerank
+from retrieve.retrievers.search import VECTOR_VIEWS, Ranking, Searcher, check_query
+from retrieve.store.filters import Filter, parse_filter
+from retrieve.types import Hit
+
+Scorers: TypeAlias = Callable[[str], PairScorer]
+"""A cross-encoder's folder or name → the cross-encoder, loaded once."""
+
+
+def searcher_of(held: Held, k: int, where: Where, options: Mapping[str, Any]) -> Searcher:
+    """What ranks queries of a generation with these options. Raises `UsageError` for what cannot work."""
+    resolved = options_by_name(held.passage_encoder.recipe, k, options)
+    return Searcher(held.snapshot, held.passage_encoder, resolved, filter_of(where))
+
+
+def filter_of(where: Where) -> Filter | None:
+    """A call's filter, parsed."""
+    return None if where is None else parse_filter(where)
+
+
+def search_all(
+    held: Held,
+    queries: Sequence[str | None],
+    k: int,
+    vectors: npt.NDArray[np.float32] | None,
+    where: Where,
+    options: dict[str, Any],
+    scorers: Scorers,
+) -> list[list[Hit]]:
+    """Hits for each query, a text or None; `vectors` (B,D) go with the queries, and stand for encoding them."""
+    texts = [query for query in queries if query is not None]
+    for text in texts:
+        check_query(text)
+    if len(texts) != len(queries) and options.get("using") is None:
+        views = held.passage_encoder.recipe.views
+        options["using"] = [name for name in views if name in VECTOR_VIEWS] or None
+    searcher = searcher_of(held, k, where, options)
+    asked = searcher.options
+    if asked.reranker and len(texts) != len(queries):
+        raise UsageError("reranking reads the query: give its text beside the vector")
+    by_text = [name for name in asked.views if not searcher.takes_vectors(name)]
+    if len(texts) != len(queries) and by_text:
+        raise UsageError(f"a vector alone does not search {by_text}: add the text, or leave them out")
+    if vectors is not None:
+        # One that is of no use since its views weigh 0 is looked at all the same.
+        if not any(searcher.takes_vectors(name) for name in asked.named):
+            raise UsageError("a vector was given, and the views made of vectors are not searched")
+        vectors = searcher.prepare(vectors)
+    shown = [query or "" for query in queries]
+    return [
+        hits_of(searcher, text, ranking, scorers)
+        for text, ranking in zip(shown, searcher.rank(shown, vectors), strict=True)
+    ]
+
+
+def explain_one(
+    held: Held, query: str, doc_id: str, k: int, where: Where, options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """See `Index.explain`."""
+    check_query(query)
+    searcher = searcher_of(held, k, where, options)
+    if searcher.options.unit != "document":
+        raise UsageError(
+            "documents are explained, with all their passages: unit='passage' does not go with it"
+        )
+    place = held.snapshot.locate([doc_id])[0]
+    if place is None:
+        raise UsageError(f"no document {doc_id!r} in {held.snapshot.folder}")
+    ranking = next(searcher.rank([query]))
+    return {"query": query, "doc_id": doc_id} | explain(searcher, query, ranking, place)
+
+
+def hits_of(searcher: Searcher, text: str, ranking: Ranking, scorers: Scorers) -> list[Hit]:
+    """A ranking's hits with their texts, ordered by the cross-encoder if one was asked for."""
+    options = searcher.options
+    hits = build_hits(searcher.snapshot, ranking, options)
+    if not options.reranker:
+        return hits
+    return rerank(scorers(options.reranker), text, hits, depth=options.rerank_depth, k=options.k)
