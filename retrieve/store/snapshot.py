@@ -6,7 +6,6 @@ under it; it keeps answering from that generation until somebody asks for a newe
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from functools import cached_property
@@ -18,6 +17,7 @@ import numpy.typing as npt
 
 from retrieve.errors import IndexCorrupt
 from retrieve.files import ReaderLock, read_array
+from retrieve.process import ForkSafeLock
 from retrieve.store.columns import select
 from retrieve.store.filters import Filter, matches
 from retrieve.store.learning import read_mean
@@ -60,7 +60,7 @@ class Snapshot:
         ).astype(np.int64)
         self._filters: OrderedDict[str, tuple[BoolArray, ...]] = OrderedDict()
         self._kept: OrderedDict[Hashable, Any] = OrderedDict()
-        self._filters_lock = threading.Lock()
+        self._filters_lock = ForkSafeLock()
 
     @classmethod
     def open(cls, folder: Path, reuse: Snapshot | None = None) -> Snapshot:

@@ -101,7 +101,10 @@ def locked(root: Path, *, exclusive: bool) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
-        yield
+        try:
+            yield
+        finally:  # by closing alone, a child that was forked meanwhile would go on holding it
+            fcntl.flock(file, fcntl.LOCK_UN)
 
 
 def read_space(folder: Path) -> Space:
