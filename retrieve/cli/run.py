@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from typing import Any
 
 import click
@@ -53,6 +52,7 @@ def command(
     """
     from retrieve.api import Index
     from retrieve.corpora.queries import read_queries
+    from retrieve.kernels import clock
     from retrieve.trec import write_run
 
     if as_json and out == "-":
@@ -60,9 +60,9 @@ def command(
     asked = read_queries(queries)
     opened = Index.open(index, model=model, backend=backend, precision=precision)
     with opened, progress_shown() as progress:
-        start = time.perf_counter()
+        start = clock()
         result = opened.run(asked, k, progress=progress, **given(options))
-        seconds = time.perf_counter() - start
+        seconds = clock() - start
     write_run(out, result.rankings, tag)
     for view, silent in result.silent.items():
         if silent:

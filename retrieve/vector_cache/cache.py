@@ -10,17 +10,16 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from retrieve.errors import BadVectors, IndexCorrupt
+from retrieve.process import ForkSafeLock
 from retrieve.vector_cache.shards import (
     KEY,
     Rows,
@@ -35,16 +34,7 @@ from retrieve.vector_cache.table import Table, words
 
 _log = logging.getLogger("retrieve")
 
-__all__ = ["Found", "Space", "VectorCache", "cache_root", "keys_of"]
-
-
-def cache_root() -> Path:
-    """`$RETRIEVE_CACHE`; else `retrieve` in the user's folder of caches."""
-    if value := os.environ.get("RETRIEVE_CACHE"):
-        return Path(value)
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "retrieve"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "retrieve"
+__all__ = ["Found", "Space", "VectorCache", "keys_of"]
 
 
 def keys_of(texts: Sequence[str], context: bytes = b"") -> NDArray[np.void]:
@@ -58,6 +48,18 @@ def keys_of(texts: Sequence[str], context: bytes = b"") -> NDArray[np.void]:
         for text in texts
     )
     return np.frombuffer(b"".join(digests), dtype=KEY)
+
+
+def _tell_once(root: Path, problem: str) -> None:
+    if root not in _TOLD:
+        _TOLD.add(root)
+        _log.warning(
+            "the vector cache %s; set $RETRIEVE_CACHE to a folder that can be written to have one", problem
+        )
+
+
+_TOLD: set[Path] = set()
+"""Caches that have been warned of in this process: every index and encoder has its own view of the same one."""
 
 
 class Found(NamedTuple):
@@ -80,11 +82,10 @@ class VectorCache:
         self.root = root
         self.space = space
         self._folder = shards_folder(root, space)
-        self._changing = Lock()
+        self._changing = ForkSafeLock()
         self._table = Table.empty()
         self._checked: set[str] = set()
         self._damaged: set[str] = set()
-        self._refused = False
 
     @classmethod
     def open(cls, root: Path, space: Space) -> VectorCache:
@@ -98,7 +99,7 @@ class VectorCache:
         try:
             names = {path.name for path in folders_in(self._folder)}
         except OSError as error:
-            _log.warning("the vector cache cannot be read, so texts are encoded anew: %s", error)
+            _tell_once(self.root, f"cannot be read, so texts are encoded anew: {error}")
             return
         with self._changing:
             table = self._table.without_shards(set(self._table.shards) - names)
@@ -138,7 +139,7 @@ class VectorCache:
         """Keep vectors (B,D) float16 with the tokens fed and cut (B,) of each, in one new shard, durable on return.
 
         Keys that are known are left out; no shard is made of nothing. Raises `BadVectors` for arrays of another type
-        or shape; where the disk refuses, it warns, once.
+        or shape; where the disk refuses, it warns, once in a process.
         """
         rows = self._fresh(Rows(keys, vectors, tokens, cut))
         if not len(rows.keys):
@@ -146,9 +147,7 @@ class VectorCache:
         try:
             name = write_shard(self.root, self.space, rows).name
         except OSError as error:
-            if not self._refused:
-                _log.warning("the vector cache cannot be written, so vectors are not kept: %s", error)
-            self._refused = True
+            _tell_once(self.root, f"cannot be written, so vectors are not kept: {error}")
             return
         with self._changing:
             self._damaged.discard(name)
