@@ -169,13 +169,18 @@ def _announce() -> None:
     )
 
 
-@cache
 def _say_not_kept(problem: str) -> None:
+    if _SAID:
+        return
+    _SAID.append(problem)
     _log.warning(
         "compiled kernels cannot be kept, so every process compiles them again, half a minute of processor time: set "
         "$NUMBA_CACHE_DIR or $RETRIEVE_CACHE to a folder that can be written (%s)",
         problem,
     )
+
+
+_SAID: list[str] = []
 
 
 class _Compiling(event.Listener):

@@ -113,8 +113,9 @@ def _remove_temporary(owner: int, folder: Path) -> None:
 def _make(model: ModelFolder, place: Path, *, int8: bool, rows: Tokenize, pad: int) -> None:
     from retrieve.encoders.convert import convert
 
-    _log.info("converting %s for OpenVINO (%s): this is done once", model.root, "int8" if int8 else "fp32")
     root = place.parent
+    once = "" if root in _TEMPORARY.values() else ": this is done once"
+    _log.info("converting %s for OpenVINO (%s)%s", model.root, "int8" if int8 else "fp32", once)
     building = root / f".building-{os.getpid()}-{place.name}"
     remove_folder(building)
     building.mkdir()
