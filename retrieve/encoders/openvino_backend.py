@@ -6,12 +6,13 @@ order in which batches were given, so nothing depends on which was done first.
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from threading import Lock
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from retrieve.encoders.batches import Padded, filled_shape
 from retrieve.encoders.folder import ModelFolder, pooling_modes
 from retrieve.encoders.graphs import HEAD, MODEL
 from retrieve.encoders.pooling import mean_of_ranges, pool
+from retrieve.process import ForkSafeLock, inherited, keep_for_ever
 
 BATCH_TOKENS = 512
 """Tokens in a batch: from 256 to 2,048 the speed is the same within a twentieth, and the memory is not."""
@@ -31,6 +33,10 @@ third of one. For its memory, about that of the first graph, they are to be a qu
 
 # int8 graphs compute in float32 between their int8 products.
 _HINTS = {"fp32": "f32", "int8": "f32", "bf16": "bf16"}
+
+# OpenVINO shares its workers among all graphs of a process, and a forked one has none of them: a graph that asks for
+# no worker is the only one that surely answers there.
+_ALONE = {"NUM_STREAMS": 1, "INFERENCE_NUM_THREADS": 1}
 
 
 class _Compiled:
@@ -67,7 +73,7 @@ class _Longest:
         self._shape = shape
         self._made: Future[_Compiled | None] | None = None
         self._batches = self._full = 0
-        self._lock = Lock()
+        self._lock = ForkSafeLock()
 
     def graph(self, batch: Padded, make: Callable[[Padded], _Compiled | None]) -> _Compiled | None:
         """The graph for the batch, if it is one of these and their graph is there; counts it.
@@ -89,6 +95,9 @@ class OpenVINOEncoder:
     """Runs the graphs in `folder` on the processor. `dimensions` D of its vectors, `width` H of its token states. Safe
     in many threads.
 
+    One made before a fork is not to be used after it; one made in a process that was forked off one that had loaded
+    OpenVINO computes in one thread.
+
     `limit`: the longest text in tokens. Where many are as long, and in int8, their full batches get a graph for that
     length alone, in which attention takes a fifth less time; it is taken only if its numbers are the same to the bit.
     """
@@ -97,10 +106,13 @@ class OpenVINOEncoder:
         import openvino
 
         self._core = openvino.Core()
+        alone = _ALONE if inherited("openvino") else {}
         self._settings = {
             "INFERENCE_PRECISION_HINT": _HINTS[precision],
             "PERFORMANCE_HINT": "THROUGHPUT",
+            **alone,
         }
+        _MADE.add(self)
         self._file = str(folder / MODEL)
         self._any = _Compiled(self._core.compile_model(self._file, "CPU", self._settings))
         self._names = [port.get_any_name() for port in self._any.model.inputs]
@@ -109,7 +121,7 @@ class OpenVINOEncoder:
         self.width = int(self._any.model.outputs[0].partial_shape[2].get_length())
         self.dimensions = self.width * len(self._modes)
         if (folder / HEAD).is_file():
-            exact = {"INFERENCE_PRECISION_HINT": "f32"}
+            exact = {"INFERENCE_PRECISION_HINT": "f32", **alone}
             self._head = _Compiled(self._core.compile_model(str(folder / HEAD), "CPU", exact))
             self.dimensions = int(self._head.model.outputs[0].partial_shape[1].get_length())
         # One more than are worked on, so that no core waits while a batch is pooled here.
@@ -179,3 +191,16 @@ class OpenVINOEncoder:
         if batch.ranges is None:
             return pool(hidden, batch.mask, self._modes)
         return mean_of_ranges(hidden, batch.ranges)
+
+
+_MADE: WeakSet[OpenVINOEncoder] = WeakSet()
+
+
+def _keep_parents() -> None:
+    """What the parent made waits at its end for threads that this child has not: it never ends here."""
+    for encoder in list(_MADE):
+        keep_for_ever(encoder)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_keep_parents)

@@ -7,7 +7,6 @@ same bytes twice only on one thread, so training and adding run on one; searchin
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -18,6 +17,7 @@ from retrieve.errors import DimensionMismatch, IndexCorrupt, MissingExtra, Recip
 from retrieve.index import faiss_kinds
 from retrieve.index.arrays import Bools, Float32s, Int64s
 from retrieve.index.stored import StoredVectors
+from retrieve.process import ForkSafeLock, inherited
 
 ADD_BATCH = 16_384
 """Vectors added at once: HNSW orders insertions within a batch, so another size gives other bytes."""
@@ -28,7 +28,7 @@ _GPU_LIMIT = 2_048  # FAISS finds no more than this on a GPU
 _PARAMETERS = ("ef_search", "nprobe")
 # Where in FAISS it was noticed, and the condition that failed where words follow it.
 _ORIGIN = re.compile(r"Error in .*? at \S+:\d+: (?:Error: )?(?:'.*?' failed: )?")
-_GPU_LOCK = threading.Lock()  # FAISS on a GPU is not safe in two threads, FAISS on the CPU is
+_GPU_LOCK = ForkSafeLock()  # FAISS on a GPU is not safe in two threads, FAISS on the CPU is
 
 
 def check_factory(
@@ -205,6 +205,8 @@ def _faiss() -> Any:
         import faiss
     except ImportError as error:
         raise MissingExtra("FAISS indexes", "cpu") from error
+    if inherited("faiss"):  # the threads of whoever forked this process are not here to help
+        faiss.omp_set_num_threads(1)
     return faiss
 
 

@@ -7,8 +7,8 @@ stay out of memory. The file is written in one transaction without a journal: th
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import xxhash
 
 from retrieve.errors import IndexCorrupt
+from retrieve.process import ForkSafeLock, keep_for_ever
 from retrieve.recipe import canonical
 from retrieve.types import Document
 
@@ -80,28 +81,27 @@ def _fill(connection: sqlite3.Connection, documents: Iterable[tuple[Document, Fi
 
 
 class DocumentTable:
-    """A segment's table, open for reading from any thread."""
+    """A segment's table, open for reading from any thread, and from any process that is forked meanwhile."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self._path = path
         self._connection = connection
-        self._lock = threading.Lock()
+        self._process = os.getpid()
+        # SQLite has locks of its own, which a fork in the middle of a reading would leave held in the child.
+        self._lock = ForkSafeLock(awaited=True)
 
     @classmethod
     def open(cls, path: Path) -> DocumentTable:
         """Open read-only; SQLite is told that nobody ever changes the file."""
-        try:
-            connection = sqlite3.connect(
-                f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False
-            )
-        except sqlite3.Error as error:
-            raise IndexCorrupt(f"{path} cannot be opened: {error}") from error
-        return cls(path, connection)
+        return cls(path, _open_read_only(path))
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file; a forked process leaves its parent's alone."""
         with self._lock:
-            self._connection.close()
+            if self._process == os.getpid():
+                self._connection.close()
+            else:
+                keep_for_ever(self._connection)
 
     def get(self, rows: Sequence[int], ids: Sequence[str]) -> list[StoredDocument]:
         """Documents of these rows, in this order; `ids` are their ids."""
@@ -144,9 +144,16 @@ class DocumentTable:
     def _fetch(self, statement: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
         try:
             with self._lock:
-                return self._connection.execute(statement, values).fetchall()
+                return self._own_connection().execute(statement, values).fetchall()
         except sqlite3.DatabaseError as error:
             raise self._corrupt(error) from error
+
+    def _own_connection(self) -> sqlite3.Connection:
+        """The connection; a forked process opens another, as SQLite's are not to be carried over."""
+        if self._process != os.getpid():
+            keep_for_ever(self._connection)
+            self._connection, self._process = _open_read_only(self._path.resolve()), os.getpid()
+        return self._connection
 
     def _metadata(self, stored: str) -> dict[str, Any]:
         try:
@@ -157,3 +164,12 @@ class DocumentTable:
 
     def _corrupt(self, what: object) -> IndexCorrupt:
         return IndexCorrupt(f"{self._path} cannot be read: {what}; run `retrieve index verify`")
+
+
+def _open_read_only(path: Path) -> sqlite3.Connection:
+    try:
+        return sqlite3.connect(
+            f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False
+        )
+    except sqlite3.Error as error:
+        raise IndexCorrupt(f"{path} cannot be opened: {error}") from error

@@ -6,7 +6,6 @@ checked by `retrieve index verify`, except a FAISS file, which is checked before
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +21,7 @@ from retrieve.index.counted import Counted
 from retrieve.index.postings import Postings
 from retrieve.index.stored import StoredVectors
 from retrieve.index.strings import SortedStrings
+from retrieve.process import ForkSafeLock
 from retrieve.store.columns import Column
 from retrieve.store.documents import DocumentTable
 from retrieve.store.manifest import FileEntry, SegmentEntry
@@ -44,7 +44,7 @@ class Segment:
         self.entry = entry
         self.id = entry.id
         self._column_names = tuple(columns)
-        self._faiss_lock = threading.Lock()
+        self._faiss_lock = ForkSafeLock()
         self._faiss: Any = None
 
     @classmethod

@@ -7,7 +7,6 @@ under it; it keeps answering from that generation until somebody asks for a newe
 from __future__ import annotations
 
 import logging
-import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from functools import cached_property
@@ -19,6 +18,7 @@ import numpy.typing as npt
 
 from retrieve.errors import IndexCorrupt
 from retrieve.files import ReaderLock, read_array
+from retrieve.process import ForkSafeLock
 from retrieve.store.columns import select
 from retrieve.store.fields import FieldWatch
 from retrieve.store.filters import Filter, matches
@@ -67,7 +67,7 @@ class Snapshot:
         self._told: dict[str, None] = {}
         self._told_outdated = False
         self._kept: OrderedDict[Hashable, Any] = OrderedDict()
-        self._filters_lock = threading.Lock()
+        self._filters_lock = ForkSafeLock()
 
     @classmethod
     def open(cls, folder: Path, reuse: Snapshot | None = None) -> Snapshot:
