@@ -132,7 +132,7 @@ def keep_states(
         folder,
     )
     shapes = {"states": ((tokens, model.width), "float16"), "offsets": ((tokens, 2), "int32")}
-    with building_states(folder, shapes) as (arrays, finish):
+    with building_states(folder, shapes, model.fingerprint) as (arrays, finish):
         firsts, cut = _fill(arrays, encoder.token_states(documents, spans), len(documents), progress)
         passages = np.cumsum([0, *counts], dtype=np.int64)
         finish({"passages": passages, "spans": joined_spans(spans), "tokens": firsts, "cut": cut})

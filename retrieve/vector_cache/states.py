@@ -15,27 +15,20 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
 import numpy.typing as npt
 
 from retrieve.files import checksum_file, publish_folder, read_array, remove_folder, write_array
+from retrieve.vector_cache.shards import folders_in
 
 META = "meta.json"
 
 Arrays = dict[str, npt.NDArray[Any]]
 
 _log = logging.getLogger("retrieve")
-
-
-class HeldStates(NamedTuple):
-    """A folder of token states: bytes in it, and when it was made or last used, in seconds of the epoch."""
-
-    path: Path
-    bytes: int
-    used: float
 
 
 def states_folder(root: Path, digest: str) -> Path:
@@ -69,9 +62,12 @@ def states_damage(folder: Path) -> str | None:
 
 @contextmanager
 def building_states(
-    folder: Path, shapes: Mapping[str, tuple[tuple[int, ...], str]]
+    folder: Path, shapes: Mapping[str, tuple[tuple[int, ...], str]], fingerprint: str
 ) -> Iterator[tuple[Arrays, Callable[[Arrays], None]]]:
-    """Arrays on disk to be filled, by name their shape and type, and the call that adds others and seals the folder."""
+    """Arrays on disk to be filled, by name their shape and type, and the call that adds others and seals the folder.
+
+    `fingerprint` is the encoder's, by which the folder can be removed.
+    """
     building = folder.with_name(f".{uuid4().hex}")
     building.mkdir(parents=True)
     held = os.open(building, os.O_RDONLY)
@@ -86,7 +82,8 @@ def building_states(
                 else:
                     write_array(building / f"{name}.npy", array)
             files = {path.name: checksum_file(path) for path in sorted(building.iterdir())}
-            (building / META).write_text(json.dumps({"files": files}, sort_keys=True), encoding="utf-8")
+            meta = {"fingerprint": fingerprint, "files": files}
+            (building / META).write_text(json.dumps(meta, sort_keys=True), encoding="utf-8")
             try:
                 publish_folder(building, folder)
             except OSError:
@@ -99,18 +96,18 @@ def building_states(
         shutil.rmtree(building, ignore_errors=True)  # it has another name now, or it failed
 
 
-def held_states(root: Path) -> list[HeldStates]:
+def states_folders(root: Path) -> list[Path]:
     """The folders of token states under a cache's root, sorted by name."""
-    place = root / "states"
-    if not place.is_dir():
-        return []
-    found = []
-    for path in sorted(place.iterdir()):
-        with suppress(FileNotFoundError):  # removed meanwhile
-            if path.is_dir() and not path.name.startswith("."):
-                size = sum(file.stat().st_size for file in path.iterdir())
-                found.append(HeldStates(path, size, path.stat().st_mtime))
-    return found
+    return folders_in(root / "states")
+
+
+def states_encoder(folder: Path) -> str | None:
+    """The fingerprint of the encoder that made a folder's states; None if that cannot be read."""
+    try:
+        fingerprint = json.loads((folder / META).read_bytes())["fingerprint"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return fingerprint if isinstance(fingerprint, str) else None
 
 
 def remove_left_states(root: Path) -> int:

@@ -1,7 +1,8 @@
 """What the vector cache of this machine holds, whether it is whole, and getting rid of it.
 
 Shards are removed whole, under the lock that all who add share: so a dot-folder seen under it is a leftover of a crash,
-and an emptied space can go. Who searches meanwhile sees misses.
+and an emptied space can go. Who searches meanwhile sees misses. Token states that were kept are listed, checked and
+removed with the vectors, each collection's folder as a shard of its own.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from retrieve.vector_cache.shards import (
     read_space,
     vectors_folder,
 )
+from retrieve.vector_cache.states import remove_left_states, states_damage, states_encoder, states_folders
 
 _DAY = 86_400
 
@@ -36,12 +38,21 @@ class _Shard(NamedTuple):
 
 
 class _Held(NamedTuple):
-    """A space's folder with its shards; no space, but a problem, if its `space.json` does not hold."""
+    """A space's folder with its shards; no space, but a problem, if its `space.json` does not hold.
+
+    Or one collection's token states: the folder is its only shard, and the encoder's `states_of` is known.
+    """
 
     path: Path
     space: Space | None
     problem: str
     shards: list[_Shard]
+    states_of: str | None = None
+
+    @property
+    def fingerprint(self) -> str | None:
+        """The encoder's, where it is known."""
+        return self.states_of if self.space is None else self.space.fingerprint
 
 
 def cache_info(root: Path) -> list[dict[str, Any]]:
@@ -62,17 +73,29 @@ def cache_info(root: Path) -> list[dict[str, Any]]:
     ]
 
 
+def states_info(root: Path) -> list[dict[str, Any]]:
+    """Per collection of kept token states: the encoder's `fingerprint`, `bytes` and `last_use` (ISO 8601, UTC)."""
+    return [
+        {
+            "fingerprint": held.fingerprint,
+            "bytes": held.shards[0].bytes,
+            "last_use": _iso(held.shards[0].used),
+        }
+        for held in _states(root)
+    ]
+
+
 def verify_cache(root: Path, progress: Progress | None = None) -> list[str]:
     """Problems, one sentence each, every byte of every shard read; what a crash left behind is none."""
     problems: list[str] = []
-    spaces = _spaces(root)
-    total, done = sum(len(held.shards) for held in spaces), 0
-    for held in spaces:
-        if held.space is None:
+    everything = [*_spaces(root), *_states(root)]
+    total, done = sum(len(held.shards) for held in everything), 0
+    for held in everything:
+        if held.problem:
             problems.append(held.problem)
             continue
         for shard in held.shards:
-            if (problem := _problem(shard, held.space)) is not None:
+            if (problem := _problem(shard, held)) is not None:
                 problems.append(problem)
             done += 1
             if progress is not None:
@@ -100,7 +123,8 @@ def prune_cache(
     rules = (older_than_days is not None, max_bytes is not None, damaged)
     if not everything and fingerprint is None and not any(rules):
         raise UsageError("nothing to remove: name an encoder, an age, a size, what is damaged, or all")
-    scope = [held for held in _spaces(root) if fingerprint is None or _is_of(held, fingerprint)]
+    everywhere = [*_spaces(root), *_states(root)]
+    scope = [held for held in everywhere if fingerprint is None or _is_of(held, fingerprint)]
     doomed: set[Path] = set()
     if everything or not any(rules):
         doomed |= {shard.path for held in scope for shard in held.shards}
@@ -125,15 +149,16 @@ def _check_request(fingerprint: str | None, older_than_days: float | None, max_b
 
 
 def _is_of(held: _Held, fingerprint: str) -> bool:
-    return held.space is not None and held.space.fingerprint.startswith(fingerprint)
+    return held.fingerprint is not None and held.fingerprint.startswith(fingerprint)
 
 
 def _is_damaged(held: _Held, shard: _Shard) -> bool:
-    return held.space is None or _problem(shard, held.space) is not None
+    return bool(held.problem) or _problem(shard, held) is not None
 
 
-def _problem(shard: _Shard, space: Space) -> str | None:
-    found = damage(shard.path, space.dimensions)
+def _problem(shard: _Shard, held: _Held) -> str | None:
+    space = held.space
+    found = states_damage(shard.path) if space is None else damage(shard.path, space.dimensions)
     return found if shard.path.exists() else None  # pruned meanwhile
 
 
@@ -150,22 +175,28 @@ def _beyond(shards: list[_Shard], max_bytes: int) -> Iterator[_Shard]:
 def _remove(root: Path, doomed: set[Path]) -> dict[str, int]:
     removed: list[_Shard] = []
     left: list[_Shard] = []
-    leftovers = 0
+    leftovers = remove_left_states(root)
+    for held in _states(root):
+        _remove_shards(held, doomed, removed, left)
     if not vectors_folder(root).is_dir():
         return _report(removed, leftovers, left)
     with locked(root, exclusive=True):
         for held in _spaces(root):
-            for shard in held.shards:
-                if shard.path in doomed:
-                    remove_folder(shard.path)
-                    removed.append(shard)
-                else:
-                    left.append(shard)
+            _remove_shards(held, doomed, removed, left)
             leftovers += _remove_leftovers(held.path / "shards")
             if all(shard.path in doomed for shard in held.shards):
                 remove_folder(held.path)
         leftovers += _remove_leftovers(vectors_folder(root))
     return _report(removed, leftovers, left)
+
+
+def _remove_shards(held: _Held, doomed: set[Path], removed: list[_Shard], left: list[_Shard]) -> None:
+    for shard in held.shards:
+        if shard.path in doomed:
+            remove_folder(shard.path)
+            removed.append(shard)
+        else:
+            left.append(shard)
 
 
 def _remove_leftovers(folder: Path) -> int:
@@ -188,6 +219,17 @@ def _report(removed: list[_Shard], leftovers: int, left: list[_Shard]) -> dict[s
 
 def _spaces(root: Path) -> list[_Held]:
     return [_held(folder) for folder in folders_in(vectors_folder(root))]
+
+
+def _states(root: Path) -> list[_Held]:
+    found = []
+    for path in states_folders(root):
+        shard = _shard(path)
+        if shard is not None:
+            fingerprint = states_encoder(path)
+            problem = "" if fingerprint else f"{path} does not say whose token states it holds"
+            found.append(_Held(path, None, problem, [shard], fingerprint))
+    return found
 
 
 def _held(folder: Path) -> _Held:

@@ -43,7 +43,7 @@ def answer(*arguments: str, status: int = 0) -> dict[str, Any]:
 
 
 def test_a_cache_that_is_not_there_is_empty(cache: Path) -> None:
-    assert answer("info") == {"cache": str(cache), "vectors": 0, "bytes": 0, "spaces": []}
+    assert answer("info") == {"cache": str(cache), "vectors": 0, "bytes": 0, "spaces": [], "token_states": []}
     assert answer("verify")["clean"]
     assert answer("prune", "--all")["shards"] == 0
     assert not cache.exists()

@@ -19,7 +19,8 @@ from retrieve.passages.encoder import PassageEncoder
 from retrieve.passages.ragged import DocumentStates
 from retrieve.passages.spans import checked_spans, in_document, joined_spans, span_text
 from retrieve.types import Document
-from retrieve.vector_cache.states import held_states, remove_left_states
+from retrieve.vector_cache.states import remove_left_states, states_folders
+from retrieve.vector_cache.upkeep import prune_cache, states_info, verify_cache
 
 DOCUMENTS = [
     Document("a", " ".join(WORDS[number % 80] for number in range(75)), "court of law"),
@@ -136,14 +137,14 @@ def test_kept_states_are_those_made_and_are_made_once(
     monkeypatch.setenv("RETRIEVE_CACHE", str(own_cache))
     fewer = PassageEncoder(recipe_of(folder)).keep_token_states(DOCUMENTS[1:], most_bytes=size)
     assert fewer.folder != kept.folder
-    assert {held.path for held in held_states(own_cache)} == {kept.folder, fewer.folder}
+    assert set(states_folders(own_cache)) == {kept.folder, fewer.folder}
 
 
 def test_too_large_states_are_not_begun(folder: Path, own_cache: Path) -> None:
     encoder = PassageEncoder(recipe_of(folder))
     with pytest.raises(UsageError, match="GB, wanted at most"):
         encoder.keep_token_states(DOCUMENTS, most_bytes=1000)
-    assert not held_states(own_cache)
+    assert not states_folders(own_cache)
     with pytest.raises(UsageError, match="cache=False"):
         PassageEncoder(recipe_of(folder), cache=False).keep_token_states(DOCUMENTS, most_bytes=1 << 30)
 
@@ -162,14 +163,36 @@ def test_damaged_states_are_made_anew(
     encoder = PassageEncoder(recipe_of(folder))
     encoder.keep_token_states(DOCUMENTS, most_bytes=1 << 30)
     wanted = list(encoder.token_states(DOCUMENTS))
-    (held,) = held_states(own_cache)
-    path = held.path / "states.npy"
+    (held,) = states_folders(own_cache)
+    path = held / "states.npy"
     content = bytearray(path.read_bytes())
     content[-3] ^= 1
     path.write_bytes(content)
     again = encoder.keep_token_states(DOCUMENTS, most_bytes=1 << 30)
     assert "damaged" in caplog.text
     assert all(same(*pair) for pair in zip(wanted, again, strict=True))
+
+
+def test_kept_states_are_listed_checked_and_pruned_like_vectors(folder: Path, own_cache: Path) -> None:
+    encoder = PassageEncoder(recipe_of(folder))
+    encoder.vectors(DOCUMENTS)
+    kept = [
+        encoder.keep_token_states(documents, most_bytes=1 << 30) for documents in (DOCUMENTS, DOCUMENTS[:1])
+    ]
+    fingerprint = encoder.models.documents.fingerprint
+    assert [one["fingerprint"] for one in states_info(own_cache)] == [fingerprint] * 2
+    assert not verify_cache(own_cache)
+    path = kept[0].folder / "offsets.npy"
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    assert ["checksum" in problem for problem in verify_cache(own_cache)] == [True]
+    pruned = prune_cache(own_cache, damaged=True)
+    assert (pruned["shards"], pruned["shards_left"]) == (1, 2)
+    assert states_folders(own_cache) == [kept[1].folder]
+    assert prune_cache(own_cache, fingerprint="0" * 64)["shards"] == 0
+    assert prune_cache(own_cache, max_bytes=0)["shards_left"] == 0
+    assert not states_folders(own_cache)
+    encoder.keep_token_states(DOCUMENTS, most_bytes=1 << 30)
+    assert prune_cache(own_cache, fingerprint=fingerprint[:8])["shards"] == 1
 
 
 def test_a_builder_that_fails_leaves_nothing(folder: Path, own_cache: Path) -> None:

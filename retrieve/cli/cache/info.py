@@ -24,15 +24,20 @@ _SHOWN_DIGITS = 12
 def command(*, as_json: bool) -> None:
     """Vectors, bytes and last use of each encoder in the cache."""
     from retrieve.places import cache_root
-    from retrieve.vector_cache.upkeep import cache_info
+    from retrieve.vector_cache.upkeep import cache_info, states_info
 
     root = cache_root()
-    spaces = cache_info(root)
+    spaces, states = cache_info(root), states_info(root)
     vectors, size = (sum(space[name] for space in spaces) for name in ("vectors", "bytes"))
     if as_json:
-        print_json({"cache": str(root), "vectors": vectors, "bytes": size, "spaces": spaces})
+        print_json(
+            {"cache": str(root), "vectors": vectors, "bytes": size, "spaces": spaces, "token_states": states}
+        )
         return
     _log.info("%s, %s bytes in %s", counted(vectors, "vector"), f"{size:,}", root)
+    if states:
+        held = sum(one["bytes"] for one in states)
+        _log.info("%s of token states, %s bytes", counted(len(states), "collection"), f"{held:,}")
     if spaces:
         print_table(_COLUMNS, [[_cell(space, column) for column in _COLUMNS] for space in spaces])
 
