@@ -6,9 +6,19 @@ A message says what was found, what was wanted and what to do. `UsageError` is t
 
 from __future__ import annotations
 
+import copyreg
+from typing import Any
+
 
 class RetrieveError(Exception):
-    """Base of every error of this package."""
+    """Base of every error of this package. It can be pickled and copied, so that worker processes can raise it."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """The arguments and attributes that it has, for a class whose constructor takes others too.
+
+        An exception is otherwise made again by calling its class with its message, which not every class here takes.
+        """
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__ or None  # type: ignore[attr-defined]
 
 
 class UsageError(RetrieveError, ValueError):
@@ -65,6 +75,10 @@ class EncoderError(RetrieveError):
 
 class EncoderMismatch(EncoderError):
     """The encoder at hand is not the one that built the index."""
+
+
+class StemmerMismatch(RetrieveError):
+    """The stemmer at hand gives other stems than the one that built the index."""
 
 
 class DimensionMismatch(RetrieveError):

@@ -194,7 +194,8 @@ class Index:
         """
         store = self._store_writer(progress, workers)
         try:
-            yield Writer(store)
+            yield Writer(store, self._refuse_closed)
+            self._refuse_closed()  # inside the block: nothing was committed, and what this says is true
             store.commit()
             self.refresh()
         finally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy.typing as npt
@@ -18,10 +18,13 @@ Where = Mapping[str, Any] | str | None
 
 
 class Writer:
-    """Adds and deletes within one commit. Made by `Index.writer()`."""
+    """Adds and deletes within one commit. Made by `Index.writer()`, for its block: after that, and after its index was
+    closed, whatever it is asked to do is `UsageError`.
+    """
 
-    def __init__(self, store: StoreWriter) -> None:
+    def __init__(self, store: StoreWriter, refuse_closed: Callable[[], None]) -> None:
         self._store = store
+        self._refuse_closed = refuse_closed
 
     def add(
         self,
@@ -33,6 +36,7 @@ class Writer:
         `vectors`: for each document (D,) or (S,D) for its S passages, in place of encoding. Raises `InputError` for a
         document that cannot be stored.
         """
+        self._refuse_closed()
         if isinstance(documents, Document | Mapping):
             raise UsageError(f"add wants a list, got one {type(documents).__name__}: write [document]")
         return self._store.add((stored_form(document) for document in documents), vectors)
@@ -41,8 +45,9 @@ class Writer:
         """Delete by id, by filter, or both (each selects on its own); returns how many documents went.
 
         Ids that are not in the index are passed over. Raises `UsageError` without either, and for a filter without
-        conditions.
+        conditions. A field of the filter that no document has is warned of.
         """
+        self._refuse_closed()
         if ids is None and where is None:
             raise UsageError("nothing to delete: give ids, a filter (where=…), or both")
         if isinstance(ids, str):

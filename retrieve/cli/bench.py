@@ -10,6 +10,7 @@ import click
 
 from retrieve.cli.options import (
     cache_option,
+    device_option,
     drop_self_option,
     given,
     measure_option,
@@ -30,7 +31,7 @@ _log = logging.getLogger("retrieve")
 
 @click.command("bench")
 @click.argument("dataset")
-@with_options(*recipe_options, *runtime_options, cache_option)
+@with_options(*recipe_options, *runtime_options, device_option, cache_option)
 @split_option
 @measure_option
 @relevance_option

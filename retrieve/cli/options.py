@@ -63,6 +63,10 @@ runtime_options = (
     click.option("--precision", metavar="NAME", help="In which numbers: fp32, bf16, fp16 or int8."),
 )
 
+device_option = click.option(
+    "--device", metavar="NAME", help="Where torch computes: cpu, cuda:1, …; else a GPU if there is one."
+)
+
 cache_option = click.option(
     "--cache/--no-cache", default=True, help="Use, and add to, the passage vectors kept on this machine."
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -57,6 +56,7 @@ def command(
     """
     from retrieve.api import Index
     from retrieve.corpora.queries import read_queries
+    from retrieve.kernels import clock
     from retrieve.trec import write_run
 
     if as_json and out == "-":
@@ -76,10 +76,10 @@ def command(
             yield answer.query_id, answer.ranking
 
     with opened, progress_shown() as progress:
-        start = time.perf_counter()
+        start = clock()
         answers = opened.iter_run(asked, k, progress=progress, **given(options))
         write_run(out, ranked(), tag)
-        seconds = time.perf_counter() - start
+        seconds = clock() - start
     for view, ids in silent.items():
         if ids:
             number = counted(len(ids), "query", "queries")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +55,7 @@ def command(
 ) -> None:
     """Search INDEX for TEXT; - reads the text from standard input."""
     from retrieve.api import Index
+    from retrieve.kernels import clock
 
     if as_json and format is not None:
         raise UsageError(f"--json and --format {format}: choose one")
@@ -66,9 +66,9 @@ def command(
         )
     query = _read_query() if text == "-" else text
     with Index.open(index, model=model, backend=backend, precision=precision) as opened:
-        start = time.perf_counter()
+        start = clock()
         hits = opened.search(query, k, **asked)
-        seconds = time.perf_counter() - start
+        seconds = clock() - start
         reasons: dict[str, Mapping[str, Any]] = {}
         if explain:
             asked["reranker"] = ""  # what a cross-encoder thinks cannot be taken apart

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
+import numpy.typing as npt
 from numpy.typing import NDArray
 
 from retrieve.encoders.batches import Padded, batches, filled_shape
@@ -24,6 +25,7 @@ from retrieve.errors import EncoderError
 from retrieve.vector_cache.cache import Found, Space, VectorCache
 
 FloatArray = NDArray[np.floating[Any]]
+Told = Callable[[int, int], None]
 
 
 class Encoded(NamedTuple):
@@ -39,18 +41,36 @@ class Encoded(NamedTuple):
 
 
 class Backend(Protocol):
-    """What runs a model, from any thread: `run` gives vectors (B,D) float32 of each batch, in order, not normalised.
+    """What runs a model, from any thread: `run` gives vectors (B,D) float32 of each batch, in order, not normalised,
+    `states` its last hidden states (B,T,H) float32, of which what is at padding means nothing. `width` is H.
 
     `batch_tokens` is the size of batch it works best with, `fills` says that it wants few shapes of them: batches are
     filled up, and rows beyond the texts are made vectors too, last. `environment` says on what it computes.
     """
 
     dimensions: int
+    width: int
     batch_tokens: int
     fills: bool
     environment: Mapping[str, str]
 
     def run(self, batches: Iterable[Padded]) -> Iterator[NDArray[np.float32]]: ...
+
+    def states(self, batches: Iterable[Padded]) -> Iterator[NDArray[np.float32]]: ...
+
+
+class TokenStates(NamedTuple):
+    """The model's last hidden states of texts, ragged: text b has rows `firsts`[b] to `firsts`[b + 1].
+
+    states (T,H) float16 or float32, special tokens and prompt included; offsets (T,2) int64, the characters of the text
+    as it was fed, prompt in front, that each token stands for, (0, 0) for special ones; firsts (B+1,) int64; cut (B,):
+    tokens that the limit cut off.
+    """
+
+    states: FloatArray
+    offsets: IntArray
+    firsts: IntArray
+    cut: IntArray
 
 
 class _Chunk(NamedTuple):
@@ -138,16 +158,23 @@ class Encoder(TextModel[Backend]):
         """The head that the folder has for binary codes of these vectors. Needs no torch."""
         return None if self._model.winners is None else load_head(self._model.winners)
 
+    @property
+    def cache_root(self) -> Path | None:
+        """The folder of the vector cache; None where vectors are not kept."""
+        return self._cache_root
+
+    @cached_property
+    def space(self) -> Space:
+        """All that shapes a vector beside the string that is fed. Loads the model."""
+        backend, precision = self.runtime
+        return Space(
+            self.vector_fingerprint, backend, precision, self.limit, self.dimensions, self.calibration
+        )
+
     @cached_property
     def cache(self) -> VectorCache | None:
         """The cache of this encoder's passage vectors. Loads the model."""
-        if self._cache_root is None:
-            return None
-        backend, precision = self.runtime
-        space = Space(
-            self.vector_fingerprint, backend, precision, self.limit, self.dimensions, self.calibration
-        )
-        return VectorCache.open(self._cache_root, space)
+        return None if self._cache_root is None else VectorCache.open(self._cache_root, self.space)
 
     def _count(self, result: Encoded) -> Encoded:
         self._counted(len(result.vectors) - result.cached, result.cached)
@@ -188,6 +215,53 @@ class Encoder(TextModel[Backend]):
         prompted = [window._replace(prompt=self.document_prompt) for window in windows]
         self._ready()
         return self._count(self._encode(Windows(prompted), np.dtype(np.float16), progress, self.cache))
+
+    @property
+    def width(self) -> int:
+        """H of the token states. Loads the model."""
+        return self._ready().width
+
+    def token_states(
+        self, texts: Sequence[str], dtype: npt.DTypeLike = np.float16, *, progress: Told | None = None
+    ) -> TokenStates:
+        """Hidden states of every token of texts, with the document prompt, from the graph that gives their vectors.
+
+        `dtype` is float16 or float32. All of them are in memory: 2 · H bytes a token in float16. `progress` is called
+        with the numbers of texts and of tokens done so far. Raises `BadVectors` for a text that has NaN or infinite
+        states, or none.
+        """
+        backend = self._ready()
+        found = self._tokens.rows_with_offsets([self.document_prompt + text for text in texts], self.limit)
+        rows = [row for row, _ in found]
+        lengths = np.array([len(row.ids) for row in rows], dtype=np.int64)
+        check_rows(lengths[:, None] > 0, np.arange(len(rows)), NO_TOKENS)
+        firsts = np.concatenate([[0], lengths.cumsum()]).astype(np.int64)
+        states: FloatArray = np.empty((int(firsts[-1]), backend.width), dtype)
+        todo = list(batches(lengths, backend.batch_tokens, fill=backend.fills))
+        shapes = [self._shape(lengths[texts], alone=len(todo) == 1) for texts in todo]
+        padded = (
+            Padded([rows[text] for text in part], self._tokens.pad, None, shape)
+            for part, shape in zip(todo, shapes, strict=True)
+        )
+        done = tokens = 0
+        for part, hidden in zip(todo, backend.states(padded), strict=True):
+            for text, own in zip(part, hidden, strict=False):  # rows beyond the texts only fill the batch up
+                here = states[firsts[text] : firsts[text + 1]]
+                with np.errstate(over="ignore"):  # reported by the next line
+                    here[:] = own[: len(here)]
+                check_rows(np.isfinite(here).reshape(1, -1), np.array([text]), "NaN, infinite or too large")
+            done, tokens = done + len(part), tokens + int(lengths[part].sum())
+            if progress is not None:
+                progress(done, tokens)
+        offsets = np.concatenate([offsets for _, offsets in found]) if found else np.empty((0, 2), np.int64)
+        return TokenStates(states, offsets, firsts, np.array([row.cut for row in rows], dtype=np.int64))
+
+    def _shape(self, lengths: IntArray, *, alone: bool) -> tuple[int, int] | None:
+        """The shape that a batch of texts of these lengths, longest first, is filled up to; None: just theirs."""
+        backend = self._ready()
+        if not backend.fills:
+            return None
+        return filled_shape(len(lengths), int(lengths[0]), self.limit, backend.batch_tokens, alone=alone)
 
     def check_late(self) -> None:
         """Raise `EncoderError` if late chunking cannot be had of this model."""
@@ -248,11 +322,7 @@ class Encoder(TextModel[Backend]):
             places = np.concatenate([np.arange(*chunk.firsts[text : text + 2]) for text in texts])
             if hit[places - chunk.firsts[0]].all():
                 continue
-            longest = int(chunk.lengths[texts[0]])
-            shape = filled_shape(
-                len(texts), longest, self.limit, backend.batch_tokens, alone=len(planned) == 1
-            )
-            work.append(_Work(texts, places, shape if backend.fills else None))
+            work.append(_Work(texts, places, self._shape(chunk.lengths[texts], alone=len(planned) == 1)))
         return work
 
     def _padded(self, chunk: _Chunk, work: _Work) -> Padded:

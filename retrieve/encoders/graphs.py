@@ -5,13 +5,16 @@ Looking a conversion up loads neither torch nor transformers; only making one do
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import hashlib
 import importlib.util
 import json
 import logging
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from functools import cache
 from importlib import resources
@@ -20,7 +23,7 @@ from pathlib import Path
 
 from retrieve.encoders.folder import ModelFolder
 from retrieve.encoders.tokens import TokenRow
-from retrieve.errors import MissingExtra
+from retrieve.errors import EncoderError, MissingExtra
 from retrieve.files import checksum_file, publish_folder, remove_folder
 
 MODEL, HEAD, META = "model.xml", "head.xml", "meta.json"
@@ -50,29 +53,69 @@ def converted(
 ) -> Path:
     """The folder under `root` with a model's graphs, converted now if it is not there whole.
 
+    Where nothing can be written under `root` it is converted in a temporary folder, for as long as this process lives.
     `rows` tokenizes texts as documents are; `pad` fills up batches. Raises `EncoderError` if OpenVINO cannot convert
-    the model.
+    the model, or nothing can be written anywhere.
     """
     kind = f"int8-{calibration_digest()}" if int8 else "fp32"
-    place = root / f"{fingerprint[:32]}-{kind}-{LAYOUT}-openvino-{version('openvino')}"
-    if is_whole(place):
-        return place
+    name = f"{fingerprint[:32]}-{kind}-{LAYOUT}-openvino-{version('openvino')}"
+    for folder in (root, *_TEMPORARY.values()):
+        if is_whole(folder / name):
+            return folder / name
     if int8 and importlib.util.find_spec("nncf") is None:
         raise MissingExtra("int8 under OpenVINO", "openvino")
+    try:
+        return _made(model, root / name, int8=int8, rows=rows, pad=pad)
+    except OSError as error:
+        place = _temporary(root, error) / name
+    return _made(model, place, int8=int8, rows=rows, pad=pad)
+
+
+def _made(model: ModelFolder, place: Path, *, int8: bool, rows: Tokenize, pad: int) -> Path:
     from filelock import FileLock
 
-    root.mkdir(parents=True, exist_ok=True)
-    with FileLock(root.with_suffix(".lock")):  # who waited finds the other's conversion
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(place.parent.with_suffix(".lock")):  # who waited finds the other's conversion
         if not is_whole(place):
             _make(model, place, int8=int8, rows=rows, pad=pad)
     return place
 
 
+_TEMPORARY: dict[int, Path] = {}
+"""By the process that made it: a folder for models that cannot be kept. A forked process reads its parent's."""
+
+
+def _temporary(root: Path, problem: OSError) -> Path:
+    """This process's temporary folder of models, gone when the process ends; says so when it is made."""
+    own = os.getpid()
+    if own not in _TEMPORARY:
+        remedy = "set $RETRIEVE_CACHE to a folder that can be written"
+        try:
+            made = Path(tempfile.mkdtemp(prefix="retrieve-"))
+        except OSError as error:
+            raise EncoderError(
+                f"nowhere to keep a converted model, neither under {root} ({problem}) nor in a temporary folder "
+                f"({error}): {remedy}"
+            ) from error
+        _log.warning(
+            "converted models cannot be kept, so every process converts anew: %s (%s)", remedy, problem
+        )
+        _TEMPORARY[own] = made / "models"
+        atexit.register(_remove_temporary, own, made)
+    return _TEMPORARY[own]
+
+
+def _remove_temporary(owner: int, folder: Path) -> None:
+    if os.getpid() == owner:  # a forked child ends too
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def _make(model: ModelFolder, place: Path, *, int8: bool, rows: Tokenize, pad: int) -> None:
     from retrieve.encoders.convert import convert
 
-    _log.info("converting %s for OpenVINO (%s): this is done once", model.root, "int8" if int8 else "fp32")
     root = place.parent
+    once = "" if root in _TEMPORARY.values() else ": this is done once"
+    _log.info("converting %s for OpenVINO (%s)%s", model.root, "int8" if int8 else "fp32", once)
     building = root / f".building-{os.getpid()}-{place.name}"
     remove_folder(building)
     building.mkdir()

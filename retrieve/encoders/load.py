@@ -25,7 +25,7 @@ from retrieve.encoders.machine import Runtime, resolve_runtime
 from retrieve.encoders.shared import Shared
 from retrieve.encoders.tokens import Tokens, load_tokenizer, tokenizer_files
 from retrieve.errors import EncoderError
-from retrieve.vector_cache.cache import cache_root
+from retrieve.places import cache_root
 
 logger = logging.getLogger("retrieve")
 

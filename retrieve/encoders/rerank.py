@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -16,9 +15,11 @@ from numpy.typing import NDArray
 
 from retrieve.encoders.batches import Padded, batches
 from retrieve.encoders.folder import read_cross_encoder_folder
+from retrieve.encoders.forked import torch_alone_after_fork
 from retrieve.encoders.load import find_model, pad_token, resolve_limit
 from retrieve.encoders.tokens import encode_slices, load_tokenizer, row_of
 from retrieve.errors import BadVectors, EncoderError
+from retrieve.process import ForkSafeLock
 
 logger = logging.getLogger("retrieve")
 
@@ -37,7 +38,7 @@ class CrossEncoder:
         self._model = model
         self._tokenizer = tokenizer
         self._pad = pad
-        self._counting = Lock()
+        self._counting = ForkSafeLock()
 
     @classmethod
     def load(cls, model: str, *, limit: int | None = None, device: str | None = None) -> CrossEncoder:
@@ -52,6 +53,7 @@ class CrossEncoder:
 
         from retrieve.encoders.torch_backend import load_transformer
 
+        torch_alone_after_fork()
         loaded = load_transformer(folder.transformer, AutoModelForSequenceClassification, device)
         if loaded.config.num_labels != 1:
             raise EncoderError(f"{folder.root} gives {loaded.config.num_labels} scores for a pair, wanted 1")
@@ -68,6 +70,7 @@ class CrossEncoder:
 
         encodings = encode_slices(self._tokenizer.encode_batch_fast, [(query, text) for text in texts])
         rows = [row_of(encoding, len(encoding.overflowing)) for encoding in encodings]
+        torch_alone_after_fork()
         self._count(sum(row.cut > 0 for row in rows))
         scores = np.empty(len(rows), dtype=np.float64)
         with torch.inference_mode():

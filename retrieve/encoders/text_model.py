@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from retrieve.encoders.fingerprint import fingerprint
 from retrieve.encoders.folder import ModelFolder
+from retrieve.encoders.forked import torch_alone_after_fork
 from retrieve.encoders.graphs import calibration_digest
 from retrieve.encoders.machine import Runtime
 from retrieve.encoders.shared import Shared
@@ -166,6 +167,7 @@ class TextModel(Generic[Back]):
         return len(self._tokens.offsets([self.document_prompt])[0])
 
     def _ready(self) -> Back:
+        torch_alone_after_fork()
         with self._loading:
             if self._backend is None or self._process != os.getpid():
                 self._process = os.getpid()

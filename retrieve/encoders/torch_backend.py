@@ -6,7 +6,7 @@ filled with random numbers there, with a log line; here they are an error.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,8 @@ LOADING_ERRORS = (OSError, ValueError, KeyError, TypeError, RuntimeError, Import
 
 
 class TorchEncoder:
-    """Runs a checked model folder on `device`. `dimensions` D of its vectors. Safe in many threads.
+    """Runs a checked model folder on `device`. `dimensions` D of its vectors, `width` H of its token states. Safe in
+    many threads.
 
     `transformer` and `head` (the modules after the pooling) are what runs; `pooled` counts the pooling modes.
     """
@@ -45,14 +46,14 @@ class TorchEncoder:
         # The encoder half of T5 and its like; AutoModel would bring the decoder too and ask for its input.
         auto = AutoModelForTextEncoding if model.config.get("is_encoder_decoder") else AutoModel
         self.transformer = load_transformer(model.transformer, auto, device, precision)
-        width = self.transformer.config.hidden_size
+        self.width: int = self.transformer.config.hidden_size
         pooling, *after = model.modules
-        self._pooling = _load_module(pooling, width)
+        self._pooling = _load_module(pooling, self.width)
         self.pooled = len(pooling_modes(pooling))
         self.head: list[torch.nn.Module] = []
-        self.dimensions: int = width * self.pooled
+        self.dimensions: int = self.width * self.pooled
         for described in after:
-            module = _load_module(described, width).to(self.transformer.device).eval()
+            module = _load_module(described, self.width).to(self.transformer.device).eval()
             check_finite(module, described.folder)
             if hasattr(module, "get_embedding_dimension"):
                 self.dimensions = module.get_embedding_dimension()
@@ -67,27 +68,39 @@ class TorchEncoder:
 
     def run(self, batches: Iterable[Padded]) -> Iterator[NDArray[np.float32]]:
         """Vectors (B,D) float32 of each batch in order, not yet normalised; those of its `ranges` if it has some."""
+        return self._each(batches, self._forward)
+
+    def states(self, batches: Iterable[Padded]) -> Iterator[NDArray[np.float32]]:
+        """The model's last hidden states (B,T,H) float32 of each batch in order; what is at padding means nothing."""
+        return self._each(batches, self._hidden)
+
+    def _each(
+        self, batches: Iterable[Padded], work: Callable[[Padded], torch.Tensor]
+    ) -> Iterator[NDArray[np.float32]]:
         if not self._on_gpu:
-            yield from on_cores(lambda batch: self._forward(batch).numpy(), batches)
+            yield from on_cores(lambda batch: work(batch).numpy(), batches)
             return
         before: torch.Tensor | None = None
         for batch in batches:
-            now = self._forward(
-                batch
-            )  # a GPU begins with it while the vectors of the batch before are fetched
+            now = work(batch)  # a GPU begins with it while the result of the batch before is fetched
             if before is not None:
                 yield before.cpu().numpy()
             before = now
         if before is not None:
             yield before.cpu().numpy()
 
-    def _forward(self, batch: Padded) -> torch.Tensor:
+    def _hidden(self, batch: Padded) -> torch.Tensor:
         # Not around a `yield`: the mode would hold in the caller too.
         with torch.inference_mode():
             if self._packed is not None:
-                hidden = self._packed(batch)
-            else:
-                hidden = self.transformer(**model_inputs(self.transformer, batch)).last_hidden_state.float()
+                return self._packed(batch)
+            found = self.transformer(**model_inputs(self.transformer, batch))
+            hidden: torch.Tensor = found.last_hidden_state.float()
+            return hidden
+
+    def _forward(self, batch: Padded) -> torch.Tensor:
+        with torch.inference_mode():
+            hidden = self._hidden(batch)
             if batch.ranges is not None:
                 means = mean_of_ranges(hidden.cpu().numpy(), batch.ranges)
                 features = {"sentence_embedding": torch.from_numpy(means).to(hidden.device)}
@@ -103,7 +116,8 @@ class TorchEncoder:
 def load_transformer(folder: Path, auto: Any, device: str | None, precision: str = "fp32") -> Any:
     """The model of a checked folder by a transformers auto class, in evaluation mode, on `device`.
 
-    `device` None takes a GPU if there is one. Raises `EncoderError` if weights are missing or not finite.
+    `device` None takes a GPU if there is one. Raises `EncoderError` if weights are missing or not finite, and for a
+    device that is not there.
     """
     with no_progress_bar():
         try:
@@ -128,7 +142,13 @@ def load_transformer(folder: Path, auto: Any, device: str | None, precision: str
         # It goes over from sparse to full attention at its first short batch, and stays there: a long text's vector
         # would depend on what was encoded before it. Full attention is what it gives to texts of up to 704 tokens.
         model.base_model.set_attention_type("original_full")
-    return model.to(device or ("cuda" if torch.cuda.is_available() else "cpu")).eval()
+    try:
+        return model.to(device or ("cuda" if torch.cuda.is_available() else "cpu")).eval()
+    except (RuntimeError, AssertionError) as error:  # a name that is none, no such device, a build without it
+        reason = str(error).splitlines()[0]
+        raise EncoderError(
+            f"{folder} cannot be moved to the device {device!r}: {reason}; name one that torch has here, or none"
+        ) from error
 
 
 def environment_of(device: torch.device) -> Mapping[str, str]:

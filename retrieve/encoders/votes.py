@@ -7,8 +7,9 @@ token's few winners are found in one pass over what it was projected to, and onl
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from retrieve.kernels import kernel
 
 Float32s = NDArray[np.float32]
 Int64s = NDArray[np.int64]
@@ -17,7 +18,7 @@ _CHUNK = 64
 """Dimensions whose largest z is looked at first."""
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _insert(value: float, at: int, kept: int, best: Float32s, places: Int64s) -> int:
     """Put a value among the `kept` best, largest first, equal ones by place; the last falls out of a full list."""
     slot = min(kept, len(best) - 1)
@@ -28,7 +29,7 @@ def _insert(value: float, at: int, kept: int, best: Float32s, places: Int64s) ->
     return min(kept + 1, len(best))
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _largest(part: Float32s) -> float:
     """The largest of some numbers, four at a time, which do not wait for one another."""
     whole = len(part) // 4 * 4
@@ -43,7 +44,7 @@ def _largest(part: Float32s) -> float:
     return float(max(a, b, c, d))
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def count_votes(z: Float32s, winners: int, segments: int, votes: Int64s, values: Float32s) -> None:
     """Add for each token of z (T,n), all finite, its winners to `votes` (n,), and raise `values` (n,) to their z.
 

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from retrieve.index.arrays import Bools, Bytes, Int64s, UInt16s, UInt32s
+from retrieve.kernels import kernel
 
 BLOCK = 65_536
 """Rows in a block: as many as two bytes can number."""
@@ -48,14 +48,14 @@ def row_blocks(rows: int) -> Iterator[tuple[int, int]]:
     return ((first, min(first + BLOCK, rows)) for first in range(0, rows, BLOCK))
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def escaped_frequency(blocks: Blocks, posting: int) -> int:
     """The term frequency of an escaped posting."""
     place = np.searchsorted(blocks.overflow_positions, posting)
     return np.int64(blocks.overflow_values[place])  # type: ignore[return-value]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def count_rows(
     term_ids: UInt32s,
     starts: Int64s,
@@ -85,7 +85,7 @@ def count_rows(
     return n
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def find_repeated(term_ids: UInt32s, starts: Int64s, seen: Int64s) -> int:
     """The place of a term that its row had already, or -1; `seen` (V,) must be -1 everywhere at first."""
     for row in range(len(starts) - 1):
@@ -96,14 +96,14 @@ def find_repeated(term_ids: UInt32s, starts: Int64s, seen: Int64s) -> int:
     return np.int64(-1)  # type: ignore[return-value]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def count_terms(terms: UInt32s, counts: Int64s) -> None:
     """counts[term] += 1 for each pair."""
     for i in range(len(terms)):
         counts[terms[i]] += 1
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def pack_pairs(
     pair_starts: Int64s,
     terms: UInt32s,
@@ -133,7 +133,7 @@ def pack_pairs(
                 escaped += 1
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def count_kept(blocks: Blocks, new_rows: Int64s, counts: Int64s) -> None:
     """counts[new row] += 1 for each posting whose row is kept (new row ≥ 0)."""
     local_rows = blocks.local_rows
@@ -145,7 +145,7 @@ def count_kept(blocks: Blocks, new_rows: Int64s, counts: Int64s) -> None:
                 counts[new_row] += 1
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def unpack_block(
     blocks: Blocks,
     block: int,
@@ -172,7 +172,7 @@ def unpack_block(
                 cursors[row] += 1
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def count_marked(blocks: Blocks, marked: Bools, counts: Int64s) -> None:
     """counts[term] += 1 for each posting of a marked row; `marked` (rows,) bool."""
     local_rows = blocks.local_rows

@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from retrieve.index.arrays import Int64s, UInt32s, frozen
+from retrieve.kernels import kernel
 
 
 class Codes(NamedTuple):
@@ -46,7 +46,7 @@ def check_codes(codes: Codes, dimensions: int) -> Codes:
     return Codes(starts, dims)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _first_wrong(starts: Int64s, dims: UInt32s, dimensions: int) -> int:
     """The first row whose winners do not rise strictly or pass the last dimension, or -1."""
     for row in range(len(starts) - 1):

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numba import njit
 
 from retrieve.index.arrays import Bools, Bytes, Int64s
 from retrieve.index.strings import SortedStrings, encode
+from retrieve.kernels import kernel
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _compare(a: Bytes, a_start: int, a_end: int, b: Bytes, b_start: int, b_end: int) -> int:
     """Negative, zero or positive, as a[a_start:a_end] sorts before, equals or sorts after b[b_start:b_end]."""
     for i in range(min(a_end - a_start, b_end - b_start)):
@@ -24,7 +24,7 @@ def _compare(a: Bytes, a_start: int, a_end: int, b: Bytes, b_start: int, b_end: 
     return (a_end - a_start) - (b_end - b_start)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _find(data: Bytes, offsets: Int64s, wanted: Bytes, bounds: Int64s, found: Int64s) -> None:
     """For each wanted string: its row, or -1."""
     for q in range(len(bounds) - 1):
@@ -41,7 +41,7 @@ def _find(data: Bytes, offsets: Int64s, wanted: Bytes, bounds: Int64s, found: In
         found[q] = low if equal else -1
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _align(a: Bytes, a_offsets: Int64s, b: Bytes, b_offsets: Int64s, a_map: Int64s, b_map: Int64s) -> int:
     """Number the union of two sorted tables in order; fill each table's map to it; return its size."""
     i, j, n = 0, 0, 0
@@ -63,7 +63,7 @@ def _align(a: Bytes, a_offsets: Int64s, b: Bytes, b_offsets: Int64s, a_map: Int6
     return n
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _place(source: Bytes, offsets: Int64s, new_rows: Int64s, target: Bytes, target_offsets: Int64s) -> None:
     """Copy each string to its new row; -1 leaves it out."""
     for row in range(len(new_rows)):

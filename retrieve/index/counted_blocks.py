@@ -12,13 +12,13 @@ from typing import Literal, NamedTuple, TypeAlias, get_args
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from retrieve.errors import IndexCorrupt
 from retrieve.index.arrays import Array, Int64s, UInt16s, UInt32s, frozen, take_array
 from retrieve.index.bits import lowest_one
 from retrieve.index.codes import Codes
 from retrieve.index.planes import UNIT
+from retrieve.kernels import kernel
 
 Layout: TypeAlias = Literal["fast", "small"]
 Words: TypeAlias = npt.NDArray[np.uint64]
@@ -128,14 +128,14 @@ def _tally(
     return dims, counts, entry_of
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def count_dims(entries: UInt32s, counts: Int64s) -> None:
     """counts[entry] += 1 for each winner."""
     for i in range(len(entries)):
         counts[entries[i]] += 1
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def sort_rows(starts: Int64s, entries: UInt32s, first: int, cursors: Int64s, sorted_rows: UInt16s) -> None:
     """Winners row by row → rows entry by entry; `cursors` holds where each entry's next row goes and is moved on."""
     for row in range(len(starts) - 1):
@@ -145,7 +145,7 @@ def sort_rows(starts: Int64s, entries: UInt32s, first: int, cursors: Int64s, sor
             cursors[entries[i]] = place + 1
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def place_rows(sizes: Int32s, places: Int64s, sorted_rows: UInt16s, lists: UInt16s, bitmaps: Words) -> None:
     """Each entry's rows to where they are stored; `bitmaps` must be 0 everywhere."""
     start = 0
@@ -161,7 +161,7 @@ def place_rows(sizes: Int32s, places: Int64s, sorted_rows: UInt16s, lists: UInt1
         start += size
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def count_winners(
     sizes: Int32s, places: Int64s, lists: UInt16s, bitmaps: Words, words: int, counts: Int64s
 ) -> None:
@@ -173,7 +173,7 @@ def count_winners(
             counts[rows[i]] += 1
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def unpack_winners(
     dims: UInt32s,
     sizes: Int32s,
@@ -199,7 +199,7 @@ def unpack_winners(
                 cursors[new_row] += 1
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _read_entry(size: int, place: int, lists: UInt16s, bitmaps: Words, words: int, rows: Int64s) -> int:
     """The rows of an entry, of which the first so many of `rows` are filled."""
     if size > 0:

@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 from retrieve.index.arrays import Array, Float32s, Int64s
+from retrieve.kernels import kernel
 
 LANES = 32
 
@@ -86,7 +87,7 @@ def _fold(builder: Any, lanes: Any) -> Any:
     return builder.extract_element(lanes, ir.Constant(ir.IntType(32), 0))
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def dot_tiles(vectors: Array, scales: Float32s, queries: Float32s, tile: int, scores: Float32s) -> None:
     """scores[query, row] for all rows; every query passes over `tile` rows before the next rows are read.
 
@@ -99,7 +100,7 @@ def dot_tiles(vectors: Array, scales: Float32s, queries: Float32s, tile: int, sc
                 scores[query, row] = dot(vectors, np.int64(row), queries, np.int64(query)) * scale  # type: ignore[call-arg]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def dot_rows(vectors: Array, scales: Float32s, queries: Float32s, rows: Int64s, scores: Float32s) -> None:
     """scores[i] of the first query and vectors[rows[i]], scaled as in `dot_tiles`."""
     for i in range(len(rows)):

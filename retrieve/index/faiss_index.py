@@ -7,7 +7,6 @@ same bytes twice only on one thread, so training and adding run on one; searchin
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -15,8 +14,10 @@ from typing import Any
 import numpy as np
 
 from retrieve.errors import DimensionMismatch, IndexCorrupt, MissingExtra, RecipeError, UsageError
+from retrieve.index import faiss_kinds
 from retrieve.index.arrays import Bools, Float32s, Int64s
 from retrieve.index.stored import StoredVectors
+from retrieve.process import ForkSafeLock, inherited
 
 ADD_BATCH = 16_384
 """Vectors added at once: HNSW orders insertions within a batch, so another size gives other bytes."""
@@ -27,12 +28,24 @@ _GPU_LIMIT = 2_048  # FAISS finds no more than this on a GPU
 _PARAMETERS = ("ef_search", "nprobe")
 # Where in FAISS it was noticed, and the condition that failed where words follow it.
 _ORIGIN = re.compile(r"Error in .*? at \S+:\d+: (?:Error: )?(?:'.*?' failed: )?")
-_GPU_LOCK = threading.Lock()  # FAISS on a GPU is not safe in two threads, FAISS on the CPU is
+_GPU_LOCK = ForkSafeLock()  # FAISS on a GPU is not safe in two threads, FAISS on the CPU is
 
 
-def check_factory(factory: str, dimensions: int) -> None:
-    """Raise RecipeError unless FAISS makes an index of so many dimensions from the string."""
-    _make(factory, dimensions)
+def check_factory(
+    factory: str, dimensions: int, *, keep_vectors: bool = True, most: int | None = None
+) -> None:
+    """Raise RecipeError unless the string makes an index of so many dimensions that does all a search asks of it.
+
+    Without `keep_vectors` that is also to give its vectors back. `most`: how many vectors it may learn from.
+    """
+    reason = faiss_kinds.refusal(_faiss(), _make(factory, dimensions), keep_vectors=keep_vectors)
+    if reason is not None:
+        raise RecipeError(f"dense.factory = {factory!r} will not do: {reason}")
+    if most is not None and (needed := minimum_sample(factory, dimensions)) > most:
+        raise RecipeError(
+            f"dense.factory = {factory!r} learns from at least {needed:,} vectors, and never from more than {most:,}: "
+            f"choose one with at most {most // _SAMPLES_PER_CENTROID:,} lists or centroids"
+        )
 
 
 def minimum_sample(factory: str, dimensions: int) -> int:
@@ -43,7 +56,7 @@ def minimum_sample(factory: str, dimensions: int) -> int:
     index = _make(factory, dimensions)
     if index.is_trained:
         return 0
-    return max((_part_needs(part) for part in _parts(index)), default=1)
+    return max((_part_needs(part) for part in faiss_kinds.parts(_faiss(), index)), default=1)
 
 
 def enough(factory: str, dimensions: int, sample: int) -> tuple[bool, str]:
@@ -108,8 +121,8 @@ def search(
     """queries (B,D) float32 → rows (B,k) int64, best first, and inner products (B,k) float32.
 
     `live` (N,) masks rows out. Empty slots are row -1 with score -inf: an approximate index may leave some.
-    `parameters`: `ef_search` (HNSW) and `nprobe` (IVF); one that this index has no use for is passed over. Safe in
-    many threads. Raises UsageError for another name, a value below 1 or k ≤ 0, DimensionMismatch.
+    `parameters`: `ef_search` (HNSW) and `nprobe` (IVF; of lists that there are); one that this index has no use for is
+    passed over. Safe in many threads. Raises UsageError for another name, a value below 1 or k ≤ 0, DimensionMismatch.
     """
     knobs = dict(parameters or {})
     for name, value in knobs.items():
@@ -141,8 +154,14 @@ def search(
 def supports_selector(index: Any) -> bool:
     """Whether FAISS itself leaves masked rows out; where it cannot, `search` fetches more and drops them."""
     faiss = _faiss()
-    unable = (faiss.IndexPQ, faiss.IndexFastScan)
-    return not on_gpu(index) and not any(isinstance(part, unable) for part in _parts(index, quantizers=False))
+    unable = (
+        faiss.IndexPQ,
+        faiss.IndexFastScan,
+        faiss.IndexAdditiveQuantizer,
+        faiss.IndexIVFAdditiveQuantizer,
+    )
+    held = faiss_kinds.parts(faiss, index, quantizers=False)
+    return not on_gpu(index) and not any(isinstance(part, unable) for part in held)
 
 
 def reconstruct(index: Any, rows: Int64s) -> Float32s:
@@ -151,7 +170,7 @@ def reconstruct(index: Any, rows: Int64s) -> Float32s:
     Raises UsageError for an index that cannot give its vectors back.
     """
     faiss = _faiss()
-    if any(isinstance(part, faiss.IndexIVFFastScan) for part in _parts(index)):  # FAISS 1.15 crashes here
+    if isinstance(faiss_kinds.remembering(faiss, index), faiss.IndexIVFFastScan):  # FAISS 1.15 crashes here
         raise UsageError(f"{type(index).__name__} gives no vectors back: build with keep_vectors")
     try:
         vectors: Float32s = index.reconstruct_batch(np.ascontiguousarray(rows, np.int64))
@@ -167,15 +186,18 @@ def to_device(index: Any) -> Any:
     faiss = _faiss()
     if not hasattr(faiss, "StandardGpuResources") or faiss.get_num_gpus() == 0:
         return index
-    if any(isinstance(part, faiss.IndexHNSW) for part in _parts(index)):
+    if any(isinstance(part, faiss.IndexHNSW) for part in faiss_kinds.parts(faiss, index)):
         return index
     return faiss.index_cpu_to_gpu(faiss.StandardGpuResources(), 0, index)
 
 
 def on_gpu(index: Any) -> bool:
     """Whether the vectors of the index lie on a GPU."""
-    gpu_index = getattr(_faiss(), "GpuIndex", None)
-    return gpu_index is not None and any(isinstance(part, gpu_index) for part in _parts(index))
+    faiss = _faiss()
+    gpu_index = getattr(faiss, "GpuIndex", None)
+    return gpu_index is not None and any(
+        isinstance(part, gpu_index) for part in faiss_kinds.parts(faiss, index)
+    )
 
 
 def _faiss() -> Any:
@@ -183,6 +205,8 @@ def _faiss() -> Any:
         import faiss
     except ImportError as error:
         raise MissingExtra("FAISS indexes", "cpu") from error
+    if inherited("faiss"):  # the threads of whoever forked this process are not here to help
+        faiss.omp_set_num_threads(1)
     return faiss
 
 
@@ -224,16 +248,6 @@ def _one_thread() -> Iterator[None]:
         faiss.omp_set_num_threads(before)
 
 
-def _parts(index: Any, *, quantizers: bool = True) -> Iterator[Any]:
-    """The index and every index inside it; without `quantizers`, only those that hold the vectors searched."""
-    yield index
-    names = ("index", "base_index", "refine_index", "storage", "quantizer")
-    for name in names if quantizers else names[:2]:
-        inner = getattr(index, name, None)
-        if inner is not None:
-            yield from _parts(_faiss().downcast_index(inner), quantizers=quantizers)
-
-
 def _part_needs(part: Any) -> int:
     """Vectors that one part of an index needs for training."""
     faiss = _faiss()
@@ -242,6 +256,8 @@ def _part_needs(part: Any) -> int:
         centroids = part.nlist
     if hasattr(part, "pq"):
         centroids = max(centroids, part.pq.ksub)
+    if hasattr(part, "aq"):  # residual and local search quantizers, each stage of so many bits
+        centroids = max(centroids, 1 << int(faiss.vector_to_array(part.aq.nbits).max()))
     needed = max(1, _SAMPLES_PER_CENTROID * centroids)
     if isinstance(part, faiss.IndexPreTransform):
         for place in range(part.chain.size()):
@@ -302,5 +318,8 @@ def _search_parameters(index: Any, selector: Any, knobs: Mapping[str, int]) -> A
     if hasattr(index, "nlist"):  # IndexIVF here and its sisters on a GPU
         quantizer = _search_parameters(faiss.downcast_index(index.quantizer), None, knobs)
         coarse = {} if quantizer is None else {"quantizer_params": quantizer}
-        return faiss.SearchParametersIVF(nprobe=knobs.get("nprobe", index.nprobe), **coarse, **selection)
+        # Asked for more lists than there are, FAISS gives the missing ones the worst of scores, by which fast scan by
+        # residuals scales all others: nothing is told apart any more.
+        nprobe = min(knobs.get("nprobe", index.nprobe), index.nlist)
+        return faiss.SearchParametersIVF(nprobe=nprobe, **coarse, **selection)
     return faiss.SearchParameters(**selection) if selection else None

@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 from retrieve.index.arrays import Bytes, Int64s, UInt16s, UInt32s
 from retrieve.index.bits import count_ones, lowest_one
 from retrieve.index.codes import Codes
+from retrieve.kernels import kernel
 
 UNIT = 8
 """Words of 64 bits that are worked on at a time: as many as the widest vector register holds."""
@@ -36,7 +37,7 @@ Words = npt.NDArray[np.uint64]
 Int32s = npt.NDArray[np.int32]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def find_entries(dims: UInt32s, dimensions: int, query: UInt32s, found: Int64s) -> int:
     """The entries of a block that a query has, both rising → `found` (m_q,), of which the first so many are filled.
 
@@ -127,7 +128,7 @@ def workspaces(words: int) -> tuple[Int64s, Bytes]:
     return np.empty(2 * GROUP, np.int64), scratch
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def count_block(
     dims: UInt32s,
     sizes: Int32s,
@@ -186,7 +187,7 @@ def count_block(
         _add_group(sources.ctypes.data, bottom, planes.shape[2], words, group[3])  # type: ignore[call-arg]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def expand_list(rows: UInt16s, bitmap: Bytes) -> None:
     """A list as a bitmap, byte by byte: two rows rarely meet in a byte, where the second has to wait for the first."""
     bitmap[:] = 0
@@ -195,7 +196,7 @@ def expand_list(rows: UInt16s, bitmap: Bytes) -> None:
         bitmap[row >> 3] |= np.uint8(1 << (row & 7))
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def best_rows(planes: Words, live: Words, k: int) -> tuple[Int64s, Int64s]:
     """Rows and counts of the k best rows with a count above 0, by (−count, row); empty `live`: all may be found.
 
@@ -220,7 +221,7 @@ def best_rows(planes: Words, live: Words, k: int) -> tuple[Int64s, Int64s]:
     return by_count(planes, np.concatenate((rows_in(chosen, k), rows_in(candidates, room))))
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _counted_rows(planes: Words, live: Words) -> Words:
     """The bitmap of live rows with a count above 0."""
     found = np.zeros(planes.shape[1], np.uint64)
@@ -233,7 +234,7 @@ def _counted_rows(planes: Words, live: Words) -> Words:
     return found
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def rows_in(bitmap: Words, most: int) -> Int64s:
     """The first `most` rows of a bitmap, rising."""
     total = 0
@@ -250,7 +251,7 @@ def rows_in(bitmap: Words, most: int) -> Int64s:
     return rows
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def counts_at(planes: Words, rows: Int64s) -> Int64s:
     """Counts of some rows."""
     counts = np.zeros(len(rows), np.int64)
@@ -261,7 +262,7 @@ def counts_at(planes: Words, rows: Int64s) -> Int64s:
     return counts
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def by_count(planes: Words, rows: Int64s) -> tuple[Int64s, Int64s]:
     """Rows and their counts by falling count, equal ones in the order given: a counting sort, as counts are small."""
     counts = counts_at(planes, rows)

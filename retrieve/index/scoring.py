@@ -12,10 +12,10 @@ from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
-from numba import njit
 
 from retrieve.index.arrays import Array, Bools, Float64s, Int64s, UInt32s, frozen
 from retrieve.index.blocks import BLOCK, ESCAPE, Blocks
+from retrieve.kernels import kernel
 
 _FREQUENCIES = 16
 """Term frequencies below this are in the table of saturations."""
@@ -56,7 +56,7 @@ def columns_of(lengths: UInt32s) -> Array:
     return frozen(np.minimum(lengths, _LENGTHS).astype(narrow))
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def find_entry(blocks: Blocks, block: int, term: int) -> int:
     """The entry of `term` in a block, or -1."""
     low, end = blocks.block_starts[block], blocks.block_starts[block + 1]
@@ -70,7 +70,7 @@ def find_entry(blocks: Blocks, block: int, term: int) -> int:
     return np.int64(low if low < end and blocks.block_terms[low] == term else -1)  # type: ignore[return-value]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _find_entries(blocks: Blocks, block: int, term_ids: Int64s, entries: Int64s) -> int:
     """The entry of each query term in a block, or -1; returns how many postings they have."""
     n = 0
@@ -81,7 +81,7 @@ def _find_entries(blocks: Blocks, block: int, term_ids: Int64s, entries: Int64s)
     return n
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _score_block(
     blocks: Blocks,
     block: int,
@@ -125,7 +125,7 @@ def _score_block(
                 scores[row] += weight * (frequency / (frequency + added))
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def add_bm25(
     blocks: Blocks,
     lengths: UInt32s,
@@ -147,7 +147,7 @@ def add_bm25(
         _score_block(blocks, block, lengths, columns, table, entries, weights, norm, part)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def add_impacts(blocks: Blocks, term_ids: Int64s, weights: Float64s, scores: Float64s) -> None:
     """scores[row] += weight · impact, where the stored frequency is the impact."""
     for block in range(len(blocks.block_starts) - 1):
@@ -167,7 +167,7 @@ def add_impacts(blocks: Blocks, term_ids: Int64s, weights: Float64s, scores: Flo
                 part[np.intp(local_rows[i])] += weights[q] * float(impact)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _sift(k: int, groups: UInt32s, scores: Float64s, rows: Int64s, n: int) -> int:
     """Keep of n candidates, rows rising, each group's best row and of the groups the k best; returns how many.
 
@@ -194,7 +194,7 @@ def _sift(k: int, groups: UInt32s, scores: Float64s, rows: Int64s, n: int) -> in
     return kept
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _find_maxima(scores: Array, maxima: Float64s) -> None:
     """The largest score of each chunk of 32, NaN passed over; four at a time, which do not wait for one another."""
     whole = len(scores) // _CHUNK
@@ -213,7 +213,7 @@ def _find_maxima(scores: Array, maxima: Float64s) -> None:
             maxima[whole] = scores[i]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _raised(
     threshold: float,
     maxima: Float64s,
@@ -245,7 +245,7 @@ def _raised(
     return max(threshold, below)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _choose(
     scores: Array,
     maxima: Float64s,
@@ -283,13 +283,13 @@ def _choose(
     return n, threshold
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _room(k: int, rows: int) -> int:
     """How many candidates to make room for: k twice and some, so that sifting is rare."""
     return min(k, rows) * 2 + _SPARE
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def best_groups(scores: Array, k: int, groups: UInt32s, live: Bools, floor: float) -> tuple[Float64s, Int64s]:
     """Scores and rows of the k best groups above the floor, rows rising."""
     room = _room(k, len(scores))
@@ -304,7 +304,7 @@ def best_groups(scores: Array, k: int, groups: UInt32s, live: Bools, floor: floa
     return kept_scores[:n], kept_rows[:n]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _find_touched_maxima(
     blocks: Blocks, entries: Int64s, scores: Float64s, live: Bools, maxima: Float64s
 ) -> None:
@@ -320,7 +320,7 @@ def _find_touched_maxima(
             maxima[chunk] = max(maxima[chunk], scores[np.intp(row)])
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _clear_touched(blocks: Blocks, entries: Int64s, scores: Float64s) -> None:
     """Zero where a query term has a posting; the other rows were not touched."""
     for entry in entries:
@@ -329,7 +329,7 @@ def _clear_touched(blocks: Blocks, entries: Int64s, scores: Float64s) -> None:
                 scores[np.intp(row)] = 0.0
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def best_bm25(
     blocks: Blocks,
     lengths: UInt32s,
@@ -391,7 +391,7 @@ def best_bm25(
     return best_scores, best_rows, bounds
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def bm25_of_rows(
     blocks: Blocks,
     lengths: UInt32s,

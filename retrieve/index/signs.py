@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from retrieve.errors import DimensionMismatch
 from retrieve.index.arrays import Array, Bools, Int64s, frozen
 from retrieve.index.bits import count_ones
+from retrieve.kernels import kernel
 
 Words = npt.NDArray[np.uint64]
 Distances = npt.NDArray[np.uint32]
@@ -54,7 +54,7 @@ def nearest_rows(distances: Distances, count: int, live: Bools | None = None) ->
     return _nearest(frozen(distances), _ALL if live is None else frozen(live), int(count), farthest)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _distances(bits: Words, query: Words, distances: Distances) -> None:
     for row in range(len(bits)):
         ones = 0
@@ -63,7 +63,7 @@ def _distances(bits: Words, query: Words, distances: Distances) -> None:
         distances[row] = ones
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _nearest(distances: Distances, live: Bools, count: int, farthest: int) -> Int64s:
     at_distance = np.zeros(farthest + 1, np.int64)
     for row in range(len(distances)):

@@ -9,12 +9,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from retrieve.errors import BadVectors, DimensionMismatch
 from retrieve.index.arrays import Array, Float32s, UInt32s, frozen
 from retrieve.index.codes import Codes
 from retrieve.index.dot import dot_tiles
+from retrieve.kernels import kernel
 
 _TILE = 16  # rows of the projection that stay in the first cache while a batch passes over them
 _BATCH = 256
@@ -77,7 +77,7 @@ def _check_finite(scores: Float32s, first: int) -> None:
         )
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _largest(scores: Float32s, segments: int, each: int, dims: UInt32s) -> None:
     """dims[row] = the `each` largest of every segment of scores[row], dimensions rising, ties to the lower one."""
     size = scores.shape[1] // segments

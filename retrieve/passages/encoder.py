@@ -11,26 +11,31 @@ import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from retrieve.errors import DimensionMismatch, EncoderMismatch, RecipeError
+from retrieve.errors import DimensionMismatch, EncoderMismatch, RecipeError, UsageError
 from retrieve.passages.late import late_windows
 from retrieve.passages.models import Models
+from retrieve.passages.ragged import DocumentStates, PassageVectors, tell_cut
 from retrieve.passages.record import EncoderRecord
 from retrieve.passages.resolve import resolved
+from retrieve.passages.spans import checked_spans, grouped, joined_spans, span_text
+from retrieve.passages.vectors import kept
 from retrieve.recipe import BM25, UHD, Recipe, load_recipe
 from retrieve.text.analyze import Analyzer
-from retrieve.text.passages import Splitter, Windows, fed_text, shown_title
+from retrieve.text.passages import Splitter, Windows, shown_title, with_title
 from retrieve.types import Document
 
 if TYPE_CHECKING:
     from retrieve.encoders.encoder import Encoded, Encoder
     from retrieve.encoders.sparse import SparseTextEncoder
     from retrieve.passages.coder import Coder, Float32s
+    from retrieve.passages.states import KeptStates
 
 IntArray = npt.NDArray[np.int64]
 
@@ -249,11 +254,11 @@ class PassageEncoder:
         return self.splitter.split(documents)
 
     def fed(self, document: Document, spans: IntArray) -> list[str]:
-        """The exact strings that are analysed and encoded for a document's passages."""
+        """The exact strings that are analysed and encoded for a document's passages, (S,2) or (S,K,2) of K parts."""
         title = self.recipe.passages.title
         return [
-            fed_text(document, (int(start), int(end)), position, title=title)
-            for position, (start, end) in enumerate(spans)
+            with_title(document, span_text(document.text, span), position, title=title)
+            for position, span in enumerate(spans)
         ]
 
     def terms(self, document: Document, spans: IntArray) -> Iterator[list[str]]:
@@ -287,6 +292,85 @@ class PassageEncoder:
             for window in late_windows(document, spans, encoder.token_offsets, budget, title=title)
         ]
         return encoder.encode_late(windows, progress=progress)
+
+    def vectors(
+        self,
+        documents: Sequence[Document],
+        spans: Sequence[npt.ArrayLike] | None = None,
+        *,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> PassageVectors:
+        """Vectors of documents' passages, through the cache: the dimensions that the recipe keeps.
+
+        `spans`: for each document its passages, cut beforehand, as characters of its text: (S,2), or (S,K,2) for
+        passages of several parts (head and tail), joined by a space. A passage that exceeds the encoder's limit is cut
+        and counted, and that is said. `progress` gets passages and tokens done. Raises `UsageError` for spans outside
+        of a text, `RecipeError` for a recipe without vectors, `BadVectors` for a vector that cannot be.
+        """
+        cut_at = self._spans(documents, spans)
+        form = self.recipe.vectors
+        if form is None:
+            raise RecipeError(f"recipe {self.recipe.name!r} has no view of vectors")
+        encoded = self.encode(zip(documents, cut_at, strict=True), progress)
+        tell_cut(encoded.cut)
+        firsts = np.cumsum([0, *map(len, cut_at)], dtype=np.int64)
+        return PassageVectors(
+            kept(encoded.vectors, form.dimensions, normalize=form.normalize),
+            joined_spans(cut_at),
+            firsts,
+            encoded.cut,
+            len(encoded.vectors) - encoded.cached,
+            encoded.cached,
+        )
+
+    def token_states(
+        self,
+        documents: Iterable[Document],
+        spans: Iterable[npt.ArrayLike] | None = None,
+        dtype: npt.DTypeLike = np.float16,
+    ) -> Iterator[DocumentStates]:
+        """The hidden states of every token of each document's passages, one document after the other.
+
+        They come from the graph that gives the passages' vectors, some ten thousand tokens at a time, and are kept
+        nowhere: `keep_token_states` does that. `dtype` is float16 or float32. Arguments and errors are otherwise those
+        of `vectors`.
+        """
+        from retrieve.passages.states import states_of
+
+        given = iter(spans) if spans is not None else None
+        for group in grouped(documents):
+            own = None if given is None else list(islice(given, len(group)))
+            yield from states_of(self, group, self._spans(group, own), dtype)
+        if given is not None and any(True for _ in given):
+            raise UsageError("there are more spans than documents: give one array for each document")
+
+    def keep_token_states(
+        self,
+        documents: Sequence[Document],
+        spans: Sequence[npt.ArrayLike] | None = None,
+        *,
+        most_bytes: int,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> KeptStates:
+        """`token_states` of a collection in float16, memory-mapped from the cache; made now if they are not there.
+
+        The size, 2 · H bytes a token, is said before any is made. `progress` gets documents done and their number.
+        Raises `UsageError` if they would take more than `most_bytes`, or where nothing is kept on this machine; else as
+        `vectors`.
+        """
+        from retrieve.passages.states import keep_states
+
+        return keep_states(
+            self, documents, self._spans(documents, spans), most_bytes=most_bytes, progress=progress
+        )
+
+    def _spans(self, documents: Sequence[Document], given: Sequence[npt.ArrayLike] | None) -> list[IntArray]:
+        if given is None:
+            return [cut.spans for cut in self.split(documents)]
+        spans = checked_spans(documents, given)
+        if self.recipe.late_chunking and any(cut.ndim == 3 for cut in spans):
+            raise RecipeError("dense.late_chunking wants passages of one part: leave it out, or the parts")
+        return spans
 
 
 def _environment() -> dict[str, str]:

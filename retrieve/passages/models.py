@@ -117,7 +117,7 @@ class Models:
     def _load(self, backend: str, precision: str) -> Encoder:
         from retrieve.encoders.encoder import Encoder
         from retrieve.encoders.load import load_encoder
-        from retrieve.vector_cache.cache import cache_root
+        from retrieve.places import cache_root
 
         section = self.section
         if not isinstance(section, Dense | UHD) or self._recipe.vectors is None:

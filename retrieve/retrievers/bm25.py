@@ -19,6 +19,7 @@ from retrieve.retrievers.threads import in_parts
 from retrieve.retrievers.views import NoScores, ViewScores
 from retrieve.store.segment import IntArray
 from retrieve.store.snapshot import Snapshot
+from retrieve.store.stemmer import check_analyzer
 from retrieve.text.analyze import Analyzer
 
 _FEW = 1_024
@@ -41,6 +42,8 @@ class BM25View:
     """BM25 over one snapshot."""
 
     def __init__(self, snapshot: Snapshot, analyzer: Analyzer, *, k1: float, b: float) -> None:
+        """Raises `StemmerMismatch` where the installed stemmer gives other stems than the index holds."""
+        check_analyzer(snapshot.folder, snapshot.manifest, analyzer)
         self._snapshot = snapshot
         self._analyzer = analyzer
         self.k1 = k1

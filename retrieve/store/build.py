@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -178,6 +178,14 @@ def seal_segment(
     )
 
 
+def write_columns(building: Path, fields: Sequence[str], metadatas: Iterable[Mapping[str, Any]]) -> None:
+    """The declared fields of a segment, from the metadata of its documents in row order."""
+    columns = build_columns(fields, metadatas)
+    for number, field in enumerate(fields):
+        for key, values in columns[field].items():
+            write_array(building / f"columns/{number}.{key}.npy", values)
+
+
 def _write_tables(
     building: Path, stream: Callable[[], Iterator[Row]], recipe: Recipe
 ) -> tuple[Totals, npt.NDArray[np.uint32]]:
@@ -199,10 +207,7 @@ def _write_tables(
     write_array(building / "passages.npy", table)
     counted = np.array(units, dtype=np.uint32).reshape(-1, 4)
     write_documents(building / "documents.sqlite", ((row.document, row.hashes) for row in stream()))
-    columns = build_columns(recipe.filters.fields, (row.document.metadata for row in stream()))
-    for number, field in enumerate(recipe.filters.fields):
-        for key, values in columns[field].items():
-            write_array(building / f"columns/{number}.{key}.npy", values)
+    write_columns(building, recipe.filters.fields, (row.document.metadata for row in stream()))
     totals = Totals(
         documents=len(per_document),
         empty=int((per_document == 0).sum()),

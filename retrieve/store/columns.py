@@ -25,9 +25,8 @@ from retrieve.store.filters import (
     Not,
     Operator,
     Scalar,
-    field_path,
+    look_up,
     scalars,
-    value_at,
 )
 
 Rows: TypeAlias = NDArray[np.bool_]
@@ -61,8 +60,11 @@ class Values(NamedTuple):
 class Column:
     """One declared field of a segment; `rows` are the segment's documents."""
 
-    def __init__(self, present: Rows, values: Mapping[str, Values], dictionary: SortedStrings) -> None:
+    def __init__(
+        self, present: Rows, holders: int | None, values: Mapping[str, Values], dictionary: SortedStrings
+    ) -> None:
         self._present = present
+        self._holders = holders
         self._values = values
         self._dictionary = dictionary
 
@@ -80,7 +82,16 @@ class Column:
         strings = {
             name.removeprefix(prefix): part for name, part in arrays.items() if name.startswith(prefix)
         }
-        return cls(take_array(arrays, "present", np.bool_), values, SortedStrings.from_arrays(strings))
+        holders = int(take_array(arrays, "holders", np.int64, 1)[0]) if "holders" in arrays else None
+        present = take_array(arrays, "present", np.bool_)
+        return cls(present, holders, values, SortedStrings.from_arrays(strings))
+
+    @property
+    def held(self) -> bool | None:
+        """Whether any document has the field, null or not; None where an older column cannot tell."""
+        if self._holders is not None:
+            return self._holders > 0
+        return True if self._present.any() else None
 
     def evaluate(self, operator: Operator, operands: Sequence[Scalar]) -> Rows:
         """Which rows pass the leaf: (rows,) bool, a new array. `operands` are those of `filters.Leaf`."""
@@ -125,8 +136,9 @@ def build_columns(
 ) -> dict[str, dict[str, NDArray[Any]]]:
     """The arrays of every declared field, from the metadata of a segment's documents in row order.
 
-    Per field: `present` (rows,) bool; `<type>_rows` (V,) int64 beside `<type>_values` (V,) for the types boolean
-    (bool), integer (int64), float (float64) and string (int64 codes); `dictionary_*`, the sorted strings.
+    Per field: `present` (rows,) bool, where it is not null; `holders` (1,) int64, how many documents have it, null
+    or not; `<type>_rows` (V,) int64 beside `<type>_values` (V,) for the types boolean (bool), integer (int64), float
+    (float64) and string (int64 codes); `dictionary_*`, the sorted strings.
     Integers have at most 64 bits and floats are finite: the reader of documents has seen to it.
     """
     builders = {field: _Builder(field) for field in fields}
@@ -183,7 +195,8 @@ class _Builder:
     """The growing arrays of one field: machine numbers, since a segment may have a million rows."""
 
     def __init__(self, field: str) -> None:
-        self._path = field_path(field)
+        self._field = field
+        self._holders = 0
         self._present = bytearray()
         self._rows: dict[str, array[int]] = {kind: array("q") for kind in _TYPES}
         self._values: dict[str, array[Any]] = {
@@ -195,7 +208,8 @@ class _Builder:
         self._codes: dict[str, int] = {}
 
     def add(self, row: int, metadata: Mapping[str, Any]) -> None:
-        value = value_at(metadata, self._path)
+        held, value = look_up(metadata, self._field)
+        self._holders += held
         self._present.append(value is not None)
         for scalar in scalars(value):
             if isinstance(scalar, bool):
@@ -212,7 +226,10 @@ class _Builder:
         self._values[kind].append(value)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        arrays: dict[str, NDArray[Any]] = {"present": np.array(self._present, dtype=np.bool_)}
+        arrays: dict[str, NDArray[Any]] = {
+            "present": np.array(self._present, dtype=np.bool_),
+            "holders": np.array([self._holders], dtype=np.int64),
+        }
         for kind, dtype in _TYPES.items():
             arrays[f"{kind}_rows"] = np.array(self._rows[kind], dtype=np.int64)
             arrays[f"{kind}_values"] = np.array(self._values[kind], dtype=dtype)

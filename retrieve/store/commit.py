@@ -13,7 +13,15 @@ from typing import Any
 import numpy as np
 
 from retrieve.files import remove_folder, seal_folder, write_array
-from retrieve.store.manifest import Deletions, FileEntry, SegmentEntry, Totals, Trained, replace_manifest
+from retrieve.store.manifest import (
+    Deletions,
+    FileEntry,
+    SegmentEntry,
+    StemmerRecord,
+    Totals,
+    Trained,
+    replace_manifest,
+)
 from retrieve.store.segment import BoolArray, Segment
 from retrieve.store.snapshot import Snapshot
 
@@ -25,11 +33,14 @@ def commit(
     live: Sequence[BoolArray],
     trained: Sequence[Trained],
     encoding: Mapping[str, Any] | None = None,
+    *,
+    stemmer: StemmerRecord | None = None,
 ) -> int:
     """Make these segments with these live rows the current generation; returns its number.
 
     A segment without live rows is dropped. Where nothing differs from `base` no generation is made. `encoding`: what a
-    manifest says of recipe and encoder, where they are others now.
+    manifest says of recipe and encoder, where they are others now. `stemmer`: the one at hand, kept by an index that
+    does not say yet which it has.
     """
     old = base.manifest
     generation = old.generation + 1
@@ -65,7 +76,8 @@ def commit(
     changed = {"segments": tuple(entries), "trained": kept, **(encoding or {})}
     if old.model_copy(update=changed) == old:
         return old.generation
-    replace_manifest(folder, old.model_copy(update={"generation": generation, **changed}))
+    changed |= {"generation": generation, "stemmer": old.stemmer or stemmer}
+    replace_manifest(folder, old.model_copy(update=changed))
     return generation
 
 

@@ -13,8 +13,10 @@ from retrieve.index.faiss_index import check_factory
 from retrieve.passages.encoder import PassageEncoder
 from retrieve.passages.record import EncoderRecord
 from retrieve.store.crew import wait_for_orphans
+from retrieve.store.learning import LARGEST_SAMPLE
 from retrieve.store.manifest import MANIFEST, Manifest, read_manifest
 from retrieve.store.pending import PENDING
+from retrieve.store.stemmer import stemmer_record
 
 _LOCK = "lock"
 _INTERRUPTED = frozenset({_LOCK, f".{MANIFEST}.new"})  # what a creation that was killed may have left
@@ -26,15 +28,18 @@ def create_index(folder: Path, passage_encoder: PassageEncoder, *, force: bool =
     An index to which nothing was committed yet, built by the same recipe and encoder, is kept, so that its build can
     go on; search defaults and the encoder's place are taken from the new recipe. Anything else in the way is
     `IndexExists`. `force` deletes an index, never another kind of folder. `IndexLocked` while there is a writer.
-    Raises `RecipeError` for a language or a FAISS factory string that does not exist, and for search defaults that do
-    not go with the head of the model; nothing is touched then.
+    Raises `RecipeError` for a language or a FAISS factory string that does not exist, for a factory that cannot do what
+    searches ask of it, and for search defaults that do not go with the head of the model; nothing is touched then.
     """
     recipe = passage_encoder.recipe
     _ = passage_encoder.analyzer  # refuses an unknown language
     record = passage_encoder.encoder_record()
     check_encoding(passage_encoder, record)
     manifest = Manifest(
-        recipe=recipe.model_dump(mode="json", exclude_none=True), recipe_digest=recipe.digest, encoder=record
+        recipe=recipe.model_dump(mode="json", exclude_none=True),
+        recipe_digest=recipe.digest,
+        encoder=record,
+        stemmer=stemmer_record(passage_encoder),
     )
     manifest.resolved_recipe()  # search defaults and the numbers of a model's head are seen together only here
     if (folder / MANIFEST).exists() and force:
@@ -69,7 +74,7 @@ def check_encoding(passage_encoder: PassageEncoder, record: EncoderRecord | None
     """Raise `RecipeError` or `DimensionMismatch` for views that cannot be made of what this encoder gives."""
     dense = passage_encoder.recipe.dense
     if record is not None and dense is not None and not dense.flat:
-        check_factory(dense.factory, record.dimensions)
+        check_factory(dense.factory, record.dimensions, keep_vectors=dense.keep_vectors, most=LARGEST_SAMPLE)
     passage_encoder.check_head()
 
 

@@ -22,7 +22,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing.synchronize import Event
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from retrieve.errors import IndexLocked, RetrieveError
 from retrieve.files import ReaderLock, has_readers
@@ -50,26 +50,12 @@ class _Built(NamedTuple):
     remarks: list[logging.LogRecord]
 
 
-class _Failed(NamedTuple):
-    """One of our errors in parts: pickled whole, those whose arguments are not their message cannot be read."""
-
-    kind: type[RetrieveError]
-    arguments: tuple[Any, ...]
-    state: dict[str, Any]
-
-    def throw(self) -> NoReturn:
-        """Raise the error as it was."""
-        error = self.kind.__new__(self.kind, *self.arguments)
-        error.__dict__.update(self.state)
-        raise error
-
-
 class _UnderWay(NamedTuple):
     ids: frozenset[str]
     name: str
     position: int
     encoding: int
-    result: Future[_Built | _Failed]
+    result: Future[_Built]
 
 
 class Finished(NamedTuple):
@@ -130,8 +116,6 @@ class Crew:
         item = self._under_way.popleft()
         with _alive():
             built = item.result.result()
-        if isinstance(built, _Failed):
-            built.throw()
         for remark in built.remarks:
             _log.handle(remark)
         self.encodings = self.encodings[0] + built.encodings[0], self.encodings[1] + built.encodings[1]
@@ -275,16 +259,13 @@ def _end_after(stop: Event, patience: float = _PATIENCE / 2) -> None:
     os._exit(1)
 
 
-def _build(name: str, rows: Sequence[Row], trained: Sequence[Trained]) -> _Built | _Failed:
+def _build(name: str, rows: Sequence[Row], trained: Sequence[Trained]) -> _Built:
     bench = _bench
     assert bench is not None
     if bench.stop.is_set():
         raise _Stopped
     before = bench.passage_encoder.encodings
-    try:
-        entry, learned = bench.workshop.build(name, rows, [], [], trained)
-    except RetrieveError as error:
-        return _Failed(type(error), error.args, dict(error.__dict__))
+    entry, learned = bench.workshop.build(name, rows, [], [], trained)
     assert learned is None, "what is learned is learned by the writer"
     after = bench.passage_encoder.encodings
     remarks = []

@@ -7,9 +7,9 @@ stay out of memory. The file is written in one transaction without a journal: th
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
-import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import xxhash
 
 from retrieve.errors import IndexCorrupt
+from retrieve.process import ForkSafeLock, keep_for_ever
 from retrieve.recipe import canonical
 from retrieve.types import Document
 
@@ -27,6 +28,7 @@ CREATE TABLE documents (
 )
 """
 _BATCH = 500
+_PASS = 10_000
 
 
 class Fingerprints(NamedTuple):
@@ -53,7 +55,8 @@ def fingerprints(document: Document) -> Fingerprints:
 def write_documents(path: Path, documents: Iterable[tuple[Document, Fingerprints]]) -> None:
     """Write a table in the given order; rows count from 0. Raises `OSError` where it cannot be written."""
     try:
-        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        # From the root: many builds of SQLite take a relative path that begins with "file:" for a URI.
+        with closing(sqlite3.connect(path.absolute(), isolation_level=None)) as connection:
             _fill(connection, documents)
     except sqlite3.Error as error:  # a full disk, mostly
         raise OSError(f"{path} cannot be written: {error}") from error
@@ -78,28 +81,27 @@ def _fill(connection: sqlite3.Connection, documents: Iterable[tuple[Document, Fi
 
 
 class DocumentTable:
-    """A segment's table, open for reading from any thread."""
+    """A segment's table, open for reading from any thread, and from any process that is forked meanwhile."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self._path = path
         self._connection = connection
-        self._lock = threading.Lock()
+        self._process = os.getpid()
+        # SQLite has locks of its own, which a fork in the middle of a reading would leave held in the child.
+        self._lock = ForkSafeLock(awaited=True)
 
     @classmethod
     def open(cls, path: Path) -> DocumentTable:
         """Open read-only; SQLite is told that nobody ever changes the file."""
-        try:
-            connection = sqlite3.connect(
-                f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False
-            )
-        except sqlite3.Error as error:
-            raise IndexCorrupt(f"{path} cannot be opened: {error}") from error
-        return cls(path, connection)
+        return cls(path, _open_read_only(path))
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file; a forked process leaves its parent's alone."""
         with self._lock:
-            self._connection.close()
+            if self._process == os.getpid():
+                self._connection.close()
+            else:
+                keep_for_ever(self._connection)
 
     def get(self, rows: Sequence[int], ids: Sequence[str]) -> list[StoredDocument]:
         """Documents of these rows, in this order; `ids` are their ids."""
@@ -114,17 +116,17 @@ class DocumentTable:
         """Hashes of these rows, in this order."""
         return [Fingerprints(*hashes) for hashes in self._select("body, content", rows)]
 
-    def scan_metadata(self, accept: Callable[[dict[str, object]], bool]) -> Iterator[int]:
-        """Rows whose metadata a predicate accepts: one pass, in row order, a batch in memory at a time."""
-        last = -1
-        while True:
-            rows = self._fetch(
-                "SELECT row, metadata FROM documents WHERE row > ? ORDER BY row LIMIT 10000", (last,)
+    def metadata(self, rows: int) -> Iterator[dict[str, Any]]:
+        """The metadata of all rows, so many, in row order: one pass, a batch in memory at a time."""
+        for first in range(0, rows, _PASS):
+            wanted = min(_PASS, rows - first)
+            found = self._fetch(
+                "SELECT metadata FROM documents WHERE row >= ? AND row < ? ORDER BY row",
+                (first, first + wanted),
             )
-            if not rows:
-                return
-            last = rows[-1][0]
-            yield from (row for row, metadata in rows if accept(self._metadata(metadata)))
+            if len(found) != wanted:
+                raise self._corrupt(f"{wanted - len(found)} of the rows from {first} on are missing")
+            yield from (self._metadata(metadata) for (metadata,) in found)
 
     def _select(self, columns: str, rows: Sequence[int]) -> list[tuple[Any, ...]]:
         """Columns of these rows, in this order."""
@@ -142,9 +144,16 @@ class DocumentTable:
     def _fetch(self, statement: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
         try:
             with self._lock:
-                return self._connection.execute(statement, values).fetchall()
+                return self._own_connection().execute(statement, values).fetchall()
         except sqlite3.DatabaseError as error:
             raise self._corrupt(error) from error
+
+    def _own_connection(self) -> sqlite3.Connection:
+        """The connection; a forked process opens another, as SQLite's are not to be carried over."""
+        if self._process != os.getpid():
+            keep_for_ever(self._connection)
+            self._connection, self._process = _open_read_only(self._path.resolve()), os.getpid()
+        return self._connection
 
     def _metadata(self, stored: str) -> dict[str, Any]:
         try:
@@ -155,3 +164,12 @@ class DocumentTable:
 
     def _corrupt(self, what: object) -> IndexCorrupt:
         return IndexCorrupt(f"{self._path} cannot be read: {what}; run `retrieve index verify`")
+
+
+def _open_read_only(path: Path) -> sqlite3.Connection:
+    try:
+        return sqlite3.connect(
+            f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False
+        )
+    except sqlite3.Error as error:
+        raise IndexCorrupt(f"{path} cannot be opened: {error}") from error

@@ -19,10 +19,11 @@ from retrieve.store.batch import Staged
 from retrieve.store.build import Row, row_key, segment_id
 from retrieve.store.commit import commit
 from retrieve.store.crew import Crew
-from retrieve.store.manifest import Trained
+from retrieve.store.manifest import Trained, read_manifest
 from retrieve.store.pending import Pending, Sealed, intact, read_pending, remove_pending, write_pending
 from retrieve.store.segment import BoolArray, Segment
 from retrieve.store.snapshot import Place, Snapshot, locate
+from retrieve.store.stemmer import check_stemmer, stemmer_record
 from retrieve.store.sweep import sweep
 from retrieve.store.workshop import Workshop
 from retrieve.types import Progress
@@ -47,6 +48,8 @@ class Draft:
         self._progress = progress
         self._encoded = 0
         self._workshop = Workshop(folder, passage_encoder, progress)
+        check_stemmer(folder, read_manifest(folder), passage_encoder)  # before a file is touched
+        self._stemmer = stemmer_record(passage_encoder)
         self._begin(Snapshot.open(folder))
         found = read_pending(folder)
         self._adoptable = list(found.sealed) if found is not None and found.matches(self._pending) else []
@@ -65,7 +68,10 @@ class Draft:
         self._trained: list[Trained] = list(manifest.trained)
         self._encoder = manifest.encoder.fingerprint if manifest.encoder is not None else "none"
         self._pending = Pending(
-            base=manifest.generation, recipe_digest=manifest.recipe_digest, encoder=self._encoder
+            base=manifest.generation,
+            recipe_digest=manifest.recipe_digest,
+            encoder=self._encoder,
+            stemmer="" if self._stemmer is None else self._stemmer.stems,
         )
 
     @property
@@ -119,7 +125,9 @@ class Draft:
     def commit(self) -> int:
         """Make the draft the current generation and begin another on top of it; returns its number."""
         self.drain()
-        generation = commit(self._folder, self._base, self.segments, self.live, self._trained)
+        generation = commit(
+            self._folder, self._base, self.segments, self.live, self._trained, stemmer=self._stemmer
+        )
         remove_pending(self._folder)
         old = self._base
         self._begin(Snapshot.open(self._folder, reuse=old))

@@ -41,11 +41,6 @@ class Leaf:
     operands: tuple[Scalar, ...]
 
     @cached_property
-    def path(self) -> tuple[str, ...]:
-        """The keys to walk from the top of the metadata."""
-        return field_path(self.field)
-
-    @cached_property
     def keys(self) -> frozenset[tuple[bool, Scalar]]:
         """The operands as a set in which `True` is not `1` (see `_key`)."""
         return frozenset(map(_key, self.operands))
@@ -123,8 +118,9 @@ def parse_filter(where: Mapping[str, Any] | str) -> Filter:
       combinators in one object are a conjunction. Literals are strings, booleans and numbers (integers of at
       most 64 bits, finite floats); `in` takes a list of them, `lt lte gt gte` a number or a string, `exists`
       a boolean.
-    - A field is a path: `a.b` walks objects, never lists, so a key that contains a dot cannot be reached,
-      nor can a top-level key that is called `and`, `or` or `not`.
+    - A field is a key at the top of the metadata, whatever it is made of: `a.b` is the key `a.b` where a document has
+      one, be it null. Where it has none, `a.b` walks objects by every dot, never lists; a key with a dot inside an
+      object is not reached, nor is a key at the top that is called `and`, `or` or `not`.
     - `and`, `or` and `not` nest at most 32 deep. An empty `and` is true, an empty `or` or `in` false.
 
     Raises `UsageError`, with the place inside the filter, for anything else.
@@ -161,19 +157,22 @@ def matches(where: Filter, metadata: Mapping[str, Any]) -> bool:
             return not matches(where.part, metadata)
 
 
-def field_path(field: str) -> tuple[str, ...]:
-    """The keys that a field's name walks: `a.b` → `("a", "b")`."""
-    return tuple(field.split("."))
+def look_up(metadata: Mapping[str, Any], field: str) -> tuple[bool, Any]:
+    """Whether a document has the field, be it null, and what stands there; null where it has not.
 
-
-def value_at(metadata: Mapping[str, Any], path: tuple[str, ...]) -> Any:
-    """What stands at the end of the path; None where it is null or the path leaves the objects."""
+    The whole name is looked for first, as a key at the top. Only where that key is missing is the name taken apart at
+    every dot and walked through objects.
+    """
+    if field in metadata:
+        return True, metadata[field]
+    if "." not in field:
+        return False, None
     value: Any = metadata
-    for key in path:
-        if not isinstance(value, Mapping):
-            return None
-        value = value.get(key)
-    return value
+    for key in field.split("."):
+        if not isinstance(value, Mapping) or key not in value:
+            return False, None
+        value = value[key]
+    return True, value
 
 
 def scalars(value: Any) -> Iterator[Scalar]:
@@ -184,7 +183,7 @@ def scalars(value: Any) -> Iterator[Scalar]:
 
 
 def _leaf_matches(leaf: Leaf, metadata: Mapping[str, Any]) -> bool:
-    value = value_at(metadata, leaf.path)
+    _, value = look_up(metadata, leaf.field)
     match leaf.operator:
         case "exists":
             return (value is not None) is leaf.operands[0]

@@ -46,6 +46,7 @@ def describe(snapshot: Snapshot) -> dict[str, Any]:
         },
         "sparse": {name: _sparse(snapshot, name) for name in ("uhd", "splade") if name in manifest.recipe},
         "encoder": None if encoder is None else encoder.model_dump(mode="json"),
+        "stemmer": None if manifest.stemmer is None else manifest.stemmer.model_dump(mode="json"),
         "trained": [item.model_dump(mode="json", exclude={"files"}) for item in manifest.trained],
         "recipe": manifest.recipe,
     }

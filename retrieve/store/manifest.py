@@ -90,14 +90,27 @@ class Trained(_Record):
         return self.sample == 0
 
 
+class StemmerRecord(_Record):
+    """Which stemmer made the terms of the BM25 view: its fingerprint, by which it is known, and PyStemmer's release
+    line ("3.1"), by which a person finds it again.
+    """
+
+    release: str
+    stems: str
+
+
 class Manifest(_Record):
-    """One generation of an index."""
+    """One generation of an index.
+
+    `stemmer` is None where no stemmer had a part in it, and in indexes of versions that did not keep it.
+    """
 
     format: int = FORMAT
     generation: int = 0
     recipe: dict[str, Any]
     recipe_digest: str
     encoder: EncoderRecord | None = None
+    stemmer: StemmerRecord | None = None
     trained: tuple[Trained, ...] = ()
     segments: tuple[SegmentEntry, ...] = ()
 
@@ -131,7 +144,10 @@ class Manifest(_Record):
 
     def encode(self) -> bytes:
         """The file's bytes, checksum last."""
-        body = json.dumps(self.model_dump(mode="json"), separators=(",", ":"), ensure_ascii=False)
+        values = self.model_dump(mode="json")
+        if self.stemmer is None:  # an index without one is as every version wrote it
+            del values["stemmer"]
+        body = json.dumps(values, separators=(",", ":"), ensure_ascii=False)
         return f'{body[:-1]}{_CHECKSUM}{checksum_bytes(body.encode())}"}}\n'.encode()
 
 
@@ -142,7 +158,7 @@ def _places_passages(name: str) -> bool:
 def read_manifest(folder: Path, name: str = MANIFEST) -> Manifest:
     """Read and check a manifest.
 
-    Raises `IndexNotFound`, `FormatTooNew` (naming both versions) or `IndexCorrupt`.
+    Raises `IndexNotFound`, `FormatTooNew` (naming both versions, or what is unknown) or `IndexCorrupt`.
     """
     path = folder / name
     try:
@@ -165,6 +181,13 @@ def read_manifest(folder: Path, name: str = MANIFEST) -> Manifest:
     try:
         return Manifest.model_validate(values)
     except ValidationError as error:
+        unknown = [
+            ".".join(map(str, item["loc"])) for item in error.errors() if item["type"] == "extra_forbidden"
+        ]
+        if len(unknown) == error.error_count():  # sealed by its checksum: nobody but a newer version wrote it
+            raise FormatTooNew(
+                f"{path} says {', '.join(unknown)}, which this version does not know: upgrade retrieve-engine"
+            ) from error
         raise IndexCorrupt(f"{path} has unexpected content: {error}") from error
 
 

@@ -27,11 +27,12 @@ from retrieve.store.build import Row, Views, create_vectors, row_key, segment_id
 from retrieve.store.commit import commit
 from retrieve.store.crew import wait_for_orphans
 from retrieve.store.learning import FIRST_SAMPLE, choose_sample, learn, wanted
-from retrieve.store.manifest import Trained
+from retrieve.store.manifest import Trained, read_manifest
 from retrieve.store.pending import remove_pending
 from retrieve.store.segment import BoolArray, IntArray, Segment
 from retrieve.store.snapshot import Snapshot
 from retrieve.store.sparse import code_builder
+from retrieve.store.stemmer import check_stemmer, stemmer_record
 from retrieve.store.sweep import sweep
 from retrieve.store.workshop import Workshop, stored_passages
 from retrieve.types import Progress
@@ -58,6 +59,7 @@ def merge(
     """
     with writer_lock(folder / "lock"):
         wait_for_orphans(folder)
+        check_stemmer(folder, read_manifest(folder), passage_encoder)  # before a file is touched
         base = Snapshot.open(folder)
         passage_encoder.check_expected(base.manifest.encoder)
         remove_pending(folder)
@@ -88,7 +90,7 @@ def merge(
             if segment is not None:
                 segments.append(segment)
                 live.append(part.alive if segment is part.segment else np.ones(segment.rows, dtype=np.bool_))
-        generation = commit(folder, base, segments, live, trained)
+        generation = commit(folder, base, segments, live, trained, stemmer=stemmer_record(passage_encoder))
         base.close()
         sweep(folder, None)
     return generation

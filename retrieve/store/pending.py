@@ -31,22 +31,19 @@ class Sealed(BaseModel):
 
 
 class Pending(BaseModel):
-    """What a writer has sealed on top of one generation, under one recipe and encoder."""
+    """What a writer has sealed on top of one generation, under one recipe, encoder and stemmer (its fingerprint)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     base: int
     recipe_digest: str
     encoder: str
+    stemmer: str = ""
     sealed: tuple[Sealed, ...] = ()
 
     def matches(self, other: Pending) -> bool:
-        """Whether both continue the same generation with the same recipe and encoder."""
-        return (self.base, self.recipe_digest, self.encoder) == (
-            other.base,
-            other.recipe_digest,
-            other.encoder,
-        )
+        """Whether both continue the same generation with the same recipe, encoder and stemmer."""
+        return self.model_copy(update={"sealed": ()}) == other.model_copy(update={"sealed": ()})
 
 
 def read_pending(folder: Path) -> Pending | None:

@@ -6,6 +6,7 @@ import os
 import sys
 from pathlib import Path
 
+from retrieve.places import user_home
 from retrieve.store.manifest import MANIFEST
 
 
@@ -19,8 +20,8 @@ def home() -> Path:
     if (Path.cwd() / "indexes" / "hybrid.toml").is_file():
         return Path.cwd() / "indexes"
     if sys.platform == "darwin":
-        return Path.home() / "Library" / "Application Support" / "retrieve"
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "retrieve"
+        return user_home() / "Library" / "Application Support" / "retrieve"
+    return Path(os.environ.get("XDG_DATA_HOME") or user_home() / ".local" / "share") / "retrieve"
 
 
 def index_path(name: str | Path) -> Path:

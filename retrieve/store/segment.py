@@ -6,7 +6,6 @@ checked by `retrieve index verify`, except a FAISS file, which is checked before
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +21,7 @@ from retrieve.index.counted import Counted
 from retrieve.index.postings import Postings
 from retrieve.index.stored import StoredVectors
 from retrieve.index.strings import SortedStrings
+from retrieve.process import ForkSafeLock
 from retrieve.store.columns import Column
 from retrieve.store.documents import DocumentTable
 from retrieve.store.manifest import FileEntry, SegmentEntry
@@ -44,7 +44,7 @@ class Segment:
         self.entry = entry
         self.id = entry.id
         self._column_names = tuple(columns)
-        self._faiss_lock = threading.Lock()
+        self._faiss_lock = ForkSafeLock()
         self._faiss: Any = None
 
     @classmethod
@@ -124,11 +124,25 @@ class Segment:
 
     @cached_property
     def columns(self) -> dict[str, Column]:
-        """Declared filter fields."""
+        """Declared filter fields, without those of `outdated_columns`."""
         return {
             name: Column.from_arrays(self._arrays(f"columns/{number}."))
             for number, name in enumerate(self._column_names)
+            if name not in self.outdated_columns
         }
+
+    @cached_property
+    def outdated_columns(self) -> frozenset[str]:
+        """Declared fields whose columns hold what an older version found under a name with a dot.
+
+        It did not look for the whole name as a key, nor did it count holders, which is how its columns are known. Until
+        `upgrade_index` or a merge builds them anew, documents are read in their place.
+        """
+        return frozenset(
+            name
+            for number, name in enumerate(self._column_names)
+            if "." in name and f"columns/{number}.holders.npy" not in self.entry.files
+        )
 
     @cached_property
     def postings(self) -> Postings:

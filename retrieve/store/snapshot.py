@@ -6,9 +6,9 @@ under it; it keeps answering from that generation until somebody asks for a newe
 
 from __future__ import annotations
 
-import threading
+import logging
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -18,13 +18,18 @@ import numpy.typing as npt
 
 from retrieve.errors import IndexCorrupt
 from retrieve.files import ReaderLock, read_array
+from retrieve.process import ForkSafeLock
 from retrieve.store.columns import select
+from retrieve.store.fields import FieldWatch
 from retrieve.store.filters import Filter, matches
 from retrieve.store.learning import read_mean
 from retrieve.store.manifest import Deletions, Manifest, read_manifest
 from retrieve.store.segment import BoolArray, IntArray, Segment, check_sizes
 
 _CACHED_FILTERS = 16
+_TOLD_FILTERS = 1_000
+
+_log = logging.getLogger("retrieve")
 
 T = TypeVar("T")
 
@@ -59,8 +64,10 @@ class Snapshot:
             [[0], np.cumsum([segment.passage_rows for segment in segments])]
         ).astype(np.int64)
         self._filters: OrderedDict[str, tuple[BoolArray, ...]] = OrderedDict()
+        self._told: dict[str, None] = {}
+        self._told_outdated = False
         self._kept: OrderedDict[Hashable, Any] = OrderedDict()
-        self._filters_lock = threading.Lock()
+        self._filters_lock = ForkSafeLock()
 
     @classmethod
     def open(cls, folder: Path, reuse: Snapshot | None = None) -> Snapshot:
@@ -129,22 +136,48 @@ class Snapshot:
         return result
 
     def select(self, where: Filter | None) -> tuple[BoolArray | None, ...]:
-        """Per segment, the live documents that a filter selects; None: every row. Cached by filter."""
+        """Per segment, the live documents that a filter selects; None: every row. Cached by filter.
+
+        A field that no document has, live or deleted, is warned of, once for a filter.
+        """
         if where is None:
             return self.live
         with self._filters_lock:
             if (found := self._filters.get(where.canonical)) is not None:
                 self._filters.move_to_end(where.canonical)
                 return found
+        watch = FieldWatch(where)
         chosen = tuple(
-            select_rows(segment, where) & (True if live is None else live)
+            select_rows(segment, where, watch) & (True if live is None else live)
             for segment, live in zip(self.segments, self.live, strict=True)
         )
+        self._tell(where, watch)
         with self._filters_lock:
             self._filters[where.canonical] = chosen
             while len(self._filters) > _CACHED_FILTERS:
                 self._filters.popitem(last=False)
         return chosen
+
+    def _tell(self, where: Filter, watch: FieldWatch) -> None:
+        """Say what there is to say of a filter, once for each; of columns that are out of date, once for all."""
+        outdated = where.fields & frozenset().union(*(segment.outdated_columns for segment in self.segments))
+        with self._filters_lock:
+            unsaid = bool(watch.absent) and where.canonical not in self._told
+            if unsaid:
+                self._told[where.canonical] = None
+                while len(self._told) > _TOLD_FILTERS:
+                    del self._told[next(iter(self._told))]
+            slow = bool(outdated) and not self._told_outdated
+            self._told_outdated |= slow
+        if unsaid:
+            watch.tell()
+        if slow:
+            _log.warning(
+                "%s: columns of %s are an older version's, so documents are read in their place, which is slow: "
+                "run `retrieve index upgrade`",
+                self.folder,
+                ", ".join(map(repr, sorted(outdated))),
+            )
 
     def kept(self, key: Hashable, make: Callable[[], T]) -> T:
         """What `make` makes of this snapshot and a filter, remembered under `key`, as the filters are."""
@@ -171,15 +204,19 @@ def hold_current(folder: Path) -> tuple[Manifest, ReaderLock]:
         lock.release()  # a commit came between
 
 
-def select_rows(segment: Segment, where: Filter) -> BoolArray:
-    """Rows of a segment whose metadata a filter accepts, deleted rows included."""
+def select_rows(segment: Segment, where: Filter, watch: FieldWatch) -> BoolArray:
+    """Rows of a segment whose metadata a filter accepts, deleted rows included; `watch` sees them."""
+
+    def accepted(part: Filter) -> Iterator[bool]:
+        for metadata in segment.documents.metadata(segment.rows):
+            watch.look(metadata)
+            yield matches(part, metadata)
 
     def scan(part: Filter) -> BoolArray:
-        flags = np.zeros(segment.rows, dtype=np.bool_)
-        flags[list(segment.documents.scan_metadata(lambda metadata: matches(part, metadata)))] = True
-        return flags
+        return np.fromiter(accepted(part), np.bool_, segment.rows)
 
-    return select(where, rows=segment.rows, columns=segment.columns, scan=scan)
+    with watch.over(segment):
+        return select(where, rows=segment.rows, columns=segment.columns, scan=scan)
 
 
 def locate(

@@ -7,6 +7,7 @@ the commit, and an operation that failed half-way makes the commit impossible.
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -26,6 +27,7 @@ from retrieve.store.build import IntArray, Row
 from retrieve.store.crew import Crew, wait_for_orphans
 from retrieve.store.documents import Fingerprints, fingerprints
 from retrieve.store.draft import Draft
+from retrieve.store.fields import FieldWatch
 from retrieve.store.filters import Filter, matches
 from retrieve.store.snapshot import Place, select_rows
 from retrieve.store.vectors import fitting_vectors, own_vectors, without_surplus
@@ -90,6 +92,10 @@ class Writer:
         self._operations = 0
         self._documents = 0
         self._torn = False
+        self._closed = False
+        self._stepping = threading.RLock()
+        self._steps = 0
+        self._told: set[str] = set()
 
     @classmethod
     def open(
@@ -117,6 +123,7 @@ class Writer:
             raise
 
     def __enter__(self) -> Writer:
+        self._refuse_closed()
         return self
 
     def __exit__(
@@ -129,7 +136,19 @@ class Writer:
             self.close()
 
     def close(self) -> None:
-        """Give the lock back. What was not committed stays pending for a writer that repeats it."""
+        """Give the lock back. What was not committed stays pending for a writer that repeats it.
+
+        Nothing is written after this: what another thread has begun is waited for, and its next step refused. Closing
+        twice is harmless, any other use of a closed writer is `UsageError`.
+        """
+        with self._stepping:
+            if self._closed:
+                return
+            self._closed = True
+            if not self._steps:
+                self._let_go()
+
+    def _let_go(self) -> None:
         try:
             self._draft.close()
         finally:
@@ -149,13 +168,16 @@ class Writer:
         commit. Returns how many documents were added, updated and left unchanged. It is done whole or not at all: an
         error after the first documents were taken in, the caller's own included, makes a commit impossible.
         """
+        self._refuse_closed()
         counts = np.zeros(3, dtype=np.int64)
         chunks = self._chunks(documents, vectors)
         # What fails in here has left nothing behind, so that a caller may skip a document that is rejected alone.
         first = next(chunks)
         with self._operation():
+            # The caller's iterator runs between the steps, not in them: whatever it waits for may need the writer.
             for chunk in itertools.chain([first], chunks):
-                counts += self._stage(chunk)
+                with self._step():
+                    counts += self._stage(chunk)
         return Added(*(int(count) for count in counts))
 
     def _chunks(
@@ -180,55 +202,94 @@ class Writer:
         yield chunk
 
     def delete(self, ids: Sequence[str] = (), where: Filter | None = None) -> int:
-        """Delete by id, by filter, or both (each selects on its own); returns how many documents went."""
-        with self._operation():
+        """Delete by id, by filter, or both (each selects on its own); returns how many documents went.
+
+        A field of the filter that no document has is warned of.
+        """
+        with self._operation(), self._step():
             self._settle()
             self._operations += 1
-            wanted = dict.fromkeys(ids)
-            waiting = [
-                row.document.id
-                for row in self._batch.rows()
-                if row.document.id in wanted or (where is not None and matches(where, row.document.metadata))
-            ]
-            for doc_id in waiting:
-                self._batch.remove(doc_id)
-            return len(waiting) + self._delete_sealed(wanted, where)
+            selected = 0 if where is None else self._delete_selected(where)
+            return selected + self._delete_named(dict.fromkeys(ids))
 
-    def _delete_sealed(self, ids: Collection[str], where: Filter | None) -> int:
-        deleted = 0
-        if where is not None:
-            self._draft.drain()
-            for segment, live in zip(self._draft.segments, self._draft.live, strict=True):
-                rows = select_rows(segment, where) & live
-                deleted += int(rows.sum())
-                live[rows] = False
-        for place in self._draft.locate(list(ids)):
-            if place is not None:
-                self._draft.live[place.segment][place.row] = False
-                deleted += 1
+    def _delete_selected(self, where: Filter) -> int:
+        watch = FieldWatch(where)
+        waiting = []
+        for row in self._batch.rows():
+            watch.look(row.document.metadata)
+            if matches(where, row.document.metadata):
+                waiting.append(row.document.id)
+        for doc_id in waiting:
+            self._batch.remove(doc_id)
+        deleted = len(waiting)
+        self._draft.drain()
+        for segment, live in zip(self._draft.segments, self._draft.live, strict=True):
+            rows = select_rows(segment, where, watch) & live
+            deleted += int(rows.sum())
+            live[rows] = False
+        if watch.absent and where.canonical not in self._told:
+            self._told.add(where.canonical)
+            watch.tell()
         return deleted
+
+    def _delete_named(self, ids: Collection[str]) -> int:
+        waiting = [doc_id for doc_id in ids if self._batch.get(doc_id) is not None]
+        for doc_id in waiting:
+            self._batch.remove(doc_id)
+        places = [place for place in self._draft.locate(list(ids)) if place is not None]
+        for place in places:
+            self._draft.live[place.segment][place.row] = False
+        return len(waiting) + len(places)
 
     def commit(self) -> int:
         """Make everything since the last commit visible at once; returns the generation that is current now."""
-        with self._operation():
+        with self._operation(), self._step():
             self._settle()
             if len(self._batch):
                 self._seal(self._operations)
+            self._draft.drain()
+            self._refuse_closed()  # the last to be told of progress has been
             generation = self._draft.commit()
             self._operations = 0
         return generation
 
     @contextmanager
     def _operation(self) -> Iterator[None]:
-        """Half of an operation must not be committed, so nothing is after one that raised."""
-        if self._torn:
-            raise UsageError(
-                "an earlier operation of this writer failed half-way, so it cannot go on: "
-                "nothing was committed; open a new writer and repeat the work"
-            )
-        self._torn = True
+        """Half of an operation must not be committed, so nothing is after one that raised or has not ended."""
+        with self._step():
+            if self._torn:
+                raise UsageError(
+                    "an earlier operation of this writer failed half-way, or is still at work, so it cannot go on: "
+                    "nothing was committed; open a new writer and repeat the work"
+                )
+            self._torn = True
         yield
         self._torn = False
+
+    @contextmanager
+    def _step(self) -> Iterator[None]:
+        """What may touch the disk: one thread at a time, and none once the lock was given back.
+
+        Whoever is told of progress may close the writer in the middle of a step, which then keeps the lock to its end
+        and is refused there.
+        """
+        with self._stepping:
+            self._refuse_closed()
+            self._steps += 1
+            try:
+                yield
+                self._refuse_closed()
+            finally:
+                self._steps -= 1
+                if self._closed and not self._steps:
+                    self._let_go()
+
+    def _refuse_closed(self) -> None:
+        if self._closed:
+            raise UsageError(
+                "this writer is closed, so nothing was taken in: its block has ended; "
+                "open another (with index.writer() as writer) and do the work inside its block"
+            )
 
     # -- staging ----------------------------------------------------------------------------------------------
 

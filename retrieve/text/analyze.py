@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import unicodedata
 from collections.abc import Iterator
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -17,6 +18,7 @@ import regex
 import Stemmer
 
 from retrieve.errors import RecipeError
+from retrieve.text.telling import stemmer_fingerprint
 
 RULES = 1  # raise it when a change here gives any text other terms: indexes record it in `Analyzer.identity`
 
@@ -62,6 +64,14 @@ class Analyzer:
         """What an index records: texts analysed under equal identities give equal terms."""
         stopped = f"lucene-{len(self._stopped)}" if self._stopped else "none"
         return f"rules={RULES} language={self.language} stopwords={stopped}"
+
+    @cached_property
+    def stemmer(self) -> str | None:
+        """What the installed stemmer makes of telling words, as a digest: under another one terms are others.
+
+        None where there is no stemmer. Its release is no part of `identity`: a recipe does not choose it.
+        """
+        return None if self.language == "none" else stemmer_fingerprint(self.language)
 
     def terms(self, text: str) -> list[str]:
         """The terms of `text` in order, without stop words, stemmed; none is empty or holds whitespace or NUL."""

@@ -132,7 +132,11 @@ class Splitter:
 def fed_text(document: Document, span: tuple[int, int], position: int, *, title: TitleMode) -> str:
     """The string that is analysed and encoded for the passage `span` (character offsets) at `position` (from 0)."""
     start, end = span
-    passage = document.text[start:end]
+    return with_title(document, document.text[start:end], position, title=title)
+
+
+def with_title(document: Document, passage: str, position: int, *, title: TitleMode) -> str:
+    """A passage's text with the title in front where it is shown."""
     return f"{document.title} {passage}" if _shows_title(document, position, title) else passage
 
 

@@ -10,17 +10,17 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from retrieve.errors import BadVectors, IndexCorrupt
+from retrieve.process import ForkSafeLock
+from retrieve.vector_cache.compact import compact, overfull
 from retrieve.vector_cache.shards import (
     KEY,
     Rows,
@@ -31,20 +31,11 @@ from retrieve.vector_cache.shards import (
     shards_folder,
     write_shard,
 )
-from retrieve.vector_cache.table import Table, words
+from retrieve.vector_cache.table import Table
 
 _log = logging.getLogger("retrieve")
 
-__all__ = ["Found", "Space", "VectorCache", "cache_root", "keys_of"]
-
-
-def cache_root() -> Path:
-    """`$RETRIEVE_CACHE`; else `retrieve` in the user's folder of caches."""
-    if value := os.environ.get("RETRIEVE_CACHE"):
-        return Path(value)
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "retrieve"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "retrieve"
+__all__ = ["Found", "Space", "VectorCache", "keys_of"]
 
 
 def keys_of(texts: Sequence[str], context: bytes = b"") -> NDArray[np.void]:
@@ -58,6 +49,18 @@ def keys_of(texts: Sequence[str], context: bytes = b"") -> NDArray[np.void]:
         for text in texts
     )
     return np.frombuffer(b"".join(digests), dtype=KEY)
+
+
+def _tell_once(root: Path, problem: str) -> None:
+    if root not in _TOLD:
+        _TOLD.add(root)
+        _log.warning(
+            "the vector cache %s; set $RETRIEVE_CACHE to a folder that can be written to have one", problem
+        )
+
+
+_TOLD: set[Path] = set()
+"""Caches that have been warned of in this process: every index and encoder has its own view of the same one."""
 
 
 class Found(NamedTuple):
@@ -80,11 +83,11 @@ class VectorCache:
         self.root = root
         self.space = space
         self._folder = shards_folder(root, space)
-        self._changing = Lock()
+        self._changing = ForkSafeLock()
         self._table = Table.empty()
+        self._rows: dict[str, int] = {}
         self._checked: set[str] = set()
         self._damaged: set[str] = set()
-        self._refused = False
 
     @classmethod
     def open(cls, root: Path, space: Space) -> VectorCache:
@@ -95,17 +98,21 @@ class VectorCache:
 
     def refresh(self) -> None:
         """See the shards that others added since, and no more those that they removed."""
-        try:
-            names = {path.name for path in folders_in(self._folder)}
-        except OSError as error:
-            _log.warning("the vector cache cannot be read, so texts are encoded anew: %s", error)
-            return
-        with self._changing:
+        with (
+            self._changing
+        ):  # looking for shards too, or one that is added meanwhile would be forgotten again
+            try:
+                names = {path.name for path in folders_in(self._folder)}
+            except OSError as error:
+                _tell_once(self.root, f"cannot be read, so texts are encoded anew: {error}")
+                return
             table = self._table.without_shards(set(self._table.shards) - names)
             new = sorted(names - set(table.shards) - self._damaged)
             self._checked.difference_update(new)
             opened = {name: keys for name in new if (keys := self._open_keys(name)) is not None}
             self._table = table.with_shards(opened) if opened else table
+            kept = {name: count for name, count in self._rows.items() if name in names}
+            self._rows = kept | {name: len(keys) for name, keys in opened.items()}
 
     def find(self, keys: NDArray[np.void]) -> Found:
         """Vectors of keys (B,) V16, as `keys_of` makes them."""
@@ -115,18 +122,28 @@ class VectorCache:
             np.zeros(len(keys), dtype=np.int64),
             np.zeros(len(keys), dtype=np.bool_),
         )
+        if not self._fill(found, keys):
+            # Another process has merged shards since: what was in them is in one that is not known here.
+            self.refresh()
+            self._fill(found, keys)
+        return found
+
+    def _fill(self, found: Found, keys: NDArray[np.void]) -> bool:
+        """Fill in what is not yet found; returns False if a shard was gone."""
         table = self._table
         place = table.find(keys)
-        for number in np.unique(place.shard[place.shard >= 0]):
+        complete = True
+        for number in np.unique(place.shard[(place.shard >= 0) & ~found.hit]):
             # Mapped for this read only: a map holds a file open, and a large cache has more shards than a process
             # may have files.
             rows = self._read(table.shards[number])
             if rows is None:
+                complete = complete and (self._folder / table.shards[number]).exists()
                 continue
-            at = np.flatnonzero(place.shard == number)
+            at = np.flatnonzero((place.shard == number) & ~found.hit)
             _, found.vectors[at], found.tokens[at], found.cut[at] = rows.take(place.row[at])
             found.hit[at] = True
-        return found
+        return complete
 
     def add(
         self,
@@ -137,8 +154,8 @@ class VectorCache:
     ) -> None:
         """Keep vectors (B,D) float16 with the tokens fed and cut (B,) of each, in one new shard, durable on return.
 
-        Keys that are known are left out; no shard is made of nothing. Raises `BadVectors` for arrays of another type
-        or shape; where the disk refuses, it warns, once.
+        Keys that are known are left out; no shard is made of nothing. Small shards are merged when they are many.
+        Raises `BadVectors` for arrays of another type or shape; where the disk refuses, it warns, once in a process.
         """
         rows = self._fresh(Rows(keys, vectors, tokens, cut))
         if not len(rows.keys):
@@ -146,27 +163,36 @@ class VectorCache:
         try:
             name = write_shard(self.root, self.space, rows).name
         except OSError as error:
-            if not self._refused:
-                _log.warning("the vector cache cannot be written, so vectors are not kept: %s", error)
-            self._refused = True
+            _tell_once(self.root, f"cannot be written, so vectors are not kept: {error}")
             return
         with self._changing:
             self._damaged.discard(name)
             self._checked.add(name)
             if name not in self._table.shards:  # else another thread added the same
                 self._table = self._table.with_shards({name: rows.keys})
+                self._rows[name] = len(rows.keys)
+            crowded = overfull(self._rows, self.space.dimensions)
+        if crowded:
+            self._compact()
+
+    def _compact(self) -> None:
+        try:
+            damaged = compact(self.root, self.space, set(self._damaged))
+        except OSError as error:
+            _tell_once(self.root, f"cannot be written, so its shards stay many: {error}")
+            return
+        with self._changing:
+            for name, problem in damaged.items():
+                self._forget(name, problem)
+        self.refresh()
 
     def _fresh(self, rows: Rows) -> Rows:
         """The rows whose keys are not known, each key once, sorted."""
         fault = rows.fault(self.space.dimensions)
         if fault is not None:
             raise BadVectors(f"these rows cannot be cached, their {fault}")
-        first, last = words(rows.keys)
-        order = np.lexsort((last, first))
-        again = np.zeros(len(order), dtype=np.bool_)
-        again[1:] = (np.diff(first[order]) == 0) & (np.diff(last[order]) == 0)
-        order = order[~again & (self._table.find(rows.keys[order]).shard < 0)]
-        return rows.take(order)
+        rows = rows.in_order()
+        return rows.take(np.flatnonzero(self._table.find(rows.keys).shard < 0))
 
     def _open_keys(self, name: str) -> NDArray[np.void] | None:
         try:
@@ -184,10 +210,14 @@ class VectorCache:
                 self._check_once(shard)
         except IndexCorrupt as error:
             with self._changing:
-                self._table = self._table.without_shards({name})
-                self._skip(name, str(error))
+                self._forget(name, str(error))
             return None
         return rows
+
+    def _forget(self, name: str, problem: str) -> None:
+        self._table = self._table.without_shards({name})
+        self._rows.pop(name, None)
+        self._skip(name, problem)
 
     def _check_once(self, shard: Path) -> None:
         problem = damage(shard, self.space.dimensions)

@@ -10,7 +10,7 @@ import fcntl
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from retrieve.errors import IndexCorrupt
 from retrieve.files import checksum_bytes, checksum_file, publish_folder, read_array, sync_folder, write_array
+from retrieve.vector_cache.table import words
 
 KEY = np.dtype("V16")
 _FLOAT = np.dtype(np.float16)
@@ -73,6 +74,19 @@ class Rows(NamedTuple):
         """Some of the rows, in this order, in memory."""
         return Rows(self.keys[order], self.vectors[order], self.tokens[order], self.cut[order])
 
+    def in_order(self) -> Rows:
+        """The rows sorted by key, the first of each key."""
+        first, last = words(self.keys)
+        order = np.lexsort((last, first))
+        again = np.zeros(len(order), dtype=np.bool_)
+        again[1:] = (np.diff(first[order]) == 0) & (np.diff(last[order]) == 0)
+        return self.take(order[~again])
+
+    @staticmethod
+    def bytes_of_row(dimensions: int) -> int:
+        """What a row takes on disk."""
+        return KEY.itemsize + dimensions * _FLOAT.itemsize + 2 * _INT.itemsize
+
 
 def vectors_folder(root: Path) -> Path:
     """Where the spaces of a cache are."""
@@ -101,7 +115,10 @@ def locked(root: Path, *, exclusive: bool) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
-        yield
+        try:
+            yield
+        finally:  # by closing alone, a child that was forked meanwhile would go on holding it
+            fcntl.flock(file, fcntl.LOCK_UN)
 
 
 def read_space(folder: Path) -> Space:
@@ -120,14 +137,22 @@ def write_shard(root: Path, space: Space, rows: Rows) -> Path:
     """Add a durable shard of these rows, sorted by key, to a space that is made if need be; raises OSError."""
     with locked(root, exclusive=False):
         _make_space(root, space)
-        building = shards_folder(root, space) / f".{uuid4().hex}"
-        try:
-            for name, array in rows._asdict().items():
-                write_array(building / f"{name}.npy", array)
-            shard = building.with_name(_checksum(building))
-            _seal_shard(building, shard, space.dimensions)
-        finally:
-            shutil.rmtree(building, ignore_errors=True)  # it has another name now, or it failed
+        return publish_shard(shards_folder(root, space), space, rows)
+
+
+def publish_shard(
+    folder: Path, space: Space, rows: Rows, before: Callable[[Path], object] = lambda building: None
+) -> Path:
+    """Make a durable shard in a space's folder, under the cache's lock. `before` is given it before it has its name."""
+    building = folder / f".{uuid4().hex}"
+    try:
+        for name, array in rows._asdict().items():
+            write_array(building / f"{name}.npy", array)
+        shard = building.with_name(_checksum(building))
+        before(building)
+        _seal_shard(building, shard, space.dimensions)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)  # it has another name now, or it failed
     return shard
 
 

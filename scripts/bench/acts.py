@@ -9,7 +9,6 @@ from pathlib import Path
 from retrieve import Document
 from retrieve.corpora.open import open_corpus
 from retrieve.passages.encoder import PassageEncoder
-from retrieve.recipe import load_recipe
 
 SEGMENT = 25_000
 WINDOWS = (
@@ -30,7 +29,7 @@ def acts() -> Iterator[Document]:
 
 def documents_needed(passages: Sequence[int]) -> list[int]:
     """How many acts it takes to make at least each number of passages (ascending)."""
-    passage_encoder = PassageEncoder(load_recipe("bm25", WINDOWS))
+    passage_encoder = PassageEncoder("bm25", WINDOWS)
     needed: list[int] = []
     found = 0
     for number, document in enumerate(acts(), start=1):

@@ -28,7 +28,6 @@ from acts import WINDOWS, acts
 from retrieve.index.bm25 import bm25_idf
 from retrieve.index.postings import Postings
 from retrieve.passages.encoder import PassageEncoder
-from retrieve.recipe import load_recipe
 from retrieve.store.build import build_postings
 
 K1, B = 0.9, 0.4
@@ -43,7 +42,7 @@ Engine = Callable[[int, int], Any]  # number of the query, k
 
 def windows(wanted: int) -> tuple[Terms, Terms]:
     """Terms of the first passages, and of the titles of the acts behind them, each once."""
-    passage_encoder = PassageEncoder(load_recipe("bm25", WINDOWS))
+    passage_encoder = PassageEncoder("bm25", WINDOWS)
     rows: Terms = []
     titles: dict[tuple[str, ...], None] = {}
     for document in acts():

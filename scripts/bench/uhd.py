@@ -55,10 +55,9 @@ Kernel = Callable[[Counted, Array], Array]
 def window_vectors(passages: int) -> Array:
     """Vectors of the first windows of 64 words of the acts, (passages, D) float16."""
     from retrieve.passages.encoder import PassageEncoder
-    from retrieve.recipe import load_recipe
 
     settings = (*WINDOWS, "passages.boundaries=sentence", "dense.precision=auto")
-    passage_encoder = PassageEncoder(load_recipe("flat", settings))
+    passage_encoder = PassageEncoder("flat", settings)
     source = acts()
     found: list[Array] = []
     while sum(map(len, found)) < passages:

@@ -192,7 +192,12 @@ def test_info_upgrade_and_list(corpus: Path, home: Path) -> None:
     call("index", "create", "laws", corpus, "--recipe", "bm25", "--set", "search.bm25.k1=1.2")
     assert answer("index", "info", "laws")["recipe"]["search"]["bm25"]["k1"] == 1.2
     assert "recipe.search.bm25.k1\t1.2" in call("index", "info", "laws").stdout
-    assert answer("index", "upgrade", "laws") == {"index": str(home / "laws"), "format": 1, "upgraded": False}
+    assert answer("index", "upgrade", "laws") == {
+        "index": str(home / "laws"),
+        "format": 1,
+        "upgraded": False,
+        "segments": 0,
+    }
     (home / "broken").mkdir()
     (home / "broken" / "manifest.json").write_text("{}")
     listed = answer("index", "list")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import pickle
 import shutil
+import weakref
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -146,17 +148,86 @@ def test_roberta_numbers_its_positions_from_the_padding_token_on(tmp_path: Path)
         RobertaModel(config)(torch.full((1, 33), 5))
 
 
-def test_prompts_that_the_model_names_and_nobody_set_are_said(
-    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+ALL = {"all": "Represent: "}
+
+
+@pytest.mark.parametrize(
+    ("settings", "query", "document"),
+    [
+        ({}, "", ""),
+        ({"prompts": None, "default_prompt_name": None}, "", ""),
+        ({"prompts": {"query": "query: ", "document": "text: "}}, "query: ", "text: "),
+        ({"prompts": {"query": "query: ", "passage": "p: ", "corpus": "c: "}}, "query: ", "p: "),
+        ({"prompts": {"corpus": "c: ", "other": "o: "}}, "", "c: "),
+        ({"prompts": ALL}, "", ""),
+        ({"prompts": ALL, "default_prompt_name": "all"}, "Represent: ", "Represent: "),
+        ({"prompts": {**ALL, "query": "q: "}, "default_prompt_name": "all"}, "q: ", "Represent: "),
+        # As sentence-transformers 6.2 saves every model: an empty prompt is one, which its encode_query takes too.
+        ({"prompts": {**ALL, "query": "", "document": ""}, "default_prompt_name": "all"}, "", ""),
+    ],
+)
+def test_prompts_are_the_folders_own_and_those_given_come_first(
+    folder: Path, tmp_path: Path, settings: dict[str, Any], query: str, document: str
 ) -> None:
     prompted = Path(shutil.copytree(folder, tmp_path / "prompted"))
-    write_json(
-        prompted / "config_sentence_transformers.json", {"prompts": {"query": "query: ", "document": ""}}
-    )
-    load_encoder(str(prompted), query_prompt="query: ")
-    assert not caplog.records
-    load_encoder(str(prompted))
-    assert "{'query': 'query: '}" in caplog.text
+    write_json(prompted / "config_sentence_transformers.json", settings)
+    encoder = load_encoder(str(prompted))
+    assert (encoder.query_prompt, encoder.document_prompt) == (query, document)
+    encoder = load_encoder(str(prompted), query_prompt="", document_prompt="x: ")
+    assert (encoder.query_prompt, encoder.document_prompt) == ("", "x: ")
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"prompts": ["query"]}, "object of strings"),
+        ({"prompts": {"query": 3}}, "object of strings"),
+        ({"prompts": {}, "default_prompt_name": 3}, "name of a prompt"),
+        ({"prompts": ALL, "default_prompt_name": "none"}, "default prompt 'none'"),
+    ],
+)
+def test_prompts_that_cannot_be(folder: Path, tmp_path: Path, settings: dict[str, Any], words: str) -> None:
+    prompted = Path(shutil.copytree(folder, tmp_path / "prompted"))
+    write_json(prompted / "config_sentence_transformers.json", settings)
+    with pytest.raises(EncoderError, match=words):
+        load_encoder(str(prompted))
+
+
+def test_encoders_of_one_model_share_it_in_memory(folder: Path, tmp_path: Path) -> None:
+    first = load_encoder(str(folder))
+    others = [load_encoder(str(folder), query_prompt="q: "), load_encoder(str(folder), cache=tmp_path)]
+    assert all(other._ready() is first._ready() for other in others)
+    assert all(other._tokens is first._tokens for other in others)
+    apart = [
+        load_encoder(str(folder), limit=32),
+        load_encoder(str(shutil.copytree(folder, tmp_path / "copy"))),
+    ]
+    assert len({id(one._ready()) for one in (first, *apart)}) == 3
+    gone = weakref.ref(first._ready())
+    del first, others
+    assert gone() is None
+
+
+def test_a_model_that_changed_on_disk_is_loaded_anew(folder: Path, tmp_path: Path) -> None:
+    place = Path(shutil.copytree(folder, tmp_path / "model"))
+    before = load_encoder(str(place))
+    vectors = before.encode_queries(["the law"]).vectors
+    other = tiny_encoder_folder(tmp_path / "other", seed=1)
+    shutil.copy(other / "model.safetensors", place / "new")
+    (place / "new").replace(place / "model.safetensors")  # the old file stays mapped
+    changed = load_encoder(str(place))
+    assert changed._ready() is not before._ready()
+    wanted = load_encoder(str(other)).encode_queries(["the law"]).vectors
+    assert changed.encode_queries(["the law"]).vectors.tobytes() == wanted.tobytes()
+    assert before.encode_queries(["the law"]).vectors.tobytes() == vectors.tobytes()
+
+
+def test_an_encoder_pickles_as_what_loads_it(folder: Path, tmp_path: Path) -> None:
+    encoder = load_encoder(str(folder), document_prompt="law: ", limit=24, normalize=False, cache=tmp_path)
+    again = pickle.loads(pickle.dumps(encoder))
+    assert again.cache_root == tmp_path
+    assert again._identity() == encoder._identity()
+    assert again.document_prompt == "law: "
 
 
 def test_pooling_that_leaves_prompts_out_is_refused_with_a_prompt(folder: Path, tmp_path: Path) -> None:

@@ -170,12 +170,14 @@ def test_many_full_batches_of_the_longest_texts_get_a_graph_of_their_own(
     taken: list[object] = []
     graph = longest.graph
     with monkeypatch.context() as patch:
-        patch.setattr(longest, "graph", lambda batch: taken.append(graph(batch)) or taken[-1])
+        patch.setattr(longest, "graph", lambda *asked: taken.append(graph(*asked)) or taken[-1])
         found.append(encoder.encode_queries(texts).vectors)
     assert taken == [longest._made.result()] * 7
     assert all(one.tobytes() == first.tobytes() for one in found)
 
-    other = load_encoder(str(folder), backend="openvino", precision="int8", limit=32, normalize=False)
+    other = load_encoder(
+        str(folder), backend="openvino", precision="int8", limit=32, normalize=False, device="cpu"
+    )  # another model in memory than the one above
     refusing = other._ready()
     assert isinstance(refusing, openvino_backend.OpenVINOEncoder)
     monkeypatch.setattr(refusing, "_hidden", lambda *_: np.random.default_rng().random(3))

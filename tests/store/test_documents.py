@@ -1,8 +1,11 @@
-"""The document table where it cannot be written: an error of the system that names the file, as any full disk gives."""
+"""The document table: in folders of any name; where it cannot be written, an error of the system that names the file;
+and where rows are missing, a corrupt index.
+"""
 
 from __future__ import annotations
 
 import resource
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from retrieve import Document
-from retrieve.store.documents import fingerprints, write_documents
+from retrieve.errors import IndexCorrupt
+from retrieve.store.documents import DocumentTable, fingerprints, write_documents
 
 ROWS = [Document(f"d{number}", "law " * 500) for number in range(100)]
 
@@ -33,3 +37,55 @@ def test_a_full_disk_is_an_error_of_the_system(tmp_path: Path) -> None:
         write_documents(path, rows)
     with pytest.raises(OSError, match="cannot be written: unable to open"):
         write_documents(tmp_path / "nowhere" / "documents.sqlite", rows)
+
+
+NAMES = [
+    "plain",
+    "a?mode=memory&b#c",
+    "100%41",
+    "file:x",
+    "file:x?mode=memory",
+    ":memory:",
+    'it\'s "so"',
+    "back\\slash",
+    " blank ",
+    "line\nbreak",
+    "Übung",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_table_is_in_the_folder_whatever_that_is_called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """SQLite may read a relative path as a URI, and what follows a ? in one as settings."""
+    monkeypatch.chdir(tmp_path)
+    folder = Path(name)
+    folder.mkdir()
+    rows = [Document("x", "law", "", {"a.b": 1}), Document("y", "more law")]
+    write_documents(folder / "documents.sqlite", [(row, fingerprints(row)) for row in rows])
+    assert [path.name for path in folder.iterdir()] == ["documents.sqlite"]
+    assert list(tmp_path.iterdir()) == [tmp_path / name]
+    table = DocumentTable.open(folder / "documents.sqlite")
+    assert [stored.document for stored in table.get([1, 0], ["y", "x"])] == rows[::-1]
+    assert list(table.metadata(2)) == [{"a.b": 1}, {}]
+    table.close()
+
+
+def test_metadata_comes_in_row_order_over_several_batches_and_none_may_be_missing(tmp_path: Path) -> None:
+    path = tmp_path / "documents.sqlite"
+    rows = [Document(f"d{number}", "", "", {"number": number}) for number in range(25_000)]
+    write_documents(path, ((row, fingerprints(row)) for row in rows))
+    table = DocumentTable.open(path)
+    assert [metadata["number"] for metadata in table.metadata(25_000)] == list(range(25_000))
+    assert list(table.metadata(0)) == []
+    with pytest.raises(IndexCorrupt, match="1 of the rows from 20000 on are missing"):
+        list(table.metadata(25_001))
+    table.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("DELETE FROM documents WHERE row = 10003")
+    connection.close()
+    table = DocumentTable.open(path)
+    with pytest.raises(IndexCorrupt, match="1 of the rows from 10000 on are missing"):
+        list(table.metadata(25_000))
+    table.close()

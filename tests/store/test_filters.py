@@ -61,7 +61,24 @@ MEANING: list[tuple[Any, Any, bool]] = [
     ({"a.b": 1}, {"a": {"b": 1}}, True),
     ({"a.b.c": 1}, {"a": {"b": {"c": [0, 1]}}}, True),
     ({"a.b": 1}, {"a": [{"b": 1}]}, False),
-    ({"a.b": 1}, {"a.b": 1}, False),
+    # a name with a dot is a key where the top has one, be it null, and a path only where it has none
+    ({"a.b": 1}, {"a.b": 1}, True),
+    ({"a.b": {"ne": 1}}, {"a.b": 1}, False),
+    ({"a.b": 1}, {"a.b": 2, "a": {"b": 1}}, False),
+    ({"a.b": {"exists": True}}, {"a.b": None, "a": {"b": 1}}, False),
+    ({"a.b": {"ne": 1}}, {"a.b": None, "a": {"b": 1}}, True),
+    ({"a.b.c": 1}, {"a.b.c": 1, "a": 3}, True),
+    ({"a.b.c": 1}, {"a": {"b.c": 1}}, False),
+    ({"a.b.c": 1}, {"a.b": {"c": 1}}, False),
+    ({"": 1}, {"": 1}, True),
+    ({".": 1}, {"": {"": 1}}, True),
+    ({".a": 1}, {".a": 1}, True),
+    ({"a.": 1}, {"a": {"": 1}}, True),
+    ({"a.": 1}, {"a": 1}, False),
+    ({"a..b": 1}, {"a": {"": {"b": 1}}}, True),
+    ({'$."it\'s"[0]': 1}, {'$."it\'s"[0]': 1}, True),
+    ({"a[0]": 1}, {"a": [1]}, False),
+    ({"a.and": 1}, {"a": {"and": 1}}, True),
     ({"a.b": {"exists": False}}, {"a": "b"}, True),
     # exists
     ({"a": {"exists": True}}, {"a": False}, True),
@@ -194,7 +211,7 @@ POOL: list[Any] = [True, False, *INTEGERS, *FLOATS, *STRINGS]
 integers, floats, strings = st.sampled_from(INTEGERS), st.sampled_from(FLOATS), st.sampled_from(STRINGS)
 numbers = integers | floats
 literals = st.booleans() | numbers | strings
-keys = st.sampled_from(["a", "b", "c"])
+keys = st.sampled_from(["a", "b", "c", "a.b", "b.c", "a.b.c"])
 values = st.recursive(
     st.none() | literals,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=2),
@@ -347,7 +364,7 @@ def test_columns_survive_the_disk_and_are_the_same_bytes_each_time(tmp_path: Pat
 
 def test_arrays_that_do_not_fit_are_a_corrupt_index() -> None:
     arrays = build_columns(["a"], [{"a": 1}, {"a": "x"}])["a"]
-    for name in arrays:
+    for name in arrays.keys() - {"holders"}:  # which older columns have not
         with pytest.raises(IndexCorrupt, match=name.removeprefix("dictionary_")):
             Column.from_arrays({other: part for other, part in arrays.items() if other != name})
     with pytest.raises(IndexCorrupt, match="integer_values"):

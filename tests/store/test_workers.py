@@ -16,7 +16,7 @@ from store_index import documents, lexical_recipe, make, own_recipe, vectors
 from tiny_models import tiny_encoder_folder
 
 from retrieve import Document, Index
-from retrieve.errors import EncoderMismatch, IndexLocked, InputError, RetrieveError, UsageError
+from retrieve.errors import EncoderMismatch, IndexLocked, RetrieveError, UsageError
 from retrieve.files import ReaderLock
 from retrieve.store import crew
 
@@ -94,18 +94,10 @@ def test_an_error_in_a_process_is_raised_here_and_nothing_is_left(tmp_path: Path
             index.writer(workers=2) as writer,
         ):
             writer.add(documents(20, first=50, word="gene"))
-        with pytest.raises(UsageError, match="failed half-way"):
+        with pytest.raises(UsageError, match="this writer is closed"):
             writer.delete(["d0001"])
         assert contents(index.path) == before
         assert multiprocessing.active_children() == []
-
-
-def test_errors_whose_arguments_are_not_their_message_arrive_whole(tmp_path: Path) -> None:
-    sent = InputError("a.jsonl:3", "no id")
-    failed = crew._Failed(type(sent), sent.args, dict(sent.__dict__))
-    with pytest.raises(InputError, match=r"^a\.jsonl:3: no id$") as raised:
-        failed.throw()
-    assert raised.value.where == "a.jsonl:3"
 
 
 def test_a_process_that_dies(tmp_path: Path) -> None:

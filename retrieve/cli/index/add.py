@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from retrieve.cli.index.sources import fill, report, source_options
-from retrieve.cli.options import cache_option, model_option
+from retrieve.cli.options import cache_option, device_option, model_option
 from retrieve.cli.output import as_json
 
 
@@ -22,10 +22,18 @@ from retrieve.cli.output import as_json
     help="An .npy file with one row for each document, in place of encoding.",
 )
 @model_option
+@device_option
 @cache_option
 @as_json
 def command(
-    index: str, sources: tuple[str, ...], model: str | None, *, cache: bool, as_json: bool, **how: Any
+    index: str,
+    sources: tuple[str, ...],
+    *,
+    model: str | None,
+    device: str | None,
+    cache: bool,
+    as_json: bool,
+    **how: Any,
 ) -> None:
     """Add the documents of each SOURCE to INDEX, in order and in one commit.
 
@@ -33,5 +41,5 @@ def command(
     """
     from retrieve.api import Index
 
-    with Index.open(index, model=model, cache=cache) as opened:
+    with Index.open(index, model=model, device=device, cache=cache) as opened:
         report(opened, fill(opened, sources, **how), as_json=as_json)

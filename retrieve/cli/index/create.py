@@ -7,14 +7,21 @@ from typing import Any
 import click
 
 from retrieve.cli.index.sources import fill, report, source_options
-from retrieve.cli.options import cache_option, recipe_options, runtime_options, with_options, with_runtime
+from retrieve.cli.options import (
+    cache_option,
+    device_option,
+    recipe_options,
+    runtime_options,
+    with_options,
+    with_runtime,
+)
 from retrieve.cli.output import as_json
 
 
 @click.command("create")
 @click.argument("index")
 @click.argument("sources", nargs=-1, metavar="[SOURCE]…")
-@with_options(*recipe_options, *runtime_options, cache_option)
+@with_options(*recipe_options, *runtime_options, device_option, cache_option)
 @source_options
 @click.option("--force", is_flag=True, help="Delete the index that is there.")
 @as_json
@@ -26,6 +33,7 @@ def command(
     *,
     backend: str | None,
     precision: str | None,
+    device: str | None,
     cache: bool,
     force: bool,
     as_json: bool,
@@ -41,9 +49,8 @@ def command(
     from retrieve.store.place import index_path, is_index
 
     ours = force or not is_index(index_path(index))
-    with Index.create(
-        index, recipe, with_runtime(recipe, overrides, backend, precision), force=force, cache=cache
-    ) as made:
+    asked = with_runtime(recipe, overrides, backend, precision)
+    with Index.create(index, recipe, asked, force=force, cache=cache, device=device) as made:
         try:
             filled = fill(made, sources, **how)
         except BaseException:

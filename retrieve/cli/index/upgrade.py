@@ -1,23 +1,27 @@
-"""`retrieve index upgrade`: an index in the current format. There has been one format so far, so none is old."""
+"""`retrieve index upgrade`: an index as the current version builds it. The format has had one number so far."""
 
 from __future__ import annotations
 
 import click
 
-from retrieve.cli.output import as_json, print_json
+from retrieve.cli.output import as_json, counted, print_json
 
 
 @click.command("upgrade")
 @click.argument("index")
 @as_json
 def command(index: str, *, as_json: bool) -> None:
-    """Bring INDEX to the current format; one from a newer version is refused."""
+    """Bring INDEX to what the current version builds; one from a newer version is refused."""
     from retrieve.store.manifest import read_manifest
     from retrieve.store.place import index_path
+    from retrieve.store.upgrade import upgrade_index
 
     path = index_path(index)
     found = read_manifest(path).format
+    rewritten = upgrade_index(path)
     if as_json:
-        print_json({"index": str(path), "format": found, "upgraded": False})
+        print_json({"index": str(path), "format": found, "upgraded": rewritten > 0, "segments": rewritten})
+    elif rewritten:
+        click.echo(f"{path}: the columns of {counted(rewritten, 'segment')} were built anew")
     else:
         click.echo(f"{path}: format {found} is the current one, there is nothing to do")

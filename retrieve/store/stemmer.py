@@ -1,0 +1,60 @@
+"""The stemmer of an index: kept at its creation, compared before BM25 is searched or written by another.
+
+Snowball's algorithms change between releases of PyStemmer without an error: an index would no longer find the words
+whose stems are others. Nothing is compared at opening, so that an index of which only vectors are searched opens.
+"""
+
+from __future__ import annotations
+
+import logging
+from importlib.metadata import version
+from pathlib import Path
+
+from retrieve.errors import StemmerMismatch
+from retrieve.passages.encoder import PassageEncoder
+from retrieve.store.manifest import Manifest, StemmerRecord
+from retrieve.text.analyze import Analyzer
+
+_log = logging.getLogger("retrieve")
+_told: set[Path] = set()  # indexes that do not say which stemmer they have, warned of in this process
+
+
+def stemmer_record(passage_encoder: PassageEncoder) -> StemmerRecord | None:
+    """What a manifest keeps of the installed stemmer; None where BM25 has none, or there is no BM25."""
+    if passage_encoder.recipe.bm25 is None or passage_encoder.analyzer.stemmer is None:
+        return None
+    return StemmerRecord(release=_release(), stems=passage_encoder.analyzer.stemmer)
+
+
+def check_stemmer(folder: Path, manifest: Manifest, passage_encoder: PassageEncoder) -> None:
+    """`check_analyzer` for a writer: an index without BM25 has terms of no stemmer."""
+    if passage_encoder.recipe.bm25 is not None:
+        check_analyzer(folder, manifest, passage_encoder.analyzer)
+
+
+def check_analyzer(folder: Path, manifest: Manifest, analyzer: Analyzer) -> None:
+    """Raise `StemmerMismatch` for another stemmer than built the index; warn once of an index that does not say."""
+    if analyzer.stemmer is None:
+        return
+    built = manifest.stemmer
+    if built is None:
+        if manifest.segments and folder not in _told:
+            _told.add(folder)
+            _log.warning(
+                "%s does not say which stemmer built it (it is of an older version): words whose stems are others in "
+                "PyStemmer %s would not be found; its next commit takes the stemmer at hand for its own, so if in "
+                "doubt, build it again",
+                folder,
+                _release(),
+            )
+    elif built.stems != analyzer.stemmer:
+        raise StemmerMismatch(
+            f"{folder} was built with the {analyzer.language} stemmer of PyStemmer {built.release}, and that of "
+            f"PyStemmer {_release()}, which is installed, gives other stems, under which its words are not found: "
+            f"pip install 'PyStemmer=={built.release}.*', or build the index again"
+        )
+
+
+def _release() -> str:
+    """PyStemmer's release line: within one the algorithms are the same."""
+    return ".".join(version("PyStemmer").split(".")[:2])

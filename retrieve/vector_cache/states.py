@@ -1,0 +1,141 @@
+"""Token states on disk: one sealed folder of arrays for one collection under one encoder, named by all that shaped it.
+
+Built in a dot-folder that its builder holds a lock on, then renamed: who meets a dot-folder without a lock may take it
+away. A folder whose checksums do not hold is made anew.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+import numpy as np
+import numpy.typing as npt
+
+from retrieve.files import checksum_file, publish_folder, read_array, remove_folder, write_array
+
+META = "meta.json"
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+_log = logging.getLogger("retrieve")
+
+
+class HeldStates(NamedTuple):
+    """A folder of token states: bytes in it, and when it was made or last used, in seconds of the epoch."""
+
+    path: Path
+    bytes: int
+    used: float
+
+
+def states_folder(root: Path, digest: str) -> Path:
+    """Where the states of this digest are, or will be."""
+    return root / "states" / digest
+
+
+def open_states(folder: Path) -> Arrays | None:
+    """The arrays of a folder, memory-mapped, every byte checked; None where it is not there, or damaged (a warning)."""
+    if not folder.is_dir():
+        return None
+    problem = states_damage(folder)
+    if problem is not None:
+        _log.warning("kept token states are damaged and made anew: %s", problem)
+        remove_folder(folder)
+        return None
+    with suppress(OSError):  # a cache that cannot be written is of use all the same
+        os.utime(folder)  # `prune` goes by it
+    return {path.stem: read_array(path) for path in sorted(folder.glob("*.npy"))}
+
+
+def states_damage(folder: Path) -> str | None:
+    """What is wrong with a folder, every byte of it read; None if nothing is."""
+    try:
+        files: dict[str, str] = json.loads((folder / META).read_bytes())["files"]
+        wrong = [name for name, checksum in files.items() if checksum_file(folder / name) != checksum]
+    except (OSError, ValueError, KeyError, AttributeError) as error:
+        return f"{folder} cannot be read: {error}"
+    return f"{folder / wrong[0]} fails its checksum" if wrong else None
+
+
+@contextmanager
+def building_states(
+    folder: Path, shapes: Mapping[str, tuple[tuple[int, ...], str]]
+) -> Iterator[tuple[Arrays, Callable[[Arrays], None]]]:
+    """Arrays on disk to be filled, by name their shape and type, and the call that adds others and seals the folder."""
+    building = folder.with_name(f".{uuid4().hex}")
+    building.mkdir(parents=True)
+    held = os.open(building, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        arrays = {name: _room(building / f"{name}.npy", *kind) for name, kind in shapes.items()}
+
+        def finish(others: Arrays) -> None:
+            for name, array in (arrays | others).items():
+                if isinstance(array, np.memmap):
+                    array.flush()
+                else:
+                    write_array(building / f"{name}.npy", array)
+            files = {path.name: checksum_file(path) for path in sorted(building.iterdir())}
+            (building / META).write_text(json.dumps({"files": files}, sort_keys=True), encoding="utf-8")
+            try:
+                publish_folder(building, folder)
+            except OSError:
+                if not folder.is_dir():  # else another process was quicker with the same
+                    raise
+
+        yield arrays, finish
+    finally:
+        os.close(held)
+        shutil.rmtree(building, ignore_errors=True)  # it has another name now, or it failed
+
+
+def held_states(root: Path) -> list[HeldStates]:
+    """The folders of token states under a cache's root, sorted by name."""
+    place = root / "states"
+    if not place.is_dir():
+        return []
+    found = []
+    for path in sorted(place.iterdir()):
+        with suppress(FileNotFoundError):  # removed meanwhile
+            if path.is_dir() and not path.name.startswith("."):
+                size = sum(file.stat().st_size for file in path.iterdir())
+                found.append(HeldStates(path, size, path.stat().st_mtime))
+    return found
+
+
+def remove_left_states(root: Path) -> int:
+    """Remove what builders that were killed left behind; returns how many folders."""
+    left = 0
+    for path in (root / "states").glob(".*"):
+        if path.is_dir() and _is_left(path):
+            remove_folder(path)
+            left += 1
+    return left
+
+
+def _is_left(path: Path) -> bool:
+    """Whether nobody builds in the folder. A young one may be about to be locked."""
+    held = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(held)
+    return time.time() - path.stat().st_mtime > 60
+
+
+def _room(path: Path, shape: tuple[int, ...], dtype: str) -> npt.NDArray[Any]:
+    if 0 in shape:  # nothing to map; written with the rest
+        return np.empty(shape, dtype)
+    return np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
