@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         MissingExtra,
         RecipeError,
         RetrieveError,
+        StemmerMismatch,
         TrainingError,
         UsageError,
     )
@@ -50,6 +51,7 @@ _NAMES = {
         "MissingExtra",
         "RecipeError",
         "RetrieveError",
+        "StemmerMismatch",
         "TrainingError",
         "UsageError",
     ),
@@ -86,6 +88,7 @@ __all__ = [
     "RecipeError",
     "RetrieveError",
     "RunResult",
+    "StemmerMismatch",
     "TrainingError",
     "UsageError",
     "load_recipe",

@@ -6,7 +6,7 @@ Checked once, before anything is encoded, so that what the views get is known to
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Sized
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -40,7 +40,7 @@ def named_views(queries: Sequence[PassageQuery], recipe: Recipe) -> list[str]:
 
 def check_queries(queries: object) -> None:
     """Raise `UsageError` for what is one query where several are wanted."""
-    if isinstance(queries, str | Mapping):
+    if isinstance(queries, str | Mapping) or not isinstance(queries, Sized):
         raise UsageError(f"wanted a list of queries, got one {type(queries).__name__}: write [query]")
 
 

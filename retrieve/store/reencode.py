@@ -75,6 +75,7 @@ def reencode(
     with writer_lock(folder / "lock"):
         wait_for_orphans(folder)
         base = Snapshot.open(folder)
+        sweep(folder, read_pending(folder))  # what an interruption left would be in the way of the same names
         try:
             _refuse_without_encoder(base.manifest)
             passage_encoder = other(base.manifest)

@@ -285,6 +285,7 @@ def refused(toy: Toy) -> list[tuple[str, Callable[[], object]]]:
 
     return [
         ("wanted a list of queries, got one str", lambda: index.rank_passages("wing")),
+        ("got one list_iterator", lambda: index.rank_passages(iter(["wing"]))),  # type: ignore[arg-type]
         ("got one dict", lambda: index.rank_passages({"bm25": "wing"})),  # type: ignore[arg-type]
         ("query text is ''", rank("", using="bm25")),
         ("vector does not search bm25", rank(VECTORS[0], using=("bm25", "dense"))),
