@@ -1,7 +1,7 @@
 """`Index.rank_passages` beside the kernels that it calls, over 150,000 windows of EU acts: what the way there costs.
 
 1,000 queries, 100 passages each, given as texts and vectors. The kernels get terms, weights and vectors ready made and
-give each segment's best (for the sum of two views also the scores that each view lacks); ours analyses, merges segments,
+give each segment's best; ours analyses, scores what the other view found, merges segments,
 orders ties and fills arrays besides. Alternating rounds, medians.
 `RETRIEVE_DATA=… python scripts/bench/ranking.py --json`
 """
