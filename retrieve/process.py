@@ -2,7 +2,7 @@
 
 A lock that another thread of the parent held at the fork would stay held in the child for ever, what computed in such
 threads never answers there, and what ends by waiting for them never ends. Locks are made anew, computing is done in one
-thread, and what cannot be taken apart is kept.
+thread, and what cannot be taken apart is kept. A thread keeps its own signal stack.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import os
 import sys
 import threading
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from types import TracebackType
 from typing import Any
@@ -51,6 +53,36 @@ def inherited(module: str) -> bool:
 def keep_for_ever(thing: object) -> None:
     """Never take a thing apart, not even when the process ends, as that would wait for threads that are not here."""
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
+
+
+class SignalStack(ctypes.Structure):
+    """Where the signal handlers of a thread run, as Linux has it (`stack_t`)."""
+
+    _fields_ = [("at", ctypes.c_void_p), ("flags", ctypes.c_int), ("size", ctypes.c_size_t)]
+
+
+def signal_stack() -> SignalStack:
+    """That of this thread; without an address if there is none."""
+    stack = SignalStack()
+    ctypes.CDLL(None).sigaltstack(None, ctypes.byref(stack))
+    return stack
+
+
+@contextmanager
+def signal_stack_kept() -> Iterator[None]:
+    """Gives this thread the signal stack back that it had before, on Linux.
+
+    OpenVINO's plugin for the processor sets one of its own, and frees it with its last core, in whichever thread that
+    goes: the next signal, Ctrl-C or the end of a child, then ended the process without a word.
+    """
+    if sys.platform != "linux":
+        yield
+        return
+    before = signal_stack()
+    try:
+        yield
+    finally:
+        ctypes.CDLL(None).sigaltstack(ctypes.byref(before), None)
 
 
 _locks: weakref.WeakSet[ForkSafeLock] = weakref.WeakSet()

@@ -26,6 +26,7 @@ from retrieve.encoders.shared import Shared
 from retrieve.encoders.tokens import Tokens, load_tokenizer, tokenizer_files
 from retrieve.errors import EncoderError
 from retrieve.places import cache_root
+from retrieve.process import signal_stack_kept
 
 logger = logging.getLogger("retrieve")
 
@@ -160,15 +161,16 @@ def _backend(model: ModelFolder, pad: int, device: str | None, encoder: Encoder)
     if backend == "openvino":
         from retrieve.encoders.openvino_backend import OpenVINOEncoder
 
-        place = converted(
-            model,
-            encoder.vector_fingerprint,
-            cache_root() / "models",
-            int8=precision == "int8",
-            rows=encoder.rows,
-            pad=pad,
-        )
-        return OpenVINOEncoder(model, place, precision, encoder.limit)
+        with signal_stack_kept():
+            place = converted(
+                model,
+                encoder.vector_fingerprint,
+                cache_root() / "models",
+                int8=precision == "int8",
+                rows=encoder.rows,
+                pad=pad,
+            )
+            return OpenVINOEncoder(model, place, precision, encoder.limit)
     from retrieve.encoders.torch_backend import TorchEncoder
 
     return TorchEncoder(model, device, precision)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from retrieve.encoders.late import Late
 from retrieve.encoders.load import load_encoder
 from retrieve.encoders.machine import Machine
 from retrieve.errors import EncoderError
+from retrieve.process import signal_stack
 from retrieve.recipe import load_recipe
 
 pytest.importorskip("openvino", reason="the extra openvino is not installed")
@@ -252,3 +254,23 @@ def test_an_index_of_another_int8_graph_says_so(
         index.search("law")
     assert "int8 graph" not in caplog.text
     assert bench._name("set", recipe) != before  # a collection is encoded anew
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="signal stacks are looked at on Linux alone")
+@pytest.mark.usefixtures("own_cache", "real_machine")
+def test_a_thread_keeps_its_own_signal_stack(folder: Path) -> None:
+    """The plugin's own would be freed with its last core, and the next signal end the process: seen of 2026.4.1."""
+    seen: list[int | None] = []
+
+    def look() -> None:
+        seen.append(signal_stack().at)
+        encoder = load_encoder(str(folder), backend="openvino", precision="int8", limit=16)  # converted here
+        encoder.encode_queries(["law"])
+        seen.append(signal_stack().at)
+        del encoder
+        seen.append(signal_stack().at)
+
+    thread = Thread(target=look)
+    thread.start()
+    thread.join()
+    assert seen == [seen[0]] * 3
