@@ -15,6 +15,7 @@ from retrieve.passages.record import EncoderRecord
 from retrieve.store.crew import wait_for_orphans
 from retrieve.store.manifest import MANIFEST, Manifest, read_manifest
 from retrieve.store.pending import PENDING
+from retrieve.store.place import check_makeable
 
 _LOCK = "lock"
 _INTERRUPTED = frozenset({_LOCK, f".{MANIFEST}.new"})  # what a creation that was killed may have left
@@ -29,6 +30,7 @@ def create_index(folder: Path, passage_encoder: PassageEncoder, *, force: bool =
     Raises `RecipeError` for a language or a FAISS factory string that does not exist, and for search defaults that do
     not go with the head of the model; nothing is touched then.
     """
+    check_makeable(folder)
     recipe = passage_encoder.recipe
     _ = passage_encoder.analyzer  # refuses an unknown language
     record = passage_encoder.encoder_record()
