@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import subprocess
@@ -17,7 +18,6 @@ from store_crash import in_child
 from tiny_models import WORDS, tiny_cross_encoder_folder, tiny_encoder_folder, tiny_sparse_folder
 
 from retrieve import Index, process
-from retrieve.encoders.machine import Machine
 from retrieve.process import ForkSafeLock
 from retrieve.store.documents import DocumentTable
 
@@ -220,6 +220,29 @@ def test_a_child_that_was_forked_while_another_thread_compiled_compiles() -> Non
     thread.join()
 
 
-def test_what_was_loaded_before_a_fork_is_known_after_it(real_machine: Machine) -> None:
+def test_what_is_kept_in_children_does_not_end_there_and_ends_here() -> None:
+    ends: list[str] = []
+
+    class Thing:
+        def __init__(self) -> None:
+            self.itself = self  # so that it is garbage before it is collected
+
+        def __del__(self) -> None:
+            ends.append("ended")
+
+    gc.collect()
+    process.keep_in_children(Thing())
+
+    def work() -> bool:
+        gc.collect()
+        return not ends and gc.isenabled()
+
+    in_time(work)
+    assert gc.isenabled()
+    gc.collect()
+    assert ends == ["ended"]
+
+
+def test_what_was_loaded_before_a_fork_is_known_after_it() -> None:
     assert not process.inherited("json")
     in_time(lambda: process.inherited("json") and not process.inherited("antigravity"))
