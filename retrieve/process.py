@@ -8,6 +8,7 @@ thread, and what cannot be taken apart is kept. A thread keeps its own signal st
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import sys
 import threading
@@ -50,6 +51,11 @@ def inherited(module: str) -> bool:
     return module in _inherited
 
 
+def keep_in_children(thing: object) -> None:
+    """Have every process that is forked off this one keep a thing for ever; here it goes when nobody has it."""
+    _kept_in_children.add(thing)
+
+
 def keep_for_ever(thing: object) -> None:
     """Never take a thing apart, not even when the process ends, as that would wait for threads that are not here."""
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
@@ -87,13 +93,18 @@ def signal_stack_kept() -> Iterator[None]:
 
 _locks: weakref.WeakSet[ForkSafeLock] = weakref.WeakSet()
 _awaited: weakref.WeakSet[ForkSafeLock] = weakref.WeakSet()
+_kept_in_children: weakref.WeakSet[Any] = weakref.WeakSet()
 _inherited: set[str] = set()
 _forking = threading.Lock()
 _held: list[Any] = []
+_collecting: list[bool] = []
 
 
 def _wait_for_locks() -> None:
     _forking.acquire()  # two threads that fork at once take turns
+    # What is garbage already may be among what a child has to keep: nothing is collected before that is done.
+    _collecting.append(gc.isenabled())
+    gc.disable()
     for lock in list(_awaited):
         lock.__enter__()
         _held.append(lock)
@@ -102,10 +113,14 @@ def _wait_for_locks() -> None:
 def _let_go() -> None:
     while _held:
         _held.pop().__exit__(None, None, None)
+    if _collecting.pop():
+        gc.enable()
     _forking.release()
 
 
 def _begin_child() -> None:
+    for thing in list(_kept_in_children):
+        keep_for_ever(thing)
     _inherited.update(sys.modules)
     _let_go()
     for lock in list(_locks):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import gc
 import hashlib
 import importlib.util
 import json
@@ -123,6 +124,7 @@ def _make(model: ModelFolder, place: Path, *, int8: bool, rows: Tokenize, pad: i
         with contextlib.redirect_stdout(sys.stderr):  # what the converters print is no product of ours
             convert(model, building, int8=int8, rows=rows, pad=pad)
         _seal(building, place)
+        gc.collect()  # graphs that calibration ran have threads, for which a forked process would wait in vain
     finally:
         remove_folder(building)
 

@@ -6,13 +6,11 @@ order in which batches were given, so nothing depends on which was done first.
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
-from weakref import WeakSet
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +19,7 @@ from retrieve.encoders.batches import Padded, filled_shape
 from retrieve.encoders.folder import ModelFolder, pooling_modes
 from retrieve.encoders.graphs import HEAD, MODEL
 from retrieve.encoders.pooling import mean_of_ranges, pool
-from retrieve.process import ForkSafeLock, inherited, keep_for_ever
+from retrieve.process import ForkSafeLock, inherited, keep_in_children
 
 BATCH_TOKENS = 512
 """Tokens in a batch: from 256 to 2,048 the speed is the same within a twentieth, and the memory is not."""
@@ -112,7 +110,8 @@ class OpenVINOEncoder:
             "PERFORMANCE_HINT": "THROUGHPUT",
             **alone,
         }
-        _MADE.add(self)
+        # Its end waits for threads that a forked process has not.
+        keep_in_children(self)
         self._file = str(folder / MODEL)
         self._any = _Compiled(self._core.compile_model(self._file, "CPU", self._settings))
         self._names = [port.get_any_name() for port in self._any.model.inputs]
@@ -191,16 +190,3 @@ class OpenVINOEncoder:
         if batch.ranges is None:
             return pool(hidden, batch.mask, self._modes)
         return mean_of_ranges(hidden, batch.ranges)
-
-
-_MADE: WeakSet[OpenVINOEncoder] = WeakSet()
-
-
-def _keep_parents() -> None:
-    """What the parent made waits at its end for threads that this child has not: it never ends here."""
-    for encoder in list(_MADE):
-        keep_for_ever(encoder)
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_keep_parents)

@@ -16,6 +16,7 @@ from retrieve.store.crew import wait_for_orphans
 from retrieve.store.learning import LARGEST_SAMPLE
 from retrieve.store.manifest import MANIFEST, Manifest, read_manifest
 from retrieve.store.pending import PENDING
+from retrieve.store.place import check_makeable
 from retrieve.store.stemmer import stemmer_record
 
 _LOCK = "lock"
@@ -31,6 +32,7 @@ def create_index(folder: Path, passage_encoder: PassageEncoder, *, force: bool =
     Raises `RecipeError` for a language or a FAISS factory string that does not exist, for a factory that cannot do what
     searches ask of it, and for search defaults that do not go with the head of the model; nothing is touched then.
     """
+    check_makeable(folder)
     recipe = passage_encoder.recipe
     _ = passage_encoder.analyzer  # refuses an unknown language
     record = passage_encoder.encoder_record()

@@ -6,6 +6,7 @@ import os
 import sys
 from pathlib import Path
 
+from retrieve.errors import RetrieveError
 from retrieve.places import user_home
 from retrieve.store.manifest import MANIFEST
 
@@ -34,6 +35,17 @@ def index_path(name: str | Path) -> Path:
         return path
     at_home = home() / path
     return path if path.suffix and not is_index(at_home) else at_home
+
+
+def check_makeable(folder: Path) -> None:
+    """Raise `RetrieveError` where this user can make no index: said before an encoder is loaded for one."""
+    there = folder
+    while not os.path.exists(there):  # noqa: PTH110 - of a path that may not be looked at it says no, not an error
+        there = there.parent
+    if not os.access(there, os.W_OK | os.X_OK):
+        at_home = folder.is_relative_to(home())
+        remedy = "set $RETRIEVE_HOME to a folder that can" if at_home else "choose a place that can"
+        raise RetrieveError(f"no index can be made at {folder}, as {there} cannot be written: {remedy}")
 
 
 def is_index(folder: Path) -> bool:

@@ -26,14 +26,14 @@ from retrieve.vector_cache.upkeep import prune_cache, verify_cache
 DAY = 86_400
 
 
-def test_a_thousand_single_additions_leave_some_tens_of_shards(tmp_path: Path) -> None:
-    texts = [f"text {number}" for number in range(1000)]
+def test_hundreds_of_single_additions_leave_some_tens_of_shards(tmp_path: Path) -> None:
+    texts = [f"text {number}" for number in range(300)]
     cache = VectorCache.open(tmp_path, SPACE)
     most = 0
     for text in texts:
         add(cache, [text])
         most = max(most, len([*shards_folder(tmp_path, SPACE).iterdir()]))
-    assert most <= 4 * compaction.MOST  # four tiers: of one row, 8, 64 and 512
+    assert most <= 3 * compaction.MOST  # three tiers: of one row, 8 and 64
     for found in (cache, VectorCache.open(tmp_path, SPACE)):
         check(found, set(texts), [*texts, "none"])
     assert verify_cache(tmp_path) == []
@@ -50,9 +50,9 @@ def test_a_row_is_written_once_a_tier(tmp_path: Path, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(compaction, "publish_shard", counted)
     cache = VectorCache.open(tmp_path, SPACE)
-    for number in range(600):
+    for number in range(200):
         add(cache, [str(number)])
-    assert 0 < written <= 600 * 3  # from one row to 8, to 64, to 512
+    assert 0 < written <= 200 * 2  # from one row to 8, to 64
 
 
 def test_shards_that_are_large_together_are_left_as_they_are(
@@ -176,6 +176,20 @@ def test_who_has_a_merged_part_open_finds_its_rows_all_the_same(
     assert len(shards(crowded)) == 1
     check(reader, EIGHT, [*sorted(EIGHT), "none"])
     assert not caplog.records
+
+
+def test_a_part_that_holds_all_rows_of_the_others_is_what_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compaction, "MOST", 3)
+    whole, one, other = (VectorCache.open(tmp_path, SPACE) for _ in range(3))
+    add(whole, ["a", "b"])
+    add(one, ["a"])
+    add(other, ["b"])
+    assert len(shards(tmp_path)) == 3
+    assert compaction.compact(tmp_path, SPACE) == {}
+    assert len(shards(tmp_path)) == 1
+    check(VectorCache.open(tmp_path, SPACE), {"a", "b"}, ["a", "b", "c"])
 
 
 def test_a_damaged_shard_stays_and_is_said(crowded: Path, caplog: pytest.LogCaptureFixture) -> None:
