@@ -44,7 +44,7 @@ def check_makeable(folder: Path) -> None:
         there = there.parent
     if not os.access(there, os.W_OK | os.X_OK):
         at_home = folder.is_relative_to(home())
-        remedy = "set $RETRIEVE_HOME to a folder that can" if at_home else "choose a place that can"
+        remedy = "set $RETRIEVE_HOME to a folder that can be" if at_home else "choose a place that can be"
         raise RetrieveError(f"no index can be made at {folder}, as {there} cannot be written: {remedy}")
 
 

@@ -8,7 +8,10 @@ import pytest
 from store_index import lexical_recipe
 
 from retrieve import Index
-from retrieve.store.place import index_path
+from retrieve.errors import RetrieveError
+from retrieve.places import cache_root
+from retrieve.store import place
+from retrieve.store.place import home, index_path
 
 
 def test_a_name_with_a_dot_is_an_index_at_home_if_there_is_one(
@@ -24,3 +27,25 @@ def test_a_name_with_a_dot_is_an_index_at_home_if_there_is_one(
     assert index_path("./x/laws.v2") == Path("x/laws.v2")
     (tmp_path / "laws.v2").mkdir()
     assert index_path("laws.v2") == Path("laws.v2")
+
+
+def test_a_user_without_a_home_is_told_what_to_set_when_something_is_to_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nowhere() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    for name in ("RETRIEVE_HOME", "RETRIEVE_CACHE", "XDG_CACHE_HOME", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(place, "__file__", str(tmp_path / "a" / "b" / "c.py"))  # no checkout
+    monkeypatch.setattr(Path, "home", nowhere)
+    assert home().is_relative_to("/nonexistent")
+    assert cache_root().is_relative_to("/nonexistent")
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(RetrieveError, match="choose a place") as error:
+        Index.create(tmp_path / "file" / "laws", lexical_recipe())
+    assert str(tmp_path / "file") in str(error.value)
+    monkeypatch.setenv("RETRIEVE_HOME", str(tmp_path / "file"))
+    with pytest.raises(RetrieveError, match=r"set \$RETRIEVE_HOME"):
+        Index.create("laws", lexical_recipe())
