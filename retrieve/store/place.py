@@ -42,7 +42,7 @@ def check_makeable(folder: Path) -> None:
     there = folder
     while not os.path.exists(there):  # noqa: PTH110 - of a path that may not be looked at it says no, not an error
         there = there.parent
-    if not os.access(there, os.W_OK | os.X_OK):
+    if not os.access(there, os.W_OK | os.X_OK) and not folder.is_file():  # a file is told apart later
         at_home = folder.is_relative_to(home())
         remedy = "set $RETRIEVE_HOME to a folder that can be" if at_home else "choose a place that can be"
         raise RetrieveError(f"no index can be made at {folder}, as {there} cannot be written: {remedy}")
