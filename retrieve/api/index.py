@@ -372,7 +372,7 @@ class Index:
         from retrieve.encoders.rerank import CrossEncoder
 
         if model not in self._scorers:
-            self._scorers[model] = CrossEncoder.load(model)
+            self._scorers[model] = CrossEncoder.load(model, device=self._settings.device)
         return self._scorers[model]
 
     # -- passages in arrays -----------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from retrieve.cli.options import (
+    device_option,
     drop_self_option,
     given,
     model_option,
@@ -33,7 +34,7 @@ _log = logging.getLogger("retrieve")
 @unit_option
 @drop_self_option
 @model_option
-@with_options(*runtime_options)
+@with_options(*runtime_options, device_option)
 @click.option("--tag", default="retrieve", show_default=True, help="The run's last column.")
 @as_json
 def command(
@@ -45,6 +46,7 @@ def command(
     model: str | None,
     backend: str | None,
     precision: str | None,
+    device: str | None,
     tag: str,
     as_json: bool,
     **options: Any,
@@ -62,7 +64,7 @@ def command(
     if as_json and out == "-":
         raise UsageError("--json and --out - would both be standard output: name a file for the run")
     asked = read_queries(queries)
-    opened = Index.open(index, model=model, backend=backend, precision=precision)
+    opened = Index.open(index, model=model, backend=backend, precision=precision, device=device)
     silent: dict[str, list[str]] = {}
     hits = 0
 

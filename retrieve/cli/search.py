@@ -11,6 +11,7 @@ import click
 
 from retrieve.cli.hits import hit_json, show_hits
 from retrieve.cli.options import (
+    device_option,
     given,
     model_option,
     runtime_options,
@@ -36,7 +37,7 @@ _FORMATS = ("table", "jsonl", "trec", "tsv")
 @search_options
 @unit_option
 @model_option
-@with_options(*runtime_options)
+@with_options(*runtime_options, device_option)
 @click.option("--explain", is_flag=True, help="Say of each hit why it scores what it scores.")
 @click.option("--format", type=click.Choice(_FORMATS), help="Default: table on a terminal, else jsonl.")
 @as_json
@@ -48,6 +49,7 @@ def command(
     model: str | None,
     backend: str | None,
     precision: str | None,
+    device: str | None,
     explain: bool,
     format: str | None,
     as_json: bool,
@@ -65,7 +67,7 @@ def command(
             "a search's TREC lines name documents: for passages use `retrieve run --unit passage`"
         )
     query = _read_query() if text == "-" else text
-    with Index.open(index, model=model, backend=backend, precision=precision) as opened:
+    with Index.open(index, model=model, backend=backend, precision=precision, device=device) as opened:
         start = clock()
         hits = opened.search(query, k, **asked)
         seconds = clock() - start
