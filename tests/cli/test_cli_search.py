@@ -445,3 +445,10 @@ def test_weight_zero_on_the_command_line(place: Path, tmp_path: Path) -> None:
 def test_passages_are_not_measured_by_judgments_of_documents(place: Path) -> None:
     told = call("bench", place / "data", "--recipe", "bm25", "--set", "search.unit=passage", status=2).stderr
     assert "judgments are of documents" in told
+
+
+def test_a_device_is_where_a_search_computes() -> None:
+    asked = ["search", "both", "court law", "--using", "dense", "--format", "tsv"]
+    assert call(*asked, "--device", "cpu").stdout == call(*asked).stdout
+    refused = call(*asked, "--device", "abacus", status=1)
+    assert "device 'abacus'" in refused.stderr
