@@ -84,6 +84,10 @@ def test_passages_of_the_callers_own(recipe: dict[str, Any], folder: Path) -> No
         ([[[-1, 3]], []], "'a'"),
         ([[[0.5, 3]], []], "float64"),
         ([[0, 3], []], r"\(2,\)"),
+        ([[[0, 3], [1]], []], "'a' are no array"),
+        ([[[[0, 3], [4, 5]], [[0, 3]]], []], "as many parts"),
+        ({"a": [[0, 3]], "b": []}, "type dict"),
+        (3, "type int"),
     ],
 )
 def test_spans_that_cannot_be(recipe: dict[str, Any], spans: Any, words: str) -> None:
@@ -91,6 +95,43 @@ def test_spans_that_cannot_be(recipe: dict[str, Any], spans: Any, words: str) ->
         PassageEncoder(recipe, cache=False).vectors(
             [Document("a", "some text"), Document("b", "text")], spans
         )
+
+
+@pytest.mark.parametrize(
+    ("documents", "words"),
+    [
+        (Document("a", "law"), "one Document"),
+        ("law", "one str"),
+        ({"_id": "a", "text": "law"}, "one dict"),
+        (3, "one int"),
+        (["law"], "document 0 is of type str"),
+        ([Document("a", "law"), {"_id": "a", "text": "law"}], "document 1 is of type dict"),
+    ],
+)
+def test_what_is_no_list_of_documents(
+    recipe: dict[str, Any], own_cache: Path, documents: Any, words: str
+) -> None:
+    encoder = PassageEncoder(recipe)
+    for call in (
+        lambda: encoder.vectors(documents),
+        lambda: list(encoder.token_states(documents)),
+        lambda: encoder.keep_token_states(documents, most_bytes=1 << 30),
+    ):
+        with pytest.raises(UsageError, match=words):
+            call()
+
+
+def test_documents_and_spans_that_come_one_after_the_other(recipe: dict[str, Any], own_cache: Path) -> None:
+    encoder = PassageEncoder(recipe)
+    spans = [cut.spans for cut in encoder.split(DOCUMENTS)]
+    wanted = encoder.vectors(DOCUMENTS, spans).vectors.tobytes()
+    assert encoder.vectors(iter(DOCUMENTS)).vectors.tobytes() == wanted
+    assert encoder.vectors(iter(DOCUMENTS), iter(spans)).vectors.tobytes() == wanted
+    kept = [
+        encoder.keep_token_states(documents, own, most_bytes=1 << 30)
+        for documents, own in ((DOCUMENTS, spans), (iter(DOCUMENTS), iter(spans)))
+    ]
+    assert kept[0].folder == kept[1].folder
 
 
 def test_what_a_limit_cuts_off_own_passages_is_said(
@@ -116,6 +157,9 @@ def test_late_chunking(recipe: dict[str, Any]) -> None:
     encoder = PassageEncoder(recipe, cache=False)
     spans = [cut.spans for cut in encoder.split(DOCUMENTS)]
     assert encoder.vectors(DOCUMENTS).vectors.tobytes() == encoder.vectors(DOCUMENTS, spans).vectors.tobytes()
+    own = np.array([[40, 60], [0, 70], [10, 20], [0, 9]])  # one inside of another, none in order
+    found, turned = (encoder.vectors(DOCUMENTS[:1], [cut]).vectors for cut in (own, own[::-1]))
+    assert found.tobytes() == turned[::-1].tobytes()
     with pytest.raises(RecipeError, match="late_chunking"):
         next(encoder.token_states(DOCUMENTS))
     with pytest.raises(RecipeError, match="parts"):
