@@ -23,7 +23,7 @@ from retrieve.passages.late import late_windows
 from retrieve.passages.models import Models
 from retrieve.passages.ragged import DocumentStates, PassageVectors, tell_cut
 from retrieve.passages.record import EncoderRecord
-from retrieve.passages.resolve import resolved
+from retrieve.passages.resolve import check_encoder, resolved
 from retrieve.passages.spans import checked_documents, checked_spans, grouped, joined_spans, span_text
 from retrieve.passages.vectors import kept
 from retrieve.recipe import BM25, UHD, Recipe, load_recipe
@@ -68,6 +68,8 @@ class PassageEncoder:
         recipe that cannot be, `EncoderError` for its model, `EncoderMismatch` for another than `expected`.
         """
         given = recipe if isinstance(recipe, Recipe) and not overrides else load_recipe(recipe, overrides)
+        if encoder is not None:
+            check_encoder(encoder)
         self.recipe = resolved(given, expected, encoder, device)
         self._expected = expected
         if encoder is not None and expected is not None and queries is None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from tiny_models import WORDS, tiny_bare_folder, tiny_encoder_folder, tiny_sparse_folder
 
 from retrieve import Index
@@ -231,6 +232,19 @@ def test_an_encoder_of_another_kind_is_refused(folder: Path, tmp_path: Path) -> 
         PassageEncoder("bm25", encoder=sparse)
 
 
+@pytest.mark.parametrize("wrong", ["some/model", 5, object()])
+def test_what_is_no_encoder_is_refused(recipe: dict[str, Any], tmp_path: Path, wrong: Any) -> None:
+    Index.create(tmp_path / "x.index", recipe).close()
+    for call in (
+        lambda: PassageEncoder(recipe, encoder=wrong),
+        lambda: Index.create(tmp_path / "y.index", recipe, encoder=wrong),
+        lambda: Index.open(tmp_path / "x.index", encoder=wrong),
+    ):
+        with pytest.raises(UsageError, match=f"given as {type(wrong).__name__}"):
+            call()
+    assert not (tmp_path / "y.index").exists()
+
+
 def test_a_sparse_encoder_object(tmp_path: Path) -> None:
     sparse = load_sparse_encoder(str(tiny_sparse_folder(tmp_path / "splade")))
     found = []
@@ -251,6 +265,9 @@ def test_a_device_of_torch(folder: Path, tmp_path: Path) -> None:
     encoder = PassageEncoder({"name": "toy", "dense": {"model": str(folder)}}, device="cpu")
     assert encoder.models.documents.runtime == ("torch", "fp32")
     assert encoder.models.documents.device == "cpu"
+    for wrong in (0, "", torch.device("cpu")):
+        with pytest.raises(UsageError, match="a name of torch's"):
+            load_encoder(str(folder), device=wrong)  # type: ignore[arg-type]
     for name in ("abacus", "cuda:7"):
         with pytest.raises(EncoderError, match=f"device '{name}'"):
             load_encoder(str(folder), device=name).encode_queries(["court"])

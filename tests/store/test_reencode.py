@@ -306,5 +306,14 @@ def test_what_cannot_be_encoded_anew_is_refused(tmp_path: Path, models: dict[str
             index.reencode(str(tiny_encoder_folder(tmp_path / "odd", dimensions=24)))
         with index.writer(), pytest.raises(IndexLocked):
             index.reencode(models["new"])
+        wrong: Any
+        for wrong, error, words in (
+            ("none", RecipeError, "vectors of your own"),
+            (None, UsageError, "given as NoneType"),
+            (7, UsageError, "given as int"),
+        ):
+            with pytest.raises(error, match=words):
+                index.reencode(wrong)
+        assert index.generation == 1
     with pytest.raises(UsageError, match="closed"):
         index.reencode(models["new"])
