@@ -81,6 +81,7 @@ def building_states(
     building = folder.with_name(f".{uuid4().hex}")
     with _written(folder):
         building.mkdir(parents=True)
+        remove_left_states(folder.parents[1])  # they hold the room that is wanted now
     held = os.open(building, os.O_RDONLY)
     try:
         fcntl.flock(held, fcntl.LOCK_EX)
@@ -127,9 +128,10 @@ def remove_left_states(root: Path) -> int:
     """Remove what builders that were killed left behind; returns how many folders."""
     left = 0
     for path in (root / "states").glob(".*"):
-        if path.is_dir() and _is_left(path):
-            remove_folder(path)
-            left += 1
+        with suppress(FileNotFoundError):  # another process was quicker
+            if path.is_dir() and _is_left(path):
+                remove_folder(path)
+                left += 1
     return left
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import pickle
 from pathlib import Path
 from typing import Any
@@ -278,6 +279,16 @@ def test_states_of_types_by_name(folder: Path) -> None:
     encoder = PassageEncoder(recipe_of(folder), cache=False)
     for dtype in ("float32", np.dtype(np.float32)):
         assert next(encoder.token_states(DOCUMENTS, dtype=dtype)).states.dtype == np.float32
+
+
+def test_what_a_killed_builder_left_makes_room_for_the_next(folder: Path, own_cache: Path) -> None:
+    left, young = (own_cache / "states" / name for name in (".left", ".young"))
+    for path in (left, young):
+        path.mkdir(parents=True)
+        (path / "states.npy").write_bytes(bytes(100))
+    os.utime(left, (1, 1))
+    kept = PassageEncoder(recipe_of(folder)).keep_token_states(DOCUMENTS, most_bytes=1 << 30)
+    assert set((own_cache / "states").iterdir()) == {kept.folder, young}
 
 
 def test_states_that_are_no_numbers(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
