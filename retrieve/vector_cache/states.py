@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from retrieve.errors import UsageError
-from retrieve.files import checksum_file, publish_folder, read_array, remove_folder, write_array
+from retrieve.files import checksum_file, new_array, publish_folder, read_array, remove_folder, write_array
 from retrieve.vector_cache.shards import folders_in
 
 META = "meta.json"
@@ -86,7 +86,7 @@ def building_states(
     try:
         fcntl.flock(held, fcntl.LOCK_EX)
         with _written(folder):
-            arrays = {name: _room(building / f"{name}.npy", *kind) for name, kind in shapes.items()}
+            arrays = {name: new_array(building / f"{name}.npy", *kind) for name, kind in shapes.items()}
 
         @_written(folder)
         def finish(others: Arrays) -> None:
@@ -145,17 +145,6 @@ def _is_left(path: Path) -> bool:
     finally:
         os.close(held)
     return time.time() - path.stat().st_mtime > 60
-
-
-def _room(path: Path, shape: tuple[int, ...], dtype: str) -> npt.NDArray[Any]:
-    if 0 in shape:  # nothing to map; written with the rest
-        return np.empty(shape, dtype)
-    array = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
-    if hasattr(os, "posix_fallocate"):
-        # A file with holes is filled by page faults: where the disk has no room for one, the process would be killed.
-        with path.open("r+b") as file:
-            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
-    return array
 
 
 @contextmanager
