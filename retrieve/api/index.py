@@ -258,7 +258,7 @@ class Index:
         self.refresh()
         if not isinstance(encoder, str | Path):
             with self._refreshing:
-                self._settings = self._settings._replace(encoder=encoder)
+                self._settings = self._settings._replace(encoder=encoder, backend=None, precision=None)
                 self._held = Held(self._snapshot, self._settings.passage_encoder(self._snapshot.manifest))
         tidy(self.path)  # until now this index held the generation from before
 

@@ -208,6 +208,11 @@ def test_an_encoder_object_stands_for_what_the_recipe_names(folder: Path, tmp_pa
         assert again.search("court", using="dense") == hits
     with Index.open(tmp_path / "x.index", encoder=encoder) as handed:
         assert handed.search("court", using="dense") == hits
+    for asked in ({"backend": "openvino"}, {"precision": "bf16"}, {"backend": "torch", "precision": "bf16"}):
+        with pytest.raises(UsageError, match="runs on torch in fp32, asked was"):
+            Index.open(tmp_path / "x.index", encoder=encoder, **asked)  # type: ignore[arg-type]
+    with Index.open(tmp_path / "x.index", encoder=encoder, backend="torch", precision="auto") as handed:
+        assert handed.search("court", using="dense") == hits
     with pytest.raises(EncoderMismatch, match="prompts"):
         Index.open(tmp_path / "x.index", encoder=load_encoder(str(folder), limit=24))
 

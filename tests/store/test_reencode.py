@@ -117,6 +117,11 @@ def test_the_recipe_follows_the_encoder(tmp_path: Path, models: dict[str, str]) 
         expected = answers(index)
         with Index.open(index.path) as reader, pickle.loads(pickle.dumps(index)) as copy:
             assert answers(reader) == answers(copy) == expected
+        with Index.open(index.path, backend="torch", precision="bf16") as other:
+            other.reencode(encoder)  # what was asked of the model from before does not hold for it
+            with pickle.loads(pickle.dumps(other)) as copy:
+                assert answers(other) == answers(copy) == expected
+        index.refresh()
         index.add([Document("new", "wing heat flow")])
         assert "new" in [hit.doc_id for hit in index.search("wing heat flow", using="dense")]
 
