@@ -30,6 +30,11 @@ def checked_documents(documents: Iterable[Document]) -> Iterator[Document]:
             raise UsageError(
                 f"document {number} is of type {type(document).__name__}: wanted a retrieve.Document(id, text, title)"
             )
+        for name, value in (("text", document.text), ("title", document.title)):
+            if not isinstance(value, str):
+                raise UsageError(
+                    f"the {name} of document {document.id!r} is of type {type(value).__name__}: wanted a string"
+                )
         yield document
 
 

@@ -106,6 +106,8 @@ def test_spans_that_cannot_be(recipe: dict[str, Any], spans: Any, words: str) ->
         ({"_id": "a", "text": "law"}, "one dict"),
         (3, "one int"),
         (["law"], "document 0 is of type str"),
+        ([Document("a", None)], "the text of document 'a' is of type NoneType"),  # type: ignore[arg-type]
+        ([Document("a", "law", 5)], "the title of document 'a' is of type int"),  # type: ignore[arg-type]
         ([Document("a", "law"), {"_id": "a", "text": "law"}], "document 1 is of type dict"),
     ],
 )
