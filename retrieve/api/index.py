@@ -68,6 +68,7 @@ class Index:
         self._settings = settings
         self._encoded_beside = 0, 0
         self._refreshing = ForkSafeLock()
+        self._loading = ForkSafeLock()
         self._scorers: dict[str, PairScorer] = {}
 
     # -- opening ----------------------------------------------------------------------------------------------
@@ -375,9 +376,10 @@ class Index:
     def _scorer(self, model: str) -> PairScorer:
         from retrieve.encoders.rerank import CrossEncoder
 
-        if model not in self._scorers:
-            self._scorers[model] = CrossEncoder.load(model)
-        return self._scorers[model]
+        with self._loading:
+            if model not in self._scorers:
+                self._scorers[model] = CrossEncoder.load(model, device=self._settings.device)
+            return self._scorers[model]
 
     # -- passages in arrays -----------------------------------------------------------------------------------
 
