@@ -65,6 +65,24 @@ def write_array(path: Path, array: npt.NDArray[Any]) -> None:
         np.save(file, np.ascontiguousarray(array), allow_pickle=False)
 
 
+def new_array(path: Path, shape: tuple[int, ...], dtype: str) -> npt.NDArray[Any]:
+    """A new array of zeros on disk, memory-mapped to be filled, its room taken now. Raises `OSError` where there is
+    none. One of no elements is in memory, as it cannot be mapped: `write_array` writes it.
+    """
+    if 0 in shape:
+        return np.empty(shape, dtype)
+    array = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+    if hasattr(os, "posix_fallocate"):
+        # A file with holes is filled by page faults: where the disk has no room for one, the process would be killed.
+        size = path.stat().st_size
+        with path.open("r+b") as file:
+            try:
+                os.posix_fallocate(file.fileno(), 0, size)
+            except OSError as error:
+                raise OSError(error.errno, f"{error.strerror}, wanted {size} bytes", str(path)) from error
+    return array
+
+
 def read_array(path: Path) -> npt.NDArray[Any]:
     """Memory-map an array; its header and length are checked, its content is not read."""
     try:

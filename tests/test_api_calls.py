@@ -299,3 +299,53 @@ def test_every_error_can_be_imported_from_the_package() -> None:
     for name, value in classes.items():
         assert getattr(retrieve, name) is value
         assert name in retrieve.__all__ and name in dir(retrieve)
+
+
+# -- arguments of other forms ---------------------------------------------------------------------------------
+
+
+def test_queries_that_come_one_after_the_other_are_all_answered(toy: Index) -> None:
+    queries = [Query(str(number), text) for number, text in enumerate(TEXTS)]
+    wanted = toy.run(queries, 5, using="bm25")
+    assert len(wanted.rankings) == len(TEXTS)
+    assert toy.run(iter(queries), 5, using="bm25") == wanted
+    assert len(list(toy.iter_run(iter(queries), 5, using="bm25"))) == len(TEXTS)
+    hits = toy.search_many(TEXTS, 5, using="bm25")
+    assert toy.search_many(iter(TEXTS), 5, using="bm25") == hits
+    both = toy.search_many(TEXTS, 5, vectors=ASKED)
+    assert toy.search_many(iter(TEXTS), 5, vectors=ASKED) == both
+
+
+def of_other_forms(index: Index) -> list[tuple[str, Callable[[Any], object], Any]]:
+    return [
+        ("got one Query", index.run, Query("1", "wing")),
+        ("got one dict", index.run, {"1": "wing"}),
+        ("got one int", index.run, 3),
+        ("query 0 is of type str", index.run, ["wing"]),
+        ("query 1 is of type tuple", index.run, [Query("1", "wing"), ("2", "wing")]),
+        ("got one str", index.iter_run, "wing"),
+        ("got a mapping", index.search_many, {"1": "wing"}),
+        ("query text is None", index.search_many, [None]),
+        ("got one str", index.add, "wing"),
+        ("got one bytes", index.add, b"wing"),
+        ("got one NoneType", index.add, None),
+        ("the string '1'", index.delete, "1"),
+        ("given as where=", index.delete, {"kind": "a"}),
+        ("the id 1 is no string", index.delete, ["2", 1]),
+        ("the id None is no string", index.delete, [None]),
+        ("the id 1 is no string", index.passages, 1),
+        ("the id 1 is no string", lambda doc_id: index.explain("wing", doc_id, using="bm25"), 1),
+        ("given as where=", index.get_many, {"kind": "a"}),
+        ("got 3", index.vectors, 3),
+    ]
+
+
+def test_arguments_of_other_forms_are_refused(toy: Index) -> None:
+    generation, count = toy.generation, len(toy)
+    for words, call, argument in of_other_forms(toy):
+        with pytest.raises(UsageError, match=words):
+            call(argument)
+    for documents, words in ((["wing"], "a document is a string"), ([("1", "wing")], "of type tuple")):
+        with pytest.raises(InputError, match=words):
+            toy.add(documents)  # type: ignore[arg-type]
+    assert (toy.generation, len(toy)) == (generation, count)

@@ -18,6 +18,7 @@ from retrieve.files import (
     checksum_bytes,
     checksum_file,
     has_readers,
+    new_array,
     read_array,
     remove_folder,
     seal_folder,
@@ -95,6 +96,24 @@ def test_arrays_come_back_as_they_were(
     assert found.dtype == array.dtype
     assert np.array_equal(found, array.T)
     assert not found.flags.writeable
+
+
+def test_a_new_array_has_its_room_or_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "x.npy"
+    array = new_array(path, (1000, 30), "float16")
+    assert path.stat().st_blocks * 512 >= path.stat().st_size  # no hole that a full disk could not fill
+    assert not array.any()
+    array[:] = 3
+    assert (read_array(path) == 3).all()
+    assert new_array(tmp_path / "none.npy", (0, 30), "int8").shape == (0, 30)
+
+    def full(descriptor: int, start: int, length: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(OSError, match=r"No space left on device, wanted \d+ bytes: .*full\.npy") as caught:
+        new_array(tmp_path / "full.npy", (1000, 30), "float16")
+    assert caught.value.errno == errno.ENOSPC
 
 
 @pytest.mark.parametrize("content", [b"", b"\x93NUMPY", b"not an array", None])

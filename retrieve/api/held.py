@@ -8,8 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from retrieve.errors import UsageError
 from retrieve.passages.encoder import PassageEncoder
-from retrieve.passages.resolve import with_model
+from retrieve.passages.resolve import check_encoder, with_model
 from retrieve.store.manifest import Manifest
 from retrieve.store.snapshot import Snapshot
 
@@ -36,9 +37,11 @@ class Settings(NamedTuple):
     device: str | None = None
 
     def passage_encoder(self, manifest: Manifest) -> PassageEncoder:
-        """The working parts of an index's recipe."""
+        """The working parts of an index's recipe. Raises `UsageError` for an encoder that runs otherwise than asked."""
         queries = None
-        if self.backend or self.precision:
+        if self.encoder is not None:
+            self._refuse_other_runtime(self.encoder)
+        elif self.backend or self.precision:
             queries = self.backend or "auto", self.precision or "auto"
         return PassageEncoder(
             manifest.resolved_recipe(),
@@ -49,6 +52,16 @@ class Settings(NamedTuple):
             encoder=self.encoder,
             device=self.device,
         )
+
+    def _refuse_other_runtime(self, encoder: Encoder | SparseTextEncoder) -> None:
+        """It would be left unused without a word: what runs as asked is loaded from the index's folder."""
+        check_encoder(encoder)
+        asked = self.backend or "auto", self.precision or "auto"
+        if any(name not in ("auto", own) for name, own in zip(asked, encoder.runtime, strict=True)):
+            raise UsageError(
+                f"the encoder that was given runs on {' in '.join(encoder.runtime)}, asked was backend {asked[0]!r} "
+                f"with precision {asked[1]!r}: leave these out, or load it that way"
+            )
 
     def open(self, folder: Path) -> Held:
         """The current generation. Raises `EncoderMismatch` if the encoder given is not the index's."""

@@ -68,6 +68,7 @@ class Index:
         self._settings = settings
         self._encoded_beside = 0, 0
         self._refreshing = ForkSafeLock()
+        self._loading = ForkSafeLock()
         self._scorers: dict[str, PairScorer] = {}
 
     # -- opening ----------------------------------------------------------------------------------------------
@@ -258,7 +259,7 @@ class Index:
         self.refresh()
         if not isinstance(encoder, str | Path):
             with self._refreshing:
-                self._settings = self._settings._replace(encoder=encoder)
+                self._settings = self._settings._replace(encoder=encoder, backend=None, precision=None)
                 self._held = Held(self._snapshot, self._settings.passage_encoder(self._snapshot.manifest))
         tidy(self.path)  # until now this index held the generation from before
 
@@ -289,7 +290,7 @@ class Index:
 
     def search_many(
         self,
-        queries: Sequence[str] | None = None,
+        queries: Iterable[str] | None = None,
         k: int = 10,
         *,
         vectors: npt.ArrayLike | None = None,
@@ -305,22 +306,26 @@ class Index:
             raise UsageError(
                 f"search_many wants a list of queries, got the string {queries!r}: write [{queries!r}]"
             )
+        if isinstance(queries, Mapping):
+            raise UsageError(
+                "search_many wants a list of queries, got a mapping: write list(queries.values())"
+            )
         if queries is None and vectors is None:
             raise UsageError("search_many wants query texts, vectors, or both")
         given = None if vectors is None else query_vectors(vectors)
         texts: Sequence[str | None] = (
-            [None] * (0 if given is None else len(given)) if queries is None else queries
+            [None] * (0 if given is None else len(given)) if queries is None else list(queries)
         )
         if given is not None and len(given) != len(texts):
             raise UsageError(f"{len(texts)} queries and {len(given)} vectors: give one vector for each query")
         if queries is not None:
-            for query in queries:
+            for query in texts:
                 check_query(query)
         return search_all(self._now, texts, k, given, where, dict(options), self._scorer)
 
     def run(
         self,
-        queries: Sequence[Query],
+        queries: Iterable[Query],
         k: int = 1000,
         *,
         where: Where = None,
@@ -336,7 +341,7 @@ class Index:
 
     def iter_run(
         self,
-        queries: Sequence[Query],
+        queries: Iterable[Query],
         k: int = 1000,
         *,
         where: Where = None,
@@ -371,9 +376,10 @@ class Index:
     def _scorer(self, model: str) -> PairScorer:
         from retrieve.encoders.rerank import CrossEncoder
 
-        if model not in self._scorers:
-            self._scorers[model] = CrossEncoder.load(model, device=self._settings.device)
-        return self._scorers[model]
+        with self._loading:
+            if model not in self._scorers:
+                self._scorers[model] = CrossEncoder.load(model, device=self._settings.device)
+            return self._scorers[model]
 
     # -- passages in arrays -----------------------------------------------------------------------------------
 

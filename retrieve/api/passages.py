@@ -79,7 +79,12 @@ def keys_of(snapshot: Snapshot, keys: Keys, layout: str | None) -> npt.NDArray[n
             "an array of keys does not say which passages it numbers: give layout= of the ranking that it comes from, "
             "or the ranking itself"
         )
-    wanted = np.asarray(keys)
+    try:
+        wanted = np.asarray(keys)
+    except ValueError as error:  # rows of unequal length
+        raise UsageError(
+            f"the keys are no array: fill rows up with −1 where they have fewer ({error})"
+        ) from error
     if wanted.dtype.kind not in "iu" and wanted.size:
         raise UsageError(f"the keys are {wanted.dtype}: wanted whole numbers")
     if layout != snapshot.layout:

@@ -80,19 +80,34 @@ class RunSettings(NamedTuple):
 
 def start_run(
     held: Held,
-    queries: Sequence[Query],
+    queries: Iterable[Query],
     asked: RunSettings,
     options: Mapping[str, Any],
     scorers: Scorers,
 ) -> tuple[Searcher, Iterator[QueryRanking]]:
     """What ranks, and the answers to come. Whatever is wrong with the call is said now, not at some query's turn."""
-    for query in queries:
-        check_query(query.text)
+    queries = _listed(queries)
     k = asked.k + 1 if asked.drop_self and asked.k > 0 else asked.k
     searcher = searcher_of(held, k, asked.where, options)
     if asked.drop_self and searcher.options.unit == "passage":
         raise UsageError("drop_self leaves out a document: unit='passage' does not go with it")
     return searcher, _answers(searcher, queries, asked, scorers)
+
+
+def _listed(queries: Iterable[Query]) -> list[Query]:
+    """The queries, checked. They are gone through twice, which one after the other would not bear."""
+    if isinstance(queries, Query | str | Mapping) or not isinstance(queries, Iterable):
+        raise UsageError(
+            f"wanted a list of queries, got one {type(queries).__name__}: write [Query(id, text)]"
+        )
+    listed = list(queries)
+    for number, query in enumerate(listed):
+        if not isinstance(query, Query):
+            raise UsageError(
+                f"query {number} is of type {type(query).__name__}: wanted a retrieve.Query(id, text)"
+            )
+        check_query(query.text)
+    return listed
 
 
 def _answers(

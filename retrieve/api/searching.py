@@ -16,6 +16,7 @@ from retrieve.api.writer import Where
 from retrieve.errors import UsageError
 from retrieve.retrievers.explain import explain
 from retrieve.retrievers.hits import build_hits
+from retrieve.retrievers.lookup import listed_ids
 from retrieve.retrievers.options import options_by_name
 from retrieve.retrievers.rerank import PairScorer, rerank
 from retrieve.retrievers.search import VECTOR_VIEWS, Ranking, Searcher, check_query
@@ -82,7 +83,7 @@ def explain_one(
         raise UsageError(
             "documents are explained, with all their passages: unit='passage' does not go with it"
         )
-    place = held.snapshot.locate([doc_id])[0]
+    place = held.snapshot.locate(listed_ids([doc_id]))[0]
     if place is None:
         raise UsageError(f"no document {doc_id!r} in {held.snapshot.folder}")
     ranking = next(searcher.rank([query]))

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from retrieve.corpora.check import stored_form
 from retrieve.errors import UsageError
+from retrieve.retrievers.lookup import listed_ids
 from retrieve.store.filters import parse_conditions
 from retrieve.store.writer import Added
 from retrieve.store.writer import Writer as StoreWriter
@@ -37,7 +38,7 @@ class Writer:
         document that cannot be stored.
         """
         self._refuse_closed()
-        if isinstance(documents, Document | Mapping):
+        if isinstance(documents, Document | Mapping | str | bytes) or not isinstance(documents, Iterable):
             raise UsageError(f"add wants a list, got one {type(documents).__name__}: write [document]")
         return self._store.add((stored_form(document) for document in documents), vectors)
 
@@ -50,6 +51,4 @@ class Writer:
         self._refuse_closed()
         if ids is None and where is None:
             raise UsageError("nothing to delete: give ids, a filter (where=…), or both")
-        if isinstance(ids, str):
-            raise UsageError(f"delete wants a list of ids, got the string {ids!r}: write [{ids!r}]")
-        return self._store.delete(list(ids or ()), None if where is None else parse_conditions(where))
+        return self._store.delete(listed_ids(ids or ()), None if where is None else parse_conditions(where))

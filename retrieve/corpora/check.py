@@ -81,7 +81,7 @@ def stored_form(document: Document | Mapping[str, Any]) -> Document:
     if isinstance(document, Document):
         check_document(document)
         return replace(document, metadata=deepcopy(document.metadata))
-    return document_from(deepcopy(dict(document)))
+    return document_from(deepcopy(dict(document)) if isinstance(document, Mapping) else document)
 
 
 def _id_of(fields: Mapping[str, Any], where: str) -> str:

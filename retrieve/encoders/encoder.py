@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +22,7 @@ from retrieve.encoders.late import Late
 from retrieve.encoders.machine import Runtime
 from retrieve.encoders.text_model import NO_TOKENS, TextModel, check_rows, one_ahead
 from retrieve.encoders.tokens import IntArray, TokenRow, Tokens
-from retrieve.errors import EncoderError
+from retrieve.errors import EncoderError, UsageError
 from retrieve.vector_cache.cache import Found, Space, VectorCache
 
 FloatArray = NDArray[np.floating[Any]]
@@ -228,15 +229,16 @@ class Encoder(TextModel[Backend]):
 
         `dtype` is float16 or float32. All of them are in memory: 2 · H bytes a token in float16. `progress` is called
         with the numbers of texts and of tokens done so far. Raises `BadVectors` for a text that has NaN or infinite
-        states, or none.
+        states, or none, `UsageError` for another `dtype`.
         """
+        kept_as = _states_type(dtype)
         backend = self._ready()
         found = self._tokens.rows_with_offsets([self.document_prompt + text for text in texts], self.limit)
         rows = [row for row, _ in found]
         lengths = np.array([len(row.ids) for row in rows], dtype=np.int64)
         check_rows(lengths[:, None] > 0, np.arange(len(rows)), NO_TOKENS)
         firsts = np.concatenate([[0], lengths.cumsum()]).astype(np.int64)
-        states: FloatArray = np.empty((int(firsts[-1]), backend.width), dtype)
+        states: FloatArray = np.empty((int(firsts[-1]), backend.width), kept_as)
         todo = list(batches(lengths, backend.batch_tokens, fill=backend.fills))
         shapes = [self._shape(lengths[texts], alone=len(todo) == 1) for texts in todo]
         padded = (
@@ -356,3 +358,12 @@ class Encoder(TextModel[Backend]):
             rounded = vectors.astype(dtype)
         check_rows(np.isfinite(rounded), numbers, f"too large for {dtype}: normalize it")
         return rounded
+
+
+def _states_type(asked: npt.DTypeLike) -> np.dtype[Any]:
+    """float16 or float32; anything else is `UsageError`, as whole numbers would hold little of states but zeros."""
+    with suppress(TypeError):  # no type at all
+        found = np.dtype(asked)
+        if found in (np.float16, np.float32):
+            return found
+    raise UsageError(f"token states of type {asked!r} were asked for: wanted float16 or float32")

@@ -33,15 +33,21 @@ class Late(NamedTuple):
 def share_windows(offsets: IntArray, spans: IntArray, budget: int) -> Iterator[tuple[int, int]]:
     """Ranges of `spans` (S,2), in order, that fit into `budget` tokens together; `offsets` (T,2) of the whole text.
 
-    A span that does not fit alone is a window of its own.
+    A span that does not fit alone is a window of its own. Spans may overlap and stand in any order: what has to fit is
+    all from where the first of them starts to where the last of them ends, as `window_bounds` has it.
     """
     first = 0
     while first < len(spans):
         end = first + 1
-        while end < len(spans) and _tokens_between(offsets, spans[first, 0], spans[end, 1]) <= budget:
+        while end < len(spans) and _tokens_between(offsets, *window_bounds(spans[first : end + 1])) <= budget:
             end += 1
         yield first, end
         first = end
+
+
+def window_bounds(spans: IntArray) -> tuple[int, int]:
+    """Start and end of the text that holds all of some spans (S,2), in whatever order they stand."""
+    return int(spans[:, 0].min()), int(spans[:, 1].max())
 
 
 def token_ranges(window: Late, offsets: IntArray) -> IntArray:

@@ -79,6 +79,10 @@ def resolve_runtime(
             raise UsageError(f"{name} is {value!r}: wanted one of auto, {', '.join(get_args(known))}")
     machine = this_machine() if machine is None else machine
     if device is not None:
+        if not isinstance(device, str) or not device:
+            raise UsageError(
+                f'device is {device!r}: wanted a name of torch\'s, as "cpu" or "cuda:1", or None'
+            )
         on_processor = device.partition(":")[0] == "cpu"
         machine = machine._replace(gpu=not on_processor)
         if not on_processor and backend == "openvino":

@@ -23,8 +23,8 @@ from retrieve.passages.late import late_windows
 from retrieve.passages.models import Models
 from retrieve.passages.ragged import DocumentStates, PassageVectors, tell_cut
 from retrieve.passages.record import EncoderRecord
-from retrieve.passages.resolve import resolved
-from retrieve.passages.spans import checked_spans, grouped, joined_spans, span_text
+from retrieve.passages.resolve import check_encoder, resolved
+from retrieve.passages.spans import checked_documents, checked_spans, grouped, joined_spans, span_text
 from retrieve.passages.vectors import kept
 from retrieve.recipe import BM25, UHD, Recipe, load_recipe
 from retrieve.text.analyze import Analyzer
@@ -68,6 +68,8 @@ class PassageEncoder:
         recipe that cannot be, `EncoderError` for its model, `EncoderMismatch` for another than `expected`.
         """
         given = recipe if isinstance(recipe, Recipe) and not overrides else load_recipe(recipe, overrides)
+        if encoder is not None:
+            check_encoder(encoder)
         self.recipe = resolved(given, expected, encoder, device)
         self._expected = expected
         if encoder is not None and expected is not None and queries is None:
@@ -295,8 +297,8 @@ class PassageEncoder:
 
     def vectors(
         self,
-        documents: Sequence[Document],
-        spans: Sequence[npt.ArrayLike] | None = None,
+        documents: Iterable[Document],
+        spans: Iterable[npt.ArrayLike] | None = None,
         *,
         progress: Callable[[int, int], None] | None = None,
     ) -> PassageVectors:
@@ -307,6 +309,7 @@ class PassageEncoder:
         and counted, and that is said. `progress` gets passages and tokens done. Raises `UsageError` for spans outside
         of a text, `RecipeError` for a recipe without vectors, `BadVectors` for a vector that cannot be.
         """
+        documents = list(checked_documents(documents))
         cut_at = self._spans(documents, spans)
         form = self.recipe.vectors
         if form is None:
@@ -338,7 +341,7 @@ class PassageEncoder:
         from retrieve.passages.states import states_of
 
         given = iter(spans) if spans is not None else None
-        for group in grouped(documents):
+        for group in grouped(checked_documents(documents)):
             own = None if given is None else list(islice(given, len(group)))
             yield from states_of(self, group, self._spans(group, own), dtype)
         if given is not None and any(True for _ in given):
@@ -346,8 +349,8 @@ class PassageEncoder:
 
     def keep_token_states(
         self,
-        documents: Sequence[Document],
-        spans: Sequence[npt.ArrayLike] | None = None,
+        documents: Iterable[Document],
+        spans: Iterable[npt.ArrayLike] | None = None,
         *,
         most_bytes: int,
         progress: Callable[[int, int], None] | None = None,
@@ -360,11 +363,12 @@ class PassageEncoder:
         """
         from retrieve.passages.states import keep_states
 
+        documents = list(checked_documents(documents))
         return keep_states(
             self, documents, self._spans(documents, spans), most_bytes=most_bytes, progress=progress
         )
 
-    def _spans(self, documents: Sequence[Document], given: Sequence[npt.ArrayLike] | None) -> list[IntArray]:
+    def _spans(self, documents: Sequence[Document], given: Iterable[npt.ArrayLike] | None) -> list[IntArray]:
         if given is None:
             return [cut.spans for cut in self.split(documents)]
         spans = checked_spans(documents, given)

@@ -25,14 +25,14 @@ def late_windows(
     *,
     title: TitleMode,
 ) -> Iterator[Late]:
-    """Windows of at most `budget` tokens, the title's included, that hold all spans (S,2) in order."""
-    from retrieve.encoders.late import Late, share_windows
+    """Windows of at most `budget` tokens, the title's included, that hold all spans (S,2) as they are ordered."""
+    from retrieve.encoders.late import Late, share_windows, window_bounds
 
     # A window has the title in front as a passage has; what begins with it is the same string either way.
     lead = fed_text(document, (0, 0), 0, title=title)
     text_offsets, lead_offsets = token_offsets([document.text, lead])
     for first, end in share_windows(text_offsets, spans, budget - len(lead_offsets)):
-        start = int(spans[first, 0])
-        text = document.text[start : int(spans[end - 1, 1])]
+        start, stop = window_bounds(spans[first:end])
+        text = document.text[start:stop]
         titled = first == 0 or title == "every"
         yield Late(text, spans[first:end] - start, lead if titled else "")

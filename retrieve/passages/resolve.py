@@ -5,13 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from retrieve.errors import RecipeError
+from retrieve.errors import RecipeError, UsageError
 from retrieve.passages.record import EncoderRecord
 from retrieve.recipe import Encoding, Recipe, Splade
 
 if TYPE_CHECKING:
     from retrieve.encoders.encoder import Encoder
     from retrieve.encoders.sparse import SparseTextEncoder
+
+
+def check_encoder(given: object) -> None:
+    """Raise `UsageError` for what is no encoder: a name, a folder, another library's model."""
+    from retrieve.encoders.encoder import Encoder
+    from retrieve.encoders.sparse import SparseTextEncoder
+
+    if not isinstance(given, Encoder | SparseTextEncoder):
+        raise UsageError(
+            f"an encoder was given as {type(given).__name__}: wanted what load_encoder or load_sparse_encoder gives of "
+            "a model's folder or name"
+        )
 
 
 def resolved(
@@ -45,8 +57,13 @@ def with_model(recipe: Recipe, encoder: str | Encoder | SparseTextEncoder) -> Re
     from retrieve.encoders.encoder import Encoder
 
     if isinstance(encoder, str):
+        if encoder == "none":
+            raise RecipeError(
+                'the model "none" stands for vectors of your own, which no encoder makes: build a new index for them'
+            )
         said: dict[str, Any] = {"model": encoder, "query_prompt": None, "document_prompt": None}
         return _saying(recipe, said | ({} if recipe.vectors is None else {"pooling": None}))
+    check_encoder(encoder)
     if isinstance(encoder, Encoder) and recipe.vectors is not None:
         return _saying(recipe, {"pooling": encoder.own_pooling})
     return recipe

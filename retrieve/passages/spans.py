@@ -6,7 +6,7 @@ token is still known by its place in the text.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -19,11 +19,35 @@ IntArray = npt.NDArray[np.int64]
 JOINT = " "
 
 
-def checked_spans(documents: Sequence[Document], spans: Sequence[npt.ArrayLike]) -> list[IntArray]:
+def checked_documents(documents: Iterable[Document]) -> Iterator[Document]:
+    """The documents, each looked at when its turn comes. Raises `UsageError` for anything else, as for one alone."""
+    if isinstance(documents, Document | str | Mapping) or not isinstance(documents, Iterable):
+        raise UsageError(
+            f"wanted a list of documents, got one {type(documents).__name__}: write [Document(id, text)]"
+        )
+    for number, document in enumerate(documents):
+        if not isinstance(document, Document):
+            raise UsageError(
+                f"document {number} is of type {type(document).__name__}: wanted a retrieve.Document(id, text, title)"
+            )
+        for name, value in (("text", document.text), ("title", document.title)):
+            if not isinstance(value, str):
+                raise UsageError(
+                    f"the {name} of document {document.id!r} is of type {type(value).__name__}: wanted a string"
+                )
+        yield document
+
+
+def checked_spans(documents: Sequence[Document], given: Iterable[npt.ArrayLike]) -> list[IntArray]:
     """For each document its passages (S,2), or (S,K,2) of K parts each, a part without length being none.
 
     Raises `UsageError` for another number of them than documents, another shape, or offsets outside of the text.
     """
+    if isinstance(given, str | Mapping) or not isinstance(given, Iterable):
+        raise UsageError(
+            f"the spans are of type {type(given).__name__}: wanted a list with one array for each document"
+        )
+    spans = list(given)
     if len(spans) != len(documents):
         raise UsageError(
             f"spans were given for {len(spans)} documents, there are {len(documents)}: one array for each"
@@ -32,8 +56,14 @@ def checked_spans(documents: Sequence[Document], spans: Sequence[npt.ArrayLike])
 
 
 def _checked(document: Document, given: npt.ArrayLike) -> IntArray:
-    found = np.asarray(given)
     name = f"the spans of document {document.id!r}"
+    try:
+        found = np.asarray(given)
+    except ValueError as error:  # rows of unequal length
+        raise UsageError(
+            f"{name} are no array: wanted (S,2), or (S,K,2) where each passage has as many parts; give empty ones, "
+            f"as [0, 0], to those with fewer ({error})"
+        ) from error
     if found.size == 0:
         return np.empty((0, 2), dtype=np.int64)
     if found.dtype.kind not in "iu" or found.ndim not in (2, 3) or found.shape[-1] != 2:

@@ -20,7 +20,7 @@ from retrieve.passages.ragged import DocumentStates, tell_cut
 from retrieve.passages.spans import in_document, joined_spans, span_text
 from retrieve.types import Document
 from retrieve.vector_cache.cache import keys_of
-from retrieve.vector_cache.states import Arrays, building_states, open_states, states_folder
+from retrieve.vector_cache.states import Arrays, building_states, open_states, read_states, states_folder
 
 if TYPE_CHECKING:
     from retrieve.passages.encoder import PassageEncoder
@@ -31,11 +31,17 @@ _log = logging.getLogger("retrieve")
 
 
 class KeptStates(Sequence[DocumentStates]):
-    """Token states of N documents in order, in float16, memory-mapped: a document is read when it is asked for."""
+    """Token states of N documents in order, in float16, memory-mapped: a document is read when it is asked for.
+
+    They pickle as their folder, so that worker processes read the same bytes.
+    """
 
     def __init__(self, folder: Path, arrays: Arrays) -> None:
         self.folder = folder
         self._arrays = arrays
+
+    def __reduce__(self) -> tuple[Callable[[Path], KeptStates], tuple[Path]]:
+        return _open_again, (self.folder.absolute(),)
 
     @property
     def tokens(self) -> int:
@@ -64,6 +70,10 @@ class KeptStates(Sequence[DocumentStates]):
             arrays["spans"][first:last],
             arrays["cut"][first:last],
         )
+
+
+def _open_again(folder: Path) -> KeptStates:
+    return KeptStates(folder, read_states(folder))
 
 
 def states_of(

@@ -5,7 +5,7 @@ Each is a function of one snapshot, so an answer never mixes generations.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -35,7 +35,7 @@ class DocumentVectors(NamedTuple):
 
 def documents_by_id(snapshot: Snapshot, ids: Iterable[str]) -> list[Document | None]:
     """Documents as they were added, in the order of their ids; None for an id that is not there."""
-    places = snapshot.locate(_listed(ids))
+    places = snapshot.locate(listed_ids(ids))
     numbers = np.array([_number(snapshot, place) for place in places if place is not None], np.int64)
     stored = iter(load_documents(snapshot, numbers))
     return [None if place is None else next(stored).document for place in places]
@@ -51,7 +51,7 @@ def selected_ids(snapshot: Snapshot, where: Filter | None) -> Iterator[str]:
 
 def passages_of_document(snapshot: Snapshot, doc_id: str) -> list[Passage]:
     """A document's passages in their order; none for a document without text. `UsageError` for an unknown id."""
-    (place,) = _known(snapshot, [doc_id])
+    (place,) = _known(snapshot, listed_ids([doc_id]))
     first, last = snapshot.segments[place.segment].first_passage[place.row : place.row + 2]
     keys = np.arange(first, last, dtype=np.int64) + snapshot.passage_bases[place.segment]
     return [passage for passage in passages_at(snapshot, keys) if passage is not None]
@@ -76,7 +76,7 @@ def stored_vectors(snapshot: Snapshot, ids: Iterable[str]) -> DocumentVectors:
     record = snapshot.manifest.encoder
     if record is None or snapshot.manifest.resolved_recipe().vectors is None:
         raise UsageError("this index has no view made of vectors: there are none to give")
-    places = _known(snapshot, _listed(ids))
+    places = _known(snapshot, listed_ids(ids))
     bounds = [snapshot.segments[place.segment].first_passage[place.row : place.row + 2] for place in places]
     firsts = np.concatenate([[0], np.cumsum([last - first for first, last in bounds])]).astype(np.int64)
     vectors = np.empty((int(firsts[-1]), record.dimensions), np.float32)
@@ -92,10 +92,12 @@ def stored_vectors(snapshot: Snapshot, ids: Iterable[str]) -> DocumentVectors:
     return DocumentVectors(vectors, firsts)
 
 
-def _listed(ids: Iterable[str]) -> list[str]:
-    """The ids, if they are that. Raises `UsageError` for one string, and for what is no string."""
+def listed_ids(ids: Iterable[str]) -> list[str]:
+    """The ids, if they are that. Raises `UsageError` for one string, for a filter, and for what is no string."""
     if isinstance(ids, str):
         raise UsageError(f"wanted a list of ids, got the string {ids!r}: write [{ids!r}]")
+    if isinstance(ids, Mapping) or not isinstance(ids, Iterable):
+        raise UsageError(f"wanted a list of ids, got {ids!r}: a filter is given as where=")
     listed = list(ids)
     if wrong := [doc_id for doc_id in listed if not isinstance(doc_id, str)]:
         raise UsageError(f"the id {wrong[0]!r} is no string: ids are strings")

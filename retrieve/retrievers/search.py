@@ -239,7 +239,7 @@ def _tell_cut(cut: npt.NDArray[np.int64]) -> None:
         )
 
 
-def check_query(text: str) -> None:
+def check_query(text: object) -> None:
     """Raise `UsageError` for a query that is no string, empty, blank, or not valid Unicode."""
     if not isinstance(text, str) or not text.strip():
         raise UsageError(f"the query text is {text!r}: wanted at least one word")

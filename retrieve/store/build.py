@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
-from retrieve.files import remove_folder, seal_folder, write_array
+from retrieve.files import new_array, remove_folder, seal_folder, write_array
 from retrieve.index.codes import Codes
 from retrieve.index.compiled_strings import CompiledStrings
 from retrieve.index.postings import Postings
@@ -115,9 +115,7 @@ def create_vectors(building: Path, form: VectorForm, rows: int, dimensions: int)
     folder.mkdir()
 
     def new(name: str, dtype: str, shape: tuple[int, ...]) -> npt.NDArray[Any]:
-        if rows == 0:  # nothing to map; written with the rest
-            return np.empty(shape, dtype)
-        return np.lib.format.open_memmap(folder / f"{name}.npy", mode="w+", dtype=dtype, shape=shape)
+        return new_array(folder / f"{name}.npy", shape, dtype)
 
     return StoredVectors.make(Form.of(form.storage, form.rescore), rows, dimensions, new)
 

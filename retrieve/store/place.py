@@ -42,10 +42,14 @@ def check_makeable(folder: Path) -> None:
     there = folder
     while not os.path.exists(there):  # noqa: PTH110 - of a path that may not be looked at it says no, not an error
         there = there.parent
-    if not os.access(there, os.W_OK | os.X_OK) and not folder.is_file():  # a file is told apart later
+    is_file = os.path.isfile(there)  # noqa: PTH113 - as above
+    if is_file and there == folder:
+        return  # in the way, which is for `create_index` to say
+    if is_file or not os.access(there, os.W_OK | os.X_OK):
         at_home = folder.is_relative_to(home())
         remedy = "set $RETRIEVE_HOME to a folder that can be" if at_home else "choose a place that can be"
-        raise RetrieveError(f"no index can be made at {folder}, as {there} cannot be written: {remedy}")
+        wrong = "is a file and cannot hold one" if is_file else "cannot be written"
+        raise RetrieveError(f"no index can be made at {folder}, as {there} {wrong}: {remedy}")
 
 
 def is_index(folder: Path) -> bool:

@@ -21,7 +21,8 @@ from uuid import uuid4
 import numpy as np
 import numpy.typing as npt
 
-from retrieve.files import checksum_file, publish_folder, read_array, remove_folder, write_array
+from retrieve.errors import UsageError
+from retrieve.files import checksum_file, new_array, publish_folder, read_array, remove_folder, write_array
 from retrieve.vector_cache.shards import folders_in
 
 META = "meta.json"
@@ -43,10 +44,18 @@ def open_states(folder: Path) -> Arrays | None:
     problem = states_damage(folder)
     if problem is not None:
         _log.warning("kept token states are damaged and made anew: %s", problem)
-        remove_folder(folder)
+        with _written(folder):
+            remove_folder(folder)
         return None
     with suppress(OSError):  # a cache that cannot be written is of use all the same
         os.utime(folder)  # `prune` goes by it
+    return read_states(folder)
+
+
+def read_states(folder: Path) -> Arrays:
+    """The arrays of a folder, memory-mapped, their bytes not checked. Raises `UsageError` where it is not there."""
+    if not folder.is_dir():
+        raise UsageError(f"token states were kept in {folder} and are gone: keep them again")
     return {path.stem: read_array(path) for path in sorted(folder.glob("*.npy"))}
 
 
@@ -66,15 +75,20 @@ def building_states(
 ) -> Iterator[tuple[Arrays, Callable[[Arrays], None]]]:
     """Arrays on disk to be filled, by name their shape and type, and the call that adds others and seals the folder.
 
-    `fingerprint` is the encoder's, by which the folder can be removed.
+    `fingerprint` is the encoder's, by which the folder can be removed. Raises `UsageError` where the disk has no room
+    for the arrays, before any is filled, or cannot be written.
     """
     building = folder.with_name(f".{uuid4().hex}")
-    building.mkdir(parents=True)
+    with _written(folder):
+        building.mkdir(parents=True)
+        remove_left_states(folder.parents[1])  # they hold the room that is wanted now
     held = os.open(building, os.O_RDONLY)
     try:
         fcntl.flock(held, fcntl.LOCK_EX)
-        arrays = {name: _room(building / f"{name}.npy", *kind) for name, kind in shapes.items()}
+        with _written(folder):
+            arrays = {name: new_array(building / f"{name}.npy", *kind) for name, kind in shapes.items()}
 
+        @_written(folder)
         def finish(others: Arrays) -> None:
             for name, array in (arrays | others).items():
                 if isinstance(array, np.memmap):
@@ -114,9 +128,10 @@ def remove_left_states(root: Path) -> int:
     """Remove what builders that were killed left behind; returns how many folders."""
     left = 0
     for path in (root / "states").glob(".*"):
-        if path.is_dir() and _is_left(path):
-            remove_folder(path)
-            left += 1
+        with suppress(FileNotFoundError):  # another process was quicker
+            if path.is_dir() and _is_left(path):
+                remove_folder(path)
+                left += 1
     return left
 
 
@@ -132,7 +147,13 @@ def _is_left(path: Path) -> bool:
     return time.time() - path.stat().st_mtime > 60
 
 
-def _room(path: Path, shape: tuple[int, ...], dtype: str) -> npt.NDArray[Any]:
-    if 0 in shape:  # nothing to map; written with the rest
-        return np.empty(shape, dtype)
-    return np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+@contextmanager
+def _written(folder: Path) -> Iterator[None]:
+    """Say what to do where the disk refuses."""
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(
+            f"token states cannot be kept in {folder.parent}: {error}; set $RETRIEVE_CACHE to a folder that can be "
+            "written and has room for them, or go without keeping them"
+        ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from retrieve.encoders.late import Late, share_windows
 from retrieve.encoders.load import load_encoder
 from retrieve.encoders.tokens import Tokens
 from retrieve.errors import EncoderError
+from retrieve.passages.late import late_windows
+from retrieve.types import Document
 
 TEXT = " ".join(WORDS[:24])
 
@@ -112,3 +115,23 @@ def test_windows_hold_neighbours_that_fit_and_leave_none_out(lengths: list[int],
     for (first, end), (_, following) in pairwise(ranges):
         assert following > end
         assert spans[end, 1] - spans[first, 0] > budget  # one more would not have fitted
+
+
+@given(
+    spans=st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)).map(sorted), min_size=1, max_size=8),
+    budget=st.integers(1, 31),
+)
+def test_spans_in_any_order_are_whole_in_their_window(spans: list[list[int]], budget: int) -> None:
+    document = Document("x", "abcdefghijklmnopqrstuvwxyzäöüß", "")
+
+    def letters(texts: Sequence[str]) -> list[np.ndarray]:
+        return [
+            np.array([[at, at + 1] for at in range(len(text))], np.int64).reshape(-1, 2) for text in texts
+        ]
+
+    windows = list(late_windows(document, np.array(spans), letters, budget, title="none"))
+    read = [window.text[start:end] for window in windows for start, end in window.spans.tolist()]
+    assert read == [document.text[start:end] for start, end in spans]
+    assert all((window.spans >= 0).all() for window in windows)
+    for window in windows:
+        assert len(window.spans) == 1 or len(window.text) <= budget

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from tiny_models import WORDS, tiny_bare_folder, tiny_encoder_folder, tiny_sparse_folder
 
 from retrieve import Index
@@ -84,6 +85,10 @@ def test_passages_of_the_callers_own(recipe: dict[str, Any], folder: Path) -> No
         ([[[-1, 3]], []], "'a'"),
         ([[[0.5, 3]], []], "float64"),
         ([[0, 3], []], r"\(2,\)"),
+        ([[[0, 3], [1]], []], "'a' are no array"),
+        ([[[[0, 3], [4, 5]], [[0, 3]]], []], "as many parts"),
+        ({"a": [[0, 3]], "b": []}, "type dict"),
+        (3, "type int"),
     ],
 )
 def test_spans_that_cannot_be(recipe: dict[str, Any], spans: Any, words: str) -> None:
@@ -91,6 +96,45 @@ def test_spans_that_cannot_be(recipe: dict[str, Any], spans: Any, words: str) ->
         PassageEncoder(recipe, cache=False).vectors(
             [Document("a", "some text"), Document("b", "text")], spans
         )
+
+
+@pytest.mark.parametrize(
+    ("documents", "words"),
+    [
+        (Document("a", "law"), "one Document"),
+        ("law", "one str"),
+        ({"_id": "a", "text": "law"}, "one dict"),
+        (3, "one int"),
+        (["law"], "document 0 is of type str"),
+        ([Document("a", None)], "the text of document 'a' is of type NoneType"),  # type: ignore[arg-type]
+        ([Document("a", "law", 5)], "the title of document 'a' is of type int"),  # type: ignore[arg-type]
+        ([Document("a", "law"), {"_id": "a", "text": "law"}], "document 1 is of type dict"),
+    ],
+)
+def test_what_is_no_list_of_documents(
+    recipe: dict[str, Any], own_cache: Path, documents: Any, words: str
+) -> None:
+    encoder = PassageEncoder(recipe)
+    for call in (
+        lambda: encoder.vectors(documents),
+        lambda: list(encoder.token_states(documents)),
+        lambda: encoder.keep_token_states(documents, most_bytes=1 << 30),
+    ):
+        with pytest.raises(UsageError, match=words):
+            call()
+
+
+def test_documents_and_spans_that_come_one_after_the_other(recipe: dict[str, Any], own_cache: Path) -> None:
+    encoder = PassageEncoder(recipe)
+    spans = [cut.spans for cut in encoder.split(DOCUMENTS)]
+    wanted = encoder.vectors(DOCUMENTS, spans).vectors.tobytes()
+    assert encoder.vectors(iter(DOCUMENTS)).vectors.tobytes() == wanted
+    assert encoder.vectors(iter(DOCUMENTS), iter(spans)).vectors.tobytes() == wanted
+    kept = [
+        encoder.keep_token_states(documents, own, most_bytes=1 << 30)
+        for documents, own in ((DOCUMENTS, spans), (iter(DOCUMENTS), iter(spans)))
+    ]
+    assert kept[0].folder == kept[1].folder
 
 
 def test_what_a_limit_cuts_off_own_passages_is_said(
@@ -116,6 +160,9 @@ def test_late_chunking(recipe: dict[str, Any]) -> None:
     encoder = PassageEncoder(recipe, cache=False)
     spans = [cut.spans for cut in encoder.split(DOCUMENTS)]
     assert encoder.vectors(DOCUMENTS).vectors.tobytes() == encoder.vectors(DOCUMENTS, spans).vectors.tobytes()
+    own = np.array([[40, 60], [0, 70], [10, 20], [0, 9]])  # one inside of another, none in order
+    found, turned = (encoder.vectors(DOCUMENTS[:1], [cut]).vectors for cut in (own, own[::-1]))
+    assert found.tobytes() == turned[::-1].tobytes()
     with pytest.raises(RecipeError, match="late_chunking"):
         next(encoder.token_states(DOCUMENTS))
     with pytest.raises(RecipeError, match="parts"):
@@ -163,6 +210,11 @@ def test_an_encoder_object_stands_for_what_the_recipe_names(folder: Path, tmp_pa
         assert again.search("court", using="dense") == hits
     with Index.open(tmp_path / "x.index", encoder=encoder) as handed:
         assert handed.search("court", using="dense") == hits
+    for asked in ({"backend": "openvino"}, {"precision": "bf16"}, {"backend": "torch", "precision": "bf16"}):
+        with pytest.raises(UsageError, match="runs on torch in fp32, asked was"):
+            Index.open(tmp_path / "x.index", encoder=encoder, **asked)  # type: ignore[arg-type]
+    with Index.open(tmp_path / "x.index", encoder=encoder, backend="torch", precision="auto") as handed:
+        assert handed.search("court", using="dense") == hits
     with pytest.raises(EncoderMismatch, match="prompts"):
         Index.open(tmp_path / "x.index", encoder=load_encoder(str(folder), limit=24))
 
@@ -187,6 +239,19 @@ def test_an_encoder_of_another_kind_is_refused(folder: Path, tmp_path: Path) -> 
         PassageEncoder("bm25", encoder=sparse)
 
 
+@pytest.mark.parametrize("wrong", ["some/model", 5, object()])
+def test_what_is_no_encoder_is_refused(recipe: dict[str, Any], tmp_path: Path, wrong: Any) -> None:
+    Index.create(tmp_path / "x.index", recipe).close()
+    for call in (
+        lambda: PassageEncoder(recipe, encoder=wrong),
+        lambda: Index.create(tmp_path / "y.index", recipe, encoder=wrong),
+        lambda: Index.open(tmp_path / "x.index", encoder=wrong),
+    ):
+        with pytest.raises(UsageError, match=f"given as {type(wrong).__name__}"):
+            call()
+    assert not (tmp_path / "y.index").exists()
+
+
 def test_a_sparse_encoder_object(tmp_path: Path) -> None:
     sparse = load_sparse_encoder(str(tiny_sparse_folder(tmp_path / "splade")))
     found = []
@@ -207,6 +272,9 @@ def test_a_device_of_torch(folder: Path, tmp_path: Path) -> None:
     encoder = PassageEncoder({"name": "toy", "dense": {"model": str(folder)}}, device="cpu")
     assert encoder.models.documents.runtime == ("torch", "fp32")
     assert encoder.models.documents.device == "cpu"
+    for wrong in (0, "", torch.device("cpu")):
+        with pytest.raises(UsageError, match="a name of torch's"):
+            load_encoder(str(folder), device=wrong)  # type: ignore[arg-type]
     for name in ("abacus", "cuda:7"):
         with pytest.raises(EncoderError, match=f"device '{name}'"):
             load_encoder(str(folder), device=name).encode_queries(["court"])

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -205,6 +208,87 @@ def test_a_builder_that_fails_leaves_nothing(folder: Path, own_cache: Path) -> N
     with pytest.raises(KeyboardInterrupt):
         encoder.keep_token_states(DOCUMENTS, most_bytes=1 << 30, progress=stop)
     assert not list((own_cache / "states").iterdir())
+
+
+def test_a_disk_without_room_is_an_error_before_anything_is_made(
+    folder: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = PassageEncoder(recipe_of(folder))
+    room: list[bool] = []
+
+    def look(done: int, total: int) -> None:
+        (path,) = (own_cache / "states").glob(".*/states.npy")
+        room.append(
+            path.stat().st_blocks * 512 >= path.stat().st_size
+        )  # no holes that a full disk cannot fill
+
+    many = [Document(str(number), DOCUMENTS[0].text) for number in range(20)]
+    encoder.keep_token_states(many, most_bytes=1 << 30, progress=look)
+    assert room == [True] * 20
+
+    def full(descriptor: int, start: int, length: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.posix_fallocate", full)
+    with pytest.raises(UsageError, match=r"No space left on device, wanted \d+ bytes.*; set .RETRIEVE_CACHE"):
+        encoder.keep_token_states(DOCUMENTS, most_bytes=1 << 30, progress=look)
+    assert len(room) == 20
+    assert len(list((own_cache / "states").iterdir())) == 1
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_cache_that_cannot_be_written(
+    folder: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch, damaged: bool
+) -> None:
+    encoder = PassageEncoder(recipe_of(folder))
+    if damaged:
+        held = encoder.keep_token_states(DOCUMENTS, most_bytes=1 << 30).folder / "cut.npy"
+        held.write_bytes(held.read_bytes()[:-1])
+
+    def refused(*_: Any, **__: Any) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(Path, "rename", refused)
+    if not damaged:
+        monkeypatch.setattr(Path, "mkdir", refused)
+    with pytest.raises(UsageError, match=r"Read-only file system; set .RETRIEVE_CACHE"):
+        encoder.keep_token_states(DOCUMENTS, most_bytes=1 << 30)
+
+
+def test_kept_states_pickle_as_their_folder(folder: Path, own_cache: Path) -> None:
+    many = [Document(str(number), DOCUMENTS[0].text) for number in range(50)]
+    kept = PassageEncoder(recipe_of(folder)).keep_token_states(many, most_bytes=1 << 30)
+    data = pickle.dumps(kept)
+    assert len(data) < 1000
+    again = pickle.loads(data)
+    assert all(same(*pair) for pair in zip(kept, again, strict=True))
+    prune_cache(own_cache, max_bytes=0)
+    assert same(kept[3], again[3])  # as long as they are held
+    with pytest.raises(UsageError, match="keep them again"):
+        pickle.loads(data)
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.float64, "bfloat16", None, bool])
+def test_states_of_other_types_are_refused(folder: Path, dtype: Any) -> None:
+    encoder = PassageEncoder(recipe_of(folder), cache=False)
+    with pytest.raises(UsageError, match="float16 or float32"):
+        list(encoder.token_states(DOCUMENTS, dtype=dtype))
+
+
+def test_states_of_types_by_name(folder: Path) -> None:
+    encoder = PassageEncoder(recipe_of(folder), cache=False)
+    for dtype in ("float32", np.dtype(np.float32)):
+        assert next(encoder.token_states(DOCUMENTS, dtype=dtype)).states.dtype == np.float32
+
+
+def test_what_a_killed_builder_left_makes_room_for_the_next(folder: Path, own_cache: Path) -> None:
+    left, young = (own_cache / "states" / name for name in (".left", ".young"))
+    for path in (left, young):
+        path.mkdir(parents=True)
+        (path / "states.npy").write_bytes(bytes(100))
+    os.utime(left, (1, 1))
+    kept = PassageEncoder(recipe_of(folder)).keep_token_states(DOCUMENTS, most_bytes=1 << 30)
+    assert set((own_cache / "states").iterdir()) == {kept.folder, young}
 
 
 def test_states_that_are_no_numbers(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -297,6 +297,7 @@ def refused(toy: Toy) -> list[tuple[str, Callable[[], object]]]:
         ("the weight of 'wing' is '2'", rank({"bm25": {"wing": "2"}})),
         ("fusion is 'max': wanted convex, rrf or sum", rank("wing", fusion="max")),
         ("k is 0", rank("wing", using="bm25", k=0)),
+        ("the keys are no array: fill rows up", score([[0], [0, 1]], ("wing", "flow"))),
         ("unknown search options", rank("wing", using="bm25", reranker="model")),
         ("unknown search options", rank("wing", using="bm25", unit="document")),
         ("say which passages it numbers", lambda: index.passages_at([0])),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from tiny_models import tiny_cross_encoder_folder
 from toy_index import make_index, toy_recipe
 
 from retrieve import Document, Index
+from retrieve.encoders.rerank import CrossEncoder
 from retrieve.errors import UsageError
 from retrieve.retrievers.rerank import rerank
 from retrieve.types import Hit, PassageHit
@@ -113,3 +116,24 @@ def test_what_cannot_be_reranked_is_refused(index: Index, model: str) -> None:
         index.search("wing", reranker=model, passages=0)
     with pytest.raises(UsageError, match="k is 0"):
         index.search("wing", k=0, reranker=model)
+
+
+def test_one_cross_encoder_for_all_threads_on_the_device_of_the_index(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loads: list[str | None] = []
+
+    def load(model: str, *, device: str | None = None) -> Length:
+        loads.append(device)
+        time.sleep(0.2)  # time for the others to come
+        return Length()
+
+    monkeypatch.setattr(CrossEncoder, "load", load)
+    make_index(tmp_path / "x.index", DOCUMENTS, None, toy_recipe(views=("bm25",))).close()
+    with (
+        Index.open(tmp_path / "x.index", device="cuda:1") as index,
+        ThreadPoolExecutor(max_workers=4) as pool,
+    ):
+        found = list(pool.map(lambda query: index.search(query, reranker="some/model"), ["wing"] * 4))
+    assert loads == ["cuda:1"]
+    assert all(hits == found[0] for hits in found)

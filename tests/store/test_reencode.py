@@ -117,6 +117,11 @@ def test_the_recipe_follows_the_encoder(tmp_path: Path, models: dict[str, str]) 
         expected = answers(index)
         with Index.open(index.path) as reader, pickle.loads(pickle.dumps(index)) as copy:
             assert answers(reader) == answers(copy) == expected
+        with Index.open(index.path, backend="torch", precision="bf16") as other:
+            other.reencode(encoder)  # what was asked of the model from before does not hold for it
+            with pickle.loads(pickle.dumps(other)) as copy:
+                assert answers(other) == answers(copy) == expected
+        index.refresh()
         index.add([Document("new", "wing heat flow")])
         assert "new" in [hit.doc_id for hit in index.search("wing heat flow", using="dense")]
 
@@ -306,5 +311,14 @@ def test_what_cannot_be_encoded_anew_is_refused(tmp_path: Path, models: dict[str
             index.reencode(str(tiny_encoder_folder(tmp_path / "odd", dimensions=24)))
         with index.writer(), pytest.raises(IndexLocked):
             index.reencode(models["new"])
+        wrong: Any
+        for wrong, error, words in (
+            ("none", RecipeError, "vectors of your own"),
+            (None, UsageError, "given as NoneType"),
+            (7, UsageError, "given as int"),
+        ):
+            with pytest.raises(error, match=words):
+                index.reencode(wrong)
+        assert index.generation == 1
     with pytest.raises(UsageError, match="closed"):
         index.reencode(models["new"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 from collections.abc import Iterable, Iterator
 from multiprocessing.synchronize import Event
@@ -20,6 +21,7 @@ from retrieve.errors import (
     IndexLocked,
     InputError,
     RecipeError,
+    RetrieveError,
     UsageError,
 )
 
@@ -34,6 +36,25 @@ def test_counts_and_last_version_of_an_id_that_comes_often_in_one_add(tmp_path: 
         assert index.get("d0003") == newer[8]
         assert sorted(index.ids()) == [row.id for row in rows]
         assert index.verify() == []
+
+
+def test_a_disk_without_room_for_vectors_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = documents(6)
+    with Index.create(tmp_path / "a.index", own_recipe()) as index:
+        index.add(rows[:2], vectors(2))
+
+        def full(descriptor: int, start: int, length: int) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        with monkeypatch.context() as patch:
+            patch.setattr("os.posix_fallocate", full)
+            with pytest.raises(OSError, match="No space left on device"):
+                index.add(rows[2:], vectors(4))
+        assert (len(index), index.generation, index.verify()) == (2, 1, [])
+        index.add(rows[2:], vectors(4))
+        assert len(index) == 6
 
 
 def test_an_id_whose_first_version_is_sealed_by_a_neighbour_of_the_same_add_is_live_once(
@@ -320,3 +341,6 @@ def test_create_takes_only_what_is_free_or_unfinished(tmp_path: Path) -> None:
     assert (other / "chapter.txt").read_text() == "irreplaceable"
     with pytest.raises(IndexExists, match="is a file"):
         Index.create(other / "chapter.txt", lexical_recipe())
+    (other / "chapter.txt").chmod(0o755)
+    with pytest.raises(RetrieveError, match="is a file and cannot hold one: choose"):
+        Index.create(other / "chapter.txt" / "x.index", lexical_recipe())
