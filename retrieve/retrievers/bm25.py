@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import chain, compress, count
-from typing import NamedTuple, TypeAlias
+from typing import ClassVar, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -151,6 +151,8 @@ class BM25Group:
 
 class BM25Scores:
     """One query's BM25 scores: the best are chosen while they are computed, all are written down only if asked for."""
+
+    exact: ClassVar[bool] = True
 
     def __init__(self, group: BM25Group, query: int) -> None:
         self._group = group

@@ -8,6 +8,7 @@ rows are scored instead.
 from __future__ import annotations
 
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -96,6 +97,8 @@ class SignProposals:
 
 class CandidateScores:
     """One query against segments of which some have a FAISS index or sign bits."""
+
+    exact: ClassVar[bool] = False
 
     def __init__(
         self, snapshot: Snapshot, vector: Vector, parameters: dict[str, int], oversample: int

@@ -14,8 +14,8 @@ from retrieve.store.snapshot import Place
 def explain(searcher: Searcher, text: str, ranking: Ranking, place: Place) -> dict[str, Any]:
     """A JSON object. `rank` is None where the document is beyond the k best of this search.
 
-    A view's `score` is None where its pool has not the document; BM25, UHD or SPLADE alone, by best or first passages,
-    makes a pool of the k best only. `passages` are scored all the same.
+    A view's `score` is None where its pool has not the document; an exact view alone, by best or first passages, makes
+    a pool of the k best only. `passages` are scored all the same.
     """
     snapshot = searcher.snapshot
     document = int(snapshot.bases[place.segment]) + place.row

@@ -146,10 +146,10 @@ def _rank_one(
         total = np.zeros(len(keys))
         for weight, values in zip(options.weights, raw.values(), strict=True):
             total += weight * values
-        chosen = order(snapshot, keys, total, "passage")[: options.k]
+        chosen = order(snapshot, keys, total, "passage", options.k)
         return Pool(keys[chosen], total[chosen]), {name: values[chosen] for name, values in raw.items()}
     keys, total = fuse_pools(pools, options.weights, fusion)
-    chosen = order(snapshot, keys, total, "passage")[: options.k]
+    chosen = order(snapshot, keys, total, "passage", options.k)
     best = Pool(keys[chosen], total[chosen])
     return best, {name: _exact(snapshot, views[name], top, best.keys) for name, top in tops.items()}
 

@@ -54,26 +54,38 @@ class Scope:
         return snapshot.segments[number].passage_rows if chosen is None else int(chosen.sum())
 
 
-def order(snapshot: Snapshot, keys: IntArray, scores: FloatArray, unit: Unit) -> IntArray:
-    """The permutation that puts keys in order (−score, document id, position)."""
+def order(
+    snapshot: Snapshot, keys: IntArray, scores: FloatArray, unit: Unit, most: int | None = None
+) -> IntArray:
+    """The permutation that puts keys in order (−score, document id, position); with `most`, its beginning."""
+    if most is None or most >= len(keys):
+        return _in_order(snapshot, keys, scores, unit)
+    least = np.partition(scores, len(scores) - most)[len(scores) - most]
+    chosen = np.flatnonzero(scores >= least)
+    return chosen[_in_order(snapshot, keys[chosen], scores[chosen], unit)[:most]]
+
+
+def _in_order(snapshot: Snapshot, keys: IntArray, scores: FloatArray, unit: Unit) -> IntArray:
     ranked = np.lexsort((keys, -scores))
     if len(snapshot.segments) < 2 or len(ranked) < 2:
         return ranked
-    sorted_scores = scores[ranked]
-    tied = np.zeros(len(ranked), dtype=np.bool_)
-    equal = sorted_scores[1:] == sorted_scores[:-1]
-    tied[1:] |= equal
-    tied[:-1] |= equal
-    if not tied.any():
+    # Within a segment keys are in the order of ids: names decide only where equal scores come from several.
+    sorted_scores, sorted_keys = scores[ranked], keys[ranked]
+    first = np.flatnonzero(np.concatenate([[True], sorted_scores[1:] != sorted_scores[:-1]]))
+    last = np.append(first[1:], len(ranked)) - 1
+    bases = snapshot.bases if unit == "document" else snapshot.passage_bases
+    owner = np.searchsorted(bases, sorted_keys, side="right")
+    mixed = np.flatnonzero(owner[first] != owner[last])
+    if not len(mixed):
         return ranked
-    at = np.flatnonzero(tied)
-    documents = keys[ranked[at]] if unit == "document" else documents_of(snapshot, keys[ranked[at]])
-    names = dict(zip(at.tolist(), snapshot.doc_ids(documents), strict=True))
-    places = sorted(
-        at.tolist(), key=lambda place: (-float(sorted_scores[place]), names[place], int(keys[ranked[place]]))
-    )
+    at = np.concatenate([np.arange(first[group], last[group] + 1) for group in mixed])
+    documents = sorted_keys[at] if unit == "document" else documents_of(snapshot, sorted_keys[at])
+    unique, numbers = np.unique(documents, return_inverse=True)
+    names = snapshot.doc_ids(unique)
+    rank = np.empty(len(unique), np.int64)
+    rank[sorted(range(len(unique)), key=names.__getitem__)] = np.arange(len(unique))
     result = ranked.copy()
-    result[at] = ranked[places]
+    result[at] = ranked[at[np.lexsort((sorted_keys[at], rank[numbers], -sorted_scores[at]))]]
     return result
 
 
@@ -107,5 +119,5 @@ def merge(
     keys = np.concatenate([rows + bases[number] for number, rows, _ in parts] or [np.empty(0, np.int64)])
     scores = np.concatenate([values for *_, values in parts] or [np.empty(0)]).astype(np.float64)
     keys = keys.astype(np.int64)
-    best = order(snapshot, keys, scores, unit)[:depth]
+    best = order(snapshot, keys, scores, unit, depth)
     return Pool(keys[best], scores[best])

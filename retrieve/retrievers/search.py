@@ -40,8 +40,11 @@ Ask: TypeAlias = str | Mapping[str, float] | Vector
 VECTOR_VIEWS = frozenset({"dense", "uhd"})
 """Views that take a query's vector, unless UHD is of the token level."""
 
-_ALWAYS_EXACT = (("bm25",), ("uhd",), ("splade",))
 _GROUP = 16
+"""Queries scored at a time, of which exact views hold a score for every passage."""
+
+_MANY = 256
+"""And of BM25 alone, which holds the best."""
 
 _log = logging.getLogger("retrieve")
 
@@ -107,9 +110,10 @@ class Searcher:
         `asks`: for each view what the queries ask of it. With `lookup` scores are only read off passages. Exact views
         hold a score for every passage, so only a few queries are in memory at a time.
         """
-        for start in range(0, count, _GROUP):
-            group = {name: queries[start : start + _GROUP] for name, queries in asks.items()}
-            size = min(_GROUP, count - start)
+        most = _MANY if asks.keys() == {"bm25"} else _GROUP
+        for start in range(0, count, most):
+            group = {name: queries[start : start + most] for name, queries in asks.items()}
+            size = min(most, count - start)
             if not self.snapshot.segments:
                 for _ in range(size):
                     yield {name: NoScores() for name in group}, False
@@ -210,8 +214,12 @@ class Searcher:
     def tops(self, scores: Mapping[str, ViewScores]) -> dict[str, Pool]:
         """Each view's best documents or passages: as deep as the answer needs them."""
         options = self.options
-        # Such a view alone is exact and in the order of the answer: whatever its depth, its best are the beginning.
-        alone = options.views in _ALWAYS_EXACT and options.aggregate in ("max", "first")
+        # An exact view alone is in the order of the answer: whatever its depth, its best are the beginning.
+        alone = (
+            len(scores) == 1
+            and options.aggregate in ("max", "first")
+            and all(view.exact for view in scores.values())
+        )
         depth = options.reach if alone else max(options.depth, options.reach)
         return {name: view.top(depth, self._scope) for name, view in scores.items()}
 
@@ -228,7 +236,7 @@ class Searcher:
 
     def _fuse(self, pools: Sequence[Pool]) -> Pool:
         keys, scores = fuse_pools(pools, self.options.weights, self.options.fusion)
-        best = order(self.snapshot, keys, scores, self.options.unit)
+        best = order(self.snapshot, keys, scores, self.options.unit, self.options.reach)
         return Pool(keys[best], scores[best])
 
 

@@ -7,6 +7,7 @@ coded once for each mean. Source of the representation: Jang et al., arXiv 2104.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -70,6 +71,8 @@ def _winners(codes: Sequence[Codes]) -> list[tuple[int, ...]]:
 
 class CountedScores:
     """One query's counts in every segment."""
+
+    exact: ClassVar[bool] = True
 
     def __init__(self, snapshot: Snapshot, counts: Sequence[Counts]) -> None:
         self._snapshot = snapshot

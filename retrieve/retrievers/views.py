@@ -6,7 +6,7 @@ Exact views score every passage of a segment in one pass and choose from that; a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,9 @@ from retrieve.store.snapshot import Snapshot
 
 
 class ViewScores(Protocol):
-    """One query in one view."""
+    """One query in one view. `exact`: its best are those of all passages, however many are asked for."""
+
+    exact: ClassVar[bool]
 
     def top(self, depth: int, scope: Scope) -> Pool:
         """The `depth` best documents (by their best passage) or passages in scope."""
@@ -31,6 +33,8 @@ class ViewScores(Protocol):
 
 class ExactScores:
     """Every passage's score, per segment; rows that score at or below `floor` did not match."""
+
+    exact: ClassVar[bool] = True
 
     def __init__(self, snapshot: Snapshot, scores: Sequence[npt.NDArray[Any]], floor: float) -> None:
         self._snapshot = snapshot
@@ -55,6 +59,8 @@ class ExactScores:
 
 class NoScores:
     """A query that is empty in this view: it has no hits."""
+
+    exact: ClassVar[bool] = True
 
     def top(self, depth: int, scope: Scope) -> Pool:
         """An empty pool."""

@@ -1,8 +1,9 @@
 """`Index.rank_passages` beside the kernels that it calls, over 150,000 windows of EU acts: what the way there costs.
 
 1,000 queries, 100 passages each, given as texts and vectors. The kernels get terms, weights and vectors ready made and
-give each segment's best; for the sum of both views, which is exact whichever found a passage, also BM25's scores of all
-passages. Ours analyses, merges segments, orders ties and fills arrays besides. Alternating rounds, medians.
+give each segment's best; for the sum of both views, of which each supplies 1,000 passages and scores what the other
+found, so many of each and BM25's scores of all passages. Ours analyses, merges segments, orders ties and fills arrays
+besides. Alternating rounds, medians.
 `RETRIEVE_DATA=… python scripts/bench/ranking.py --json`
 """
 
@@ -50,7 +51,7 @@ def build(place: str, passages: int) -> tuple[Index, list[str]]:
     return index, queries
 
 
-def bm25_kernels(index: Index, texts: list[str]) -> tuple[Callable[[], object], Callable[[], object]]:
+def bm25_kernels(index: Index, texts: list[str], k: int) -> tuple[Callable[[], object], Callable[[], object]]:
     """Each segment's best of every query, and the scores of all passages; terms and weights are known."""
     snapshot, search = index._snapshot, index.recipe.search
     view = BM25View(snapshot, index._passage_encoder.analyzer, k1=search.bm25.k1, b=search.bm25.b)
@@ -70,7 +71,7 @@ def bm25_kernels(index: Index, texts: list[str]) -> tuple[Callable[[], object], 
             in_parts(
                 len(asked),
                 lambda part, segment=segment, asked=asked: segment.postings.bm25_top_many(
-                    asked[part], K, groups=None, live=None, **view.parameters()
+                    asked[part], k, groups=None, live=None, **view.parameters()
                 ),
             )
             for segment, asked in zip(snapshot.segments, terms, strict=True)
@@ -79,7 +80,9 @@ def bm25_kernels(index: Index, texts: list[str]) -> tuple[Callable[[], object], 
     return best, all_scores
 
 
-def dense_kernels(index: Index, vectors: np.ndarray[Any, np.dtype[np.float32]]) -> Callable[[], object]:
+def dense_kernels(
+    index: Index, vectors: np.ndarray[Any, np.dtype[np.float32]], k: int
+) -> Callable[[], object]:
     """Each segment's best of every query."""
     segments = index._snapshot.segments
 
@@ -88,7 +91,7 @@ def dense_kernels(index: Index, vectors: np.ndarray[Any, np.dtype[np.float32]]) 
         for start in range(0, len(vectors), _BATCH):
             batch = vectors[start : start + _BATCH]
             for segment in segments:
-                found += [select_top(scores, K) for scores in segment.vectors.scores(batch)]
+                found += [select_top(scores, k) for scores in segment.vectors.scores(batch)]
         return found
 
     return run
@@ -105,13 +108,16 @@ def main() -> None:
         encoded = index._passage_encoder.models.queries.encode_queries(texts).vectors
         vectors = np.asarray(encoded, np.float32)
         asked = [{"bm25": text, "dense": vector} for text, vector in zip(texts, vectors, strict=True)]
-        (bm25, all_bm25), dense = bm25_kernels(index, texts), dense_kernels(index, vectors)
+        depth = index.recipe.search.depth
+        bm25, _ = bm25_kernels(index, texts, K)
+        deep_bm25, all_bm25 = bm25_kernels(index, texts, depth)
+        dense, deep_dense = dense_kernels(index, vectors, K), dense_kernels(index, vectors, depth)
         pairs: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
             "bm25": (lambda: index.rank_passages(texts, K, using="bm25"), bm25),
             "dense": (lambda: index.rank_passages(list(vectors), K, using="dense"), dense),
             "sum": (
                 lambda: index.rank_passages(asked, K, fusion="sum"),
-                lambda: (bm25(), dense(), all_bm25()),
+                lambda: (deep_bm25(), deep_dense(), all_bm25()),
             ),
         }
         report: dict[str, Any] = {
