@@ -6,6 +6,7 @@ one writer (filelock), any number of readers per generation (a shared flock that
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
@@ -19,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
-from retrieve.errors import IndexCorrupt, IndexLocked
+from retrieve.errors import IndexCorrupt, IndexLocked, RetrieveError
 
 _CHUNK = 1 << 22
 
@@ -142,6 +143,12 @@ def writer_lock(path: Path) -> Iterator[None]:
     except Timeout as error:
         raise IndexLocked(
             f"{path.parent} is being written by another writer: wait for it to finish and try again"
+        ) from error
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise
+        raise RetrieveError(
+            f"{path.parent} cannot be written ({error.strerror}): work as a user who may, or on a copy"
         ) from error
     try:
         yield

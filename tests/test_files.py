@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrieve.errors import IndexCorrupt, IndexLocked
+from retrieve.errors import IndexCorrupt, IndexLocked, RetrieveError
 from retrieve.files import (
     ReaderLock,
     checksum_bytes,
@@ -195,3 +195,16 @@ def test_storage_that_nobody_can_write_needs_no_lock(tmp_path: Path, monkeypatch
         ReaderLock.take(tmp_path / "readers" / "3")
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     ReaderLock.take(tmp_path / "readers" / "3").release()
+
+
+def test_a_folder_that_may_not_be_written_is_said_to_be_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from filelock import FileLock
+
+    def refuse(*arguments: object, **options: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(tmp_path / "lock"))
+
+    monkeypatch.setattr(FileLock, "acquire", refuse)
+    with pytest.raises(RetrieveError, match="cannot be written .*on a copy"), writer_lock(tmp_path / "lock"):
+        pass
