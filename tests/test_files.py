@@ -206,5 +206,5 @@ def test_a_folder_that_may_not_be_written_is_said_to_be_one(
         raise PermissionError(errno.EACCES, "Permission denied", str(tmp_path / "lock"))
 
     monkeypatch.setattr(FileLock, "acquire", refuse)
-    with pytest.raises(RetrieveError, match="cannot be written .*on a copy"), writer_lock(tmp_path / "lock"):
+    with pytest.raises(RetrieveError, match=r"cannot be written .*on a copy"), writer_lock(tmp_path / "lock"):
         pass
