@@ -143,6 +143,8 @@ class Encoder(TextModel[Backend]):
     @cached_property
     def vector_fingerprint(self) -> str:
         """The fingerprint without the head: of two encoders with the same, the vectors are the same."""
+        if self._model.winners is None:
+            return self.fingerprint
         bare = replace(self._model, winners=None)
         return fingerprint(bare, normalize=self.normalize, limit=self.limit)
 
