@@ -43,7 +43,7 @@ VECTOR_VIEWS = frozenset({"dense", "uhd"})
 _GROUP = 16
 """Queries scored at a time, of which exact views hold a score for every passage."""
 
-_MANY = 256
+_MANY = 64
 """And of BM25 alone, which holds the best."""
 
 _log = logging.getLogger("retrieve")

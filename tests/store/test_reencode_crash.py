@@ -81,7 +81,9 @@ def test_killed_before_every_single_change(tmp_path: Path, monkeypatch: pytest.M
             assert index.verify() == []
             assert index.search("wing heat", using="bm25") == lexical
             assert index.layout == layout
-        if found == old:
+        if (
+            found == old and len(ends) % 3 == 0
+        ):  # again after some of the deaths: it takes as long as all the rest
             assert not in_child(reencode)
             assert _live(contents(folder), new) == _live(whole, new)
     assert ends == sorted(ends) and len(ends) > 10

@@ -40,7 +40,7 @@ def command(
         raise UsageError("nothing to delete: give ids, --ids-from or --where")
     with Index.open(index) as opened:
         with opened.writer() as writer:
-            by_id = writer.delete(wanted)
+            by_id = writer.delete(list(wanted))
             deleted = by_id + (writer.delete(where=where) if where is not None else 0)
         not_found = len(wanted) - by_id
         if not_found:
