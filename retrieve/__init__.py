@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from retrieve.api import Index, QueryRanking, RunResult
+    from retrieve.encoders.load import load_encoder
     from retrieve.errors import (
         BadVectors,
         DimensionMismatch,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
         TrainingError,
         UsageError,
     )
+    from retrieve.passages.encoder import PassageEncoder
     from retrieve.recipe import Recipe, load_recipe
     from retrieve.retrievers.lookup import DocumentVectors
     from retrieve.retrievers.passages import PassageRanking
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "retrieve.api": ("Index", "QueryRanking", "RunResult"),
+    "retrieve.encoders.load": ("load_encoder",),
     "retrieve.errors": (
         "BadVectors",
         "DimensionMismatch",
@@ -55,6 +58,7 @@ _NAMES = {
         "TrainingError",
         "UsageError",
     ),
+    "retrieve.passages.encoder": ("PassageEncoder",),
     "retrieve.recipe": ("Recipe", "load_recipe"),
     "retrieve.retrievers.lookup": ("DocumentVectors",),
     "retrieve.retrievers.passages": ("PassageRanking",),
@@ -80,6 +84,7 @@ __all__ = [
     "MeasureError",
     "MissingExtra",
     "Passage",
+    "PassageEncoder",
     "PassageHit",
     "PassageRanking",
     "Query",
@@ -91,6 +96,7 @@ __all__ = [
     "StemmerMismatch",
     "TrainingError",
     "UsageError",
+    "load_encoder",
     "load_recipe",
 ]
 
