@@ -208,7 +208,8 @@ def check_finished(folder: Path, phase: int, undisturbed: Undisturbed) -> None:
     """After the repeated run every byte is as if nothing had happened, and so are the answers and `verify`."""
     found, wanted = contents(folder), undisturbed.files[phase - 1]
     assert sorted(found) == sorted(wanted), f"{sorted(found.keys() ^ wanted.keys())} differ"
-    assert not [name for name, data in found.items() if data != wanted[name]]
+    differ = [name for name, data in found.items() if data != wanted[name]]
+    assert not differ, f"{differ} differ"
 
 
 def _document(chance: random.Random, number: int) -> dict[str, Any]:

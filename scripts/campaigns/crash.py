@@ -45,7 +45,12 @@ def main(kills: int, seed: int, documents: int, factory: str) -> None:
             "name": "crash",
             "passages": {"size": 24},
             "bm25": {},
-            "dense": {"model": str(tiny_encoder_folder(folder / "encoder")), "factory": factory},
+            "dense": {
+                "model": str(tiny_encoder_folder(folder / "encoder")),
+                "factory": factory,
+                "backend": "torch",  # of OpenVINO a manifest says in how many threads: one, in a forked child
+                "precision": "fp32",
+            },
             "segments": {"passages": 60},
         }
         scenario = Scenario.make(folder / "source", recipe, documents=documents, seed=seed)
