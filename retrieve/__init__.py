@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from retrieve.api import Index, QueryRanking, RunResult
+    from retrieve.classify import Classifier, Regressor
     from retrieve.encoders.load import load_encoder
     from retrieve.errors import (
         BadVectors,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
         InputError,
         MeasureError,
         MissingExtra,
+        ModelMismatch,
         RecipeError,
         RetrieveError,
         StemmerMismatch,
@@ -34,10 +36,11 @@ if TYPE_CHECKING:
     from retrieve.recipe import Recipe, load_recipe
     from retrieve.retrievers.lookup import DocumentVectors
     from retrieve.retrievers.passages import PassageRanking
-    from retrieve.types import Document, Hit, Passage, PassageHit, Query
+    from retrieve.types import Document, Hit, LabelledDocument, LabelSet, Passage, PassageHit, Query
 
 _NAMES = {
     "retrieve.api": ("Index", "QueryRanking", "RunResult"),
+    "retrieve.classify": ("Classifier", "Regressor"),
     "retrieve.encoders.load": ("load_encoder",),
     "retrieve.errors": (
         "BadVectors",
@@ -52,6 +55,7 @@ _NAMES = {
         "InputError",
         "MeasureError",
         "MissingExtra",
+        "ModelMismatch",
         "RecipeError",
         "RetrieveError",
         "StemmerMismatch",
@@ -62,12 +66,13 @@ _NAMES = {
     "retrieve.recipe": ("Recipe", "load_recipe"),
     "retrieve.retrievers.lookup": ("DocumentVectors",),
     "retrieve.retrievers.passages": ("PassageRanking",),
-    "retrieve.types": ("Document", "Hit", "Passage", "PassageHit", "Query"),
+    "retrieve.types": ("Document", "Hit", "LabelSet", "LabelledDocument", "Passage", "PassageHit", "Query"),
 }
 _HOMES = {name: home for home, names in _NAMES.items() for name in names}
 
 __all__ = [
     "BadVectors",
+    "Classifier",
     "DimensionMismatch",
     "Document",
     "DocumentVectors",
@@ -81,8 +86,11 @@ __all__ = [
     "IndexLocked",
     "IndexNotFound",
     "InputError",
+    "LabelSet",
+    "LabelledDocument",
     "MeasureError",
     "MissingExtra",
+    "ModelMismatch",
     "Passage",
     "PassageEncoder",
     "PassageHit",
@@ -91,6 +99,7 @@ __all__ = [
     "QueryRanking",
     "Recipe",
     "RecipeError",
+    "Regressor",
     "RetrieveError",
     "RunResult",
     "StemmerMismatch",

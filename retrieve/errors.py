@@ -95,3 +95,7 @@ class MeasureError(RetrieveError):
 
 class TrainingError(RetrieveError):
     """A training that cannot begin or go on: no judgments, its folder taken, another training's checkpoints there."""
+
+
+class ModelMismatch(RetrieveError):
+    """A classifier's folder that was made for other labels, by another encoder, or by a newer version."""

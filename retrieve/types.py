@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 MOST_QUERY_WINNERS = 65_535
 """Dimensions that the binary code of a query may have: a count of those it shares takes two bytes."""
@@ -22,6 +22,35 @@ class Document:
     text: str
     title: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledDocument:
+    """A document with what its reader knows of it.
+
+    `labels`: () where it has none of them, None where nobody has labelled it. `value`: what an ordinal or real target
+    says of it (case importance). `paragraphs`: characters (start, end) of its text, in order, none overlapping; `zones`:
+    name (header, recitals) → characters (start, end). `split`: "train", "validation" or "test" where the data say so.
+    """
+
+    document: Document
+    labels: tuple[str, ...] | None = None
+    value: float | None = None
+    paragraphs: tuple[tuple[int, int], ...] = ()
+    zones: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    split: str | None = None
+
+
+Task = Literal["binary", "multiclass", "multilabel", "ordinal"]
+"""What is asked of a document: one of two labels, one of several, any number of them, or a value in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSet:
+    """The labels (L) there are, in the order of every array, with what they mean where that is known."""
+
+    names: tuple[str, ...]
+    descriptions: Mapping[str, str] = field(default_factory=dict)
 
 
 class Passage(NamedTuple):

@@ -6,7 +6,7 @@ index and enters its digest; `[search]` holds defaults that may be overridden at
 """
 
 from retrieve.recipe.encodings import MOST_PROJECTED, UHD, Dense, Encoding, Splade, VectorForm
-from retrieve.recipe.load import load_recipe, load_section, shipped
+from retrieve.recipe.load import load_recipe, load_section, load_values, shipped
 from retrieve.recipe.sections import BM25, VIEWS, Aggregate, FusionMethod, Recipe, Segments, Unit, canonical
 
 __all__ = [
@@ -26,5 +26,6 @@ __all__ = [
     "canonical",
     "load_recipe",
     "load_section",
+    "load_values",
     "shipped",
 ]

@@ -82,13 +82,34 @@ def _apply_override(values: dict[str, Any], override: str) -> None:
         value = tomllib.loads(f"value = {text.strip()}")["value"]
     except tomllib.TOMLDecodeError:
         value = text.strip()
-    *sections, last = key.strip().split(".")
+    _set(values, key.strip(), value, f"override {override!r}")
+
+
+def _set(values: dict[str, Any], key: str, value: Any, origin: str) -> None:
+    *sections, last = key.split(".")
     target = values
     for section in sections:
         target = target.setdefault(section, {})
         if not isinstance(target, dict):
-            raise RecipeError(f"override {override!r}: {section} is a value, not a section")
+            raise RecipeError(f"{origin}: {section} is a value, not a section")
     target[last] = value
+
+
+def load_values(
+    kind: type[Section], source: Path | Mapping[str, Any], settings: Mapping[str, Any], *, noun: str
+) -> Section:
+    """A record of sections from a TOML file or a mapping, with settings of dotted keys applied; `noun` is for messages.
+
+    Raises `RecipeError` naming the key for an unknown key, a wrong type or contradicting settings.
+    """
+    if isinstance(source, Path):
+        values, origin = _read_toml(source), f"{noun} {source}"
+        values.setdefault("name", source.stem)
+    else:
+        values, origin = _plain(source), f"{noun} given as a mapping"
+    for key, value in _plain(settings).items():
+        _set(values, key, value, f"setting {key!r}")
+    return _validate(kind, values, origin)
 
 
 def load_section(kind: type[Section], name: str, values: Mapping[str, Any]) -> Section:
@@ -100,21 +121,22 @@ def _validate(kind: type[Section], values: Mapping[str, Any], origin: str) -> Se
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        raise RecipeError(f"{origin}: {'; '.join(_explain(item) for item in error.errors())}") from error
+        raise RecipeError(
+            f"{origin}: {'; '.join(_explain(kind, item) for item in error.errors())}"
+        ) from error
 
 
-def _explain(item: Any) -> str:
+def _explain(kind: type[BaseModel], item: Any) -> str:
     key = ".".join(str(part) for part in item["loc"]) or "recipe"
     if item["type"] == "extra_forbidden":
-        known = _known_keys(item["loc"][:-1])
+        known = _known_keys(kind, item["loc"][:-1])
         return f"unknown key {key!r}; known here: {', '.join(known)}"
     if item["type"] == "value_error":  # raised above, in words that name the keys and what was got
         return str(item["ctx"]["error"])
     return f"{key}: {item['msg']} (got {item['input']!r})"
 
 
-def _known_keys(location: Sequence[int | str]) -> list[str]:
-    section: type[BaseModel] = Recipe
+def _known_keys(section: type[BaseModel], location: Sequence[int | str]) -> list[str]:
     for key in location:
         field = section.model_fields[str(key)]
         kinds = [field.annotation, *get_args(field.annotation)]
