@@ -97,5 +97,9 @@ class TrainingError(RetrieveError):
     """A training that cannot begin or go on: no judgments, its folder taken, another training's checkpoints there."""
 
 
+class ModelCorrupt(RetrieveError):
+    """A file of a saved classifier is missing, cut short or fails its checksum."""
+
+
 class ModelMismatch(RetrieveError):
     """A classifier's folder that was made for other labels, by another encoder, or by a newer version."""

@@ -29,8 +29,8 @@ class LabelledDocument:
     """A document with what its reader knows of it.
 
     `labels`: () where it has none of them, None where nobody has labelled it. `value`: what an ordinal or real target
-    says of it (case importance). `paragraphs`: characters (start, end) of its text, in order, none overlapping; `zones`:
-    name (header, recitals) → characters (start, end). `split`: "train", "validation" or "test" where the data say so.
+    says of it (case importance). `paragraphs`: characters (start, end) of its text, in order, none overlapping;
+    `zones`: name (header, recitals) → characters. `split`: "train", "validation" or "test" where the data say so.
     """
 
     document: Document

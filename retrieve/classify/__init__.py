@@ -5,6 +5,7 @@ aggregator turns their vectors or token states into label scores, and `Classifie
 probabilities, thresholds and evidence around any preset.
 """
 
-from retrieve.classify.classifier import Classifier, Regressor
+from retrieve.classify.classifier import Classifier
+from retrieve.classify.regressor import Regressor
 
 __all__ = ["Classifier", "Regressor"]

@@ -33,7 +33,7 @@ AggregatorKind = Literal[
 
 
 class PassagesSection(Section):
-    """How a document is cut. `size` and `overlap` count the encoder's tokens, special ones not counted; None: its limit.
+    """How a document is cut. `size` and `overlap` count the encoder's tokens without special ones; None: its limit.
 
     `tokens`: windows; `paragraphs`: one passage each, or with `merge` neighbours joined up to `size`; `zones`: those
     named in `zones`, each cut at `size`; `head-tail`: one passage of the first `head` and last `tail` tokens. What a

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -74,16 +75,28 @@ class Model(Protocol):
         """The model as settings and arrays."""
 
 
+@runtime_checkable
+class Refittable(Protocol):
+    """A model that can be learned again on more documents with everything that was chosen kept."""
+
+    def refit(
+        self, problem: Problem, whole: Examples, context: Context, *, progress: Progress | None = None
+    ) -> Model:
+        """The same settings (C, epochs, members, weights) on `whole`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What learners and models need beside data: who encodes, where torch computes, what chance starts from.
 
     `encoder`: for a recipe (a mapping, see `PassageEncoder`) its working parts, made once for equal recipes.
+    `checkpoints`: where an end-to-end training keeps its own, and goes on from those that are there.
     """
 
     encoder: Callable[[Mapping[str, Any]], PassageEncoder]
     device: str | None = None
     seed: int = 0
+    checkpoints: Path | None = None
 
 
 class Fitted(NamedTuple):

@@ -1,0 +1,214 @@
+"""`Classifier`: long documents to labels, with calibrated probabilities, thresholds and reasons; any preset."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import ClassifierMixin
+from sklearn.utils import Tags
+
+from retrieve.classify.calibrate import Calibration, fit_calibration
+from retrieve.classify.estimator import LongDocuments
+from retrieve.classify.inputs import Known, as_documents, known_labels, targets_of
+from retrieve.classify.preset import Preset, Regime
+from retrieve.classify.records import Examples, FloatArray
+from retrieve.classify.thresholds import How, Thresholds, choose_thresholds
+from retrieve.errors import UsageError
+from retrieve.types import LabelSet, Progress, Task
+
+if TYPE_CHECKING:
+    from retrieve.encoders.encoder import Encoder
+
+Array = npt.NDArray[Any]
+
+
+class Classifier(ClassifierMixin, LongDocuments):  # type: ignore[misc]
+    """A classifier of documents of any length, by scikit-learn's conventions.
+
+    After `fit`: `classes_` (C,), `task_`, `labels_` (`LabelSet`), `calibration_`, `thresholds_`, `model_` and `report_`
+    (what was chosen, tried and measured on validation documents).
+    """
+
+    def __init__(  # noqa: PLR0913 - scikit-learn's way: all settings in the constructor
+        self,
+        preset: str | Path | Mapping[str, Any] | Preset = "auto",
+        *,
+        settings: Mapping[str, Any] | None = None,
+        regime: Regime = "frozen",
+        task: Task | None = None,
+        labels: LabelSet | Sequence[str] | None = None,
+        thresholds: How = "shrunk",
+        min_labels: int | None = None,
+        validation: float = 0.15,
+        refit: bool = True,
+        seed: int = 0,
+        encoder: Encoder | None = None,
+        device: str | None = None,
+        cache: bool = True,
+        checkpoints: str | Path | None = None,
+    ) -> None:
+        """`preset`: a shipped name, a TOML file, a mapping or a `Preset`, with `settings` as {"training.epochs": 5}.
+
+        `regime`: "frozen" trains on passage vectors of a fixed encoder, "end-to-end" the encoder too. `labels`: all
+        that there are, where the training documents need not show them. `thresholds`: one for each label, shrunk to
+        the global one, "global", or "natural" (.5). `min_labels`: of a multilabel document, 0 or 1; None: chosen on
+        validation documents. `validation`: the share of documents held out to choose by, if `fit` is given none.
+        `refit`: learn what was chosen again on all documents. `encoder`, `device`, `cache`: as of `PassageEncoder`.
+        `checkpoints`: a folder that an interrupted end-to-end training goes on from.
+        """
+        super().__init__(
+            preset,
+            settings=settings,
+            regime=regime,
+            validation=validation,
+            refit=refit,
+            seed=seed,
+            encoder=encoder,
+            device=device,
+            cache=cache,
+            checkpoints=checkpoints,
+        )
+        self.task = task
+        self.labels = labels
+        self.thresholds = thresholds
+        self.min_labels = min_labels
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        tags.target_tags.multi_output = False
+        return tags
+
+    def fit(self, X: Any, y: Any = None, *, validation: Any = None, progress: Progress | None = None) -> Self:
+        """Learn from texts, `Document`s or `LabelledDocument`s and their labels.
+
+        `y`: a label each (binary, multiclass), a list of labels each or an indicator array (N,L) of 0 and 1
+        (multilabel); None: the documents' own. `validation`: (documents, labels) or labelled documents to choose by; a
+        stratified share of `X` if not given. Raises `UsageError` for labels that cannot be learned from,
+        `TrainingError` for a training that fails.
+        """
+        documents = as_documents(X)
+        known = known_labels(documents, y, task=self.task, labels=self.labels)
+        targets = targets_of(documents, y, known)
+        if validation is None:
+            train, held = self._held_out(documents, targets, targets)
+        else:
+            texts, labels = validation if isinstance(validation, tuple) else (validation, None)
+            others = as_documents(texts)
+            train, held = Examples(documents, targets), Examples(others, targets_of(others, labels, known))
+        problem, scores = self._learn(known.task, known.labels, train, held, progress=progress)
+        self.classes_ = known.classes
+        self.calibration_ = fit_calibration(scores, held.targets, known.task)
+        probabilities = self.calibration_.probabilities(scores)
+        self.thresholds_ = choose_thresholds(
+            probabilities, held.targets, self.thresholds, task=known.task, min_labels=self.min_labels
+        )
+        self._tell(known, train, held, scores, probabilities)
+        self._refit(problem, progress=progress)
+        return self
+
+    def _tell(
+        self, known: Known, train: Examples, held: Examples, scores: FloatArray, probabilities: FloatArray
+    ) -> None:
+        """The report's figures on validation documents, before and after calibration."""
+        from retrieve.classify.figures import validation_figures
+
+        self.report_ |= {
+            "held_out": True,
+            "figures": validation_figures(
+                known.labels, known.task, train, held, scores, probabilities, self.thresholds_
+            ),
+        }
+
+    # -- prediction -------------------------------------------------------------------------------------------
+
+    def decision_function(self, X: Any) -> FloatArray:
+        """Scores before calibration: (N,) for a binary task, else (N,C)."""
+        scores = self._scores(X)
+        return scores[:, 0] if self.task_ == "binary" else scores
+
+    def predict_proba(self, X: Any, *, progress: Progress | None = None) -> FloatArray:
+        """Calibrated probabilities (N,C), one column a class; of a multilabel task they are independent."""
+        probabilities = self._probabilities(X, progress)
+        return np.hstack([1 - probabilities, probabilities]) if self.task_ == "binary" else probabilities
+
+    def _probabilities(self, texts: Any, progress: Progress | None = None) -> FloatArray:
+        return self.calibration_.probabilities(self._scores(texts, progress))
+
+    def predict(self, X: Any) -> Array:
+        """One of `classes_` for each document (N,); of a multilabel task an indicator array (N,L) int64."""
+        return self.decide(self._probabilities(X))
+
+    def decide(self, probabilities: FloatArray) -> Array:
+        """What `predict` makes of calibrated probabilities, (N,1) of a binary task, else (N,L)."""
+        chosen = self.thresholds_.apply(probabilities)
+        if self.task_ == "multilabel":
+            return chosen.astype(np.int64)
+        column = chosen[:, 0].astype(np.int64) if self.task_ == "binary" else probabilities.argmax(axis=1)
+        return np.asarray(self.classes_[column])
+
+    def predict_labels(self, X: Any) -> list[tuple[str, ...]]:
+        """The names of each document's labels, the most probable first."""
+        return self.names_of(self._probabilities(X))
+
+    def names_of(self, probabilities: FloatArray) -> list[tuple[str, ...]]:
+        """The names that `predict_labels` makes of calibrated probabilities."""
+        names = self.labels_.names
+        decided = self.decide(probabilities)
+        if self.task_ != "multilabel":
+            place = {value: number for number, value in enumerate(self.classes_.tolist())}
+            return [(names[place[value]],) for value in decided.tolist()]
+        order = np.argsort(-probabilities, axis=1, kind="stable")
+        return [
+            tuple(names[label] for label in row.tolist() if chosen[label])
+            for row, chosen in zip(order, decided, strict=True)
+        ]
+
+    def explain(
+        self,
+        X: Any,
+        *,
+        of: Sequence[str] | None = None,
+        passages: int = 3,
+    ) -> list[Any]:
+        """Why: for each document, and each label that is predicted (or named in `of`), the passages behind it.
+
+        See `retrieve.classify.explain.Explanation`. Raises `UsageError` for a label that the model does not have.
+        """
+        from retrieve.classify.explain import explain
+
+        self._check_fitted()
+        unknown = sorted(set(of or ()) - set(self.labels_.names))
+        if unknown:
+            raise UsageError(
+                f"there is no label {unknown[0]!r}; known are {', '.join(self.labels_.names[:20])}"
+            )
+        return explain(self, as_documents(X), of=of, passages=passages)
+
+    # -- on disk ----------------------------------------------------------------------------------------------
+
+    def _record(self) -> dict[str, Any]:
+        record = super()._record()
+        record["settings"] |= {
+            "task": self.task,
+            "thresholds": self.thresholds,
+            "min_labels": self.min_labels,
+        }
+        kind = self.classes_.dtype.kind
+        return record | {
+            "classes": {"values": self.classes_.tolist(), "kind": kind},
+            "calibration": self.calibration_.to_json(),
+            "thresholds": self.thresholds_.to_json(),
+        }
+
+    def _restore(
+        self, record: Mapping[str, Any], state: Any, labels: LabelSet | Sequence[str] | None
+    ) -> None:
+        super()._restore(record, state, labels)
+        self.classes_ = np.array(record["classes"]["values"])
+        self.calibration_ = Calibration.from_json(record["calibration"])
+        self.thresholds_ = Thresholds.from_json(record["thresholds"])
