@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from retrieve.api import Index, QueryRanking, RunResult
-    from retrieve.classify import Classifier, Regressor
+    from retrieve.classify.classifier import Classifier
+    from retrieve.classify.regressor import Regressor
     from retrieve.encoders.load import load_encoder
     from retrieve.errors import (
         BadVectors,
@@ -41,7 +42,8 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "retrieve.api": ("Index", "QueryRanking", "RunResult"),
-    "retrieve.classify": ("Classifier", "Regressor"),
+    "retrieve.classify.classifier": ("Classifier",),
+    "retrieve.classify.regressor": ("Regressor",),
     "retrieve.encoders.load": ("load_encoder",),
     "retrieve.errors": (
         "BadVectors",

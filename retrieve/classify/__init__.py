@@ -2,10 +2,5 @@
 
 A document becomes a ragged list of passages (`PassageEncoder` cuts and encodes them, through the vector cache), an
 aggregator turns their vectors or token states into label scores, and `Classifier` puts label names, calibrated
-probabilities, thresholds and evidence around any preset.
+probabilities, thresholds and evidence around any preset. `retrieve.Classifier` and `retrieve.Regressor` are its face.
 """
-
-from retrieve.classify.classifier import Classifier
-from retrieve.classify.regressor import Regressor
-
-__all__ = ["Classifier", "Regressor"]
