@@ -62,7 +62,7 @@ def known_labels(documents: Sequence[LabelledDocument], y: Any, *, task: Task | 
                 f"the indicator array has {rows.shape[1]} columns, labels has {len(names)} names"
             )
         return Known("multilabel", named or LabelSet(names), np.arange(len(names)))
-    found = task or _task(rows, single=y is not None and _is_flat(y))
+    found = task or ("multilabel" if y is not None and not _is_flat(y) else _task(rows))
     values = [value for row in rows for value in row]
     if not values:
         raise UsageError(f"none of {len(rows)} documents has a label: there is nothing to learn")
@@ -163,8 +163,8 @@ def _indicator(y: Array) -> Array:
     return values.astype(np.int8)
 
 
-def _task(rows: Sequence[tuple[Any, ...]], *, single: bool) -> Task:
-    if not single and any(len(row) != 1 for row in rows):
+def _task(rows: Sequence[tuple[Any, ...]]) -> Task:
+    if any(len(row) != 1 for row in rows):
         return "multilabel"
     return "binary" if len({row[0] for row in rows}) == 2 else "multiclass"
 
