@@ -88,8 +88,8 @@ class Scale(NamedTuple):
 
 def ticks(low: float, high: float, most: int = 6) -> list[float]:
     """Round numbers (1, 2 or 5 times a power of ten apart) from at or below `low` to at or above `high`."""
-    if low == high:
-        low, high = low - (abs(low) / 2 or 0.5), high + (abs(high) / 2 or 0.5)
+    if high - low < 1e-9 * max(1.0, abs(low), abs(high)):  # all the same
+        low, high = low - max(abs(low) / 2, 0.5), high + max(abs(high) / 2, 0.5)
     rough = (high - low) / max(1, most - 1)
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * (1 - 1e-9))
