@@ -17,8 +17,10 @@ import numpy.typing as npt
 from retrieve.classify.logits import logit
 from retrieve.classify.records import FloatArray
 from retrieve.errors import UsageError
+from retrieve.types import Task
 
-How = Literal["shrunk", "global", "natural", "argmax"]
+How = Literal["shrunk", "global", "natural"]
+Rule = Literal["shrunk", "global", "natural", "argmax"]
 
 _PRIOR = 15
 """Validation positives at which a label's own threshold counts as much as the one of all labels."""
@@ -37,7 +39,7 @@ class Thresholds:
 
     values: FloatArray
     min_labels: int
-    how: How
+    how: Rule
     remark: str = ""
 
     def apply(self, probabilities: npt.ArrayLike) -> npt.NDArray[np.bool_]:
@@ -72,14 +74,17 @@ def choose_thresholds(
     targets: npt.ArrayLike,
     how: How = "shrunk",
     min_labels: int | None = None,
+    *,
+    task: Task = "multilabel",
 ) -> Thresholds:
     """Thresholds by calibrated probabilities (N,L) and targets (N,L) of 0 and 1 of validation documents.
 
     "natural": .5. "global": one, of the greatest micro-F1 over all N·L pairs. "shrunk": t_l = (n_l·t̂_l + 15·t)/(n_l +
     15) in logits, t the global one, n_l the label's positives, t̂_l of the greatest F1 of the label; t where n_l = 0. A
     threshold that is chosen lies midway, in logits, between the lowest score that it accepts and the next one below; of
-    equal F1 the highest is taken. "argmax": for multiclass. `min_labels` 0 or 1; None takes that of greater micro-F1
-    here, 0 where they tie. Without a positive the thresholds are .5, and `remark` says so. Raises `UsageError`.
+    equal F1 the highest is taken. A multiclass task has the label of greatest probability ("argmax"), whatever `how`.
+    `min_labels` 0 or 1; None takes that of greater micro-F1 here, 0 where they tie, and 0 for a binary task. Without a
+    positive the thresholds are .5, and `remark` says so. Raises `UsageError`.
     """
     found, wanted = _matrix(probabilities), np.asarray(targets) > 0
     if found.shape != wanted.shape:
@@ -91,13 +96,15 @@ def choose_thresholds(
             f"min_labels is {min_labels}, it can be 0, 1 or None: leave it out to have it chosen"
         )
     labels = found.shape[1]
-    if how == "argmax":
-        return Thresholds(np.full(labels, 0.5), 1, how)
+    if task == "multiclass":
+        return Thresholds(np.full(labels, 0.5), 1, "argmax")
+    if task == "binary":
+        min_labels = 0
     remark = ""
     if how == "natural":
         values = np.full(labels, 0.5)
     elif how not in ("global", "shrunk"):
-        raise UsageError(f"thresholds are 'shrunk', 'global', 'natural' or 'argmax', not {how!r}")
+        raise UsageError(f"thresholds are 'shrunk', 'global' or 'natural', not {how!r}")
     elif not wanted.any():
         values = np.full(labels, 0.5)
         remark = "no validation document has a label: thresholds are .5"

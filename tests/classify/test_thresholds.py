@@ -106,11 +106,16 @@ def test_min_labels_is_chosen_where_it_helps_and_a_tie_is_none() -> None:
 
 
 def test_argmax_gives_one_label_and_the_first_of_equal_ones() -> None:
-    found = choose_thresholds(np.full((2, 3), 1 / 3), np.eye(3)[:2], "argmax")
+    found = choose_thresholds(np.full((2, 3), 1 / 3), np.eye(3)[:2], task="multiclass")
     assert found.apply([[0.2, 0.4, 0.4], [0.6, 0.3, 0.1]]).tolist() == [
         [False, True, False],
         [True, False, False],
     ]
+
+
+def test_a_binary_task_may_have_its_label_or_not() -> None:
+    probabilities, targets = [[0.9], [0.4], [0.2]], [[1], [1], [0]]
+    assert choose_thresholds(probabilities, targets, "natural", task="binary").min_labels == 0
 
 
 def test_neighbours_that_differ_by_rounding_are_still_parted() -> None:
