@@ -96,7 +96,9 @@ def _with_test(data: LabelledData, seed: int) -> tuple[LabelledData, list[str]]:
         return data, []
     known = known_labels(data.train, None, task=data.task, labels=data.labels)
     rest, part = stratified_split(targets_of(data.train, None, known), _TEST, seed=seed)
-    remark = f"the data have no test documents: {len(part)} of {len(data.train)} training documents are the test"
+    remark = (
+        f"the data have no test documents: {len(part)} of {len(data.train)} training documents are the test"
+    )
     return (
         replace(
             data,

@@ -43,7 +43,9 @@ def train_classifier(
     """
     place = Path(out)
     if place.exists() and not force:
-        raise UsageError(f"{place} is there already: choose another place, or --force to replace the model there")
+        raise UsageError(
+            f"{place} is there already: choose another place, or --force to replace the model there"
+        )
     made: dict[str, Any] = {
         "settings": settings,
         "regime": regime,

@@ -67,9 +67,7 @@ def see(
     decided = classifier.decide(probabilities)
     if classifier.task_ != "multilabel":
         decided = (decided[:, None] == classifier.classes_)[:, -targets.shape[1] :]
-    outcome = Outcome.of(
-        targets, probabilities, decided, classifier.labels_, counts, task=classifier.task_
-    )
+    outcome = Outcome.of(targets, probabilities, decided, classifier.labels_, counts, task=classifier.task_)
     return Seen(scores, probabilities, outcome)
 
 
@@ -83,8 +81,8 @@ def measured(
 ) -> dict[str, Any]:
     """`figures` of `label_report`, `intervals` of 95 % by document, `by_label`, `recall` and `reliability`.
 
-    `train`: what it learned from, by which labels are frequent or not. `recall` has for each label how many documents to
-    read for 80, 90 and 95 % of its positives; `reliability` has bins before and after calibration.
+    `train`: what it learned from, by which labels are frequent or not. `recall` has for each label how many to read
+    for 80, 90 and 95 % of its positives; `reliability` has bins before and after calibration.
     """
     counts = train_counts(classifier, train)
     seen = see(classifier, documents, counts, progress=progress)
