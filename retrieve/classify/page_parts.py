@@ -1,4 +1,4 @@
-"""Parts of a training's page: each takes what the report has of its subject and gives blocks, none where it has nothing."""
+"""Parts of a training's page: each takes what the report has of its subject and gives blocks, or none."""
 
 from __future__ import annotations
 
