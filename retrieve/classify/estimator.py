@@ -92,7 +92,8 @@ class LongDocuments(BaseEstimator):  # type: ignore[misc]
         context = self._context()
         fitted = learn(problem, preset, context, regime=self.regime, progress=progress)
         scores = _finite(fitted.model.scores(validation.documents, progress=progress), "validation")
-        self.preset_, self.task_, self.labels_, self.model_ = preset, task, labels, fitted.model
+        self.preset_, self.task_, self.labels_ = preset, task, labels
+        self.model_: Model = fitted.model
         self.report_: dict[str, Any] = {
             "preset": preset.name,
             "regime": self.regime,
@@ -216,7 +217,7 @@ class LongDocuments(BaseEstimator):  # type: ignore[misc]
         self.report_ = record["report"]
         records = {key: EncoderRecord(**value) for key, value in record["encoders"].items()}
         self._encoders = Encoders(encoder=self.encoder, device=self.device, cache=self.cache, records=records)
-        self.model_: Model = model_from(record["model"], state, self._context())
+        self.model_ = model_from(record["model"], state, self._context())
 
 
 def _rows(documents: Sequence[LabelledDocument], targets: Targets, rows: npt.NDArray[np.int64]) -> Examples:

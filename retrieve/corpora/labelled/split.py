@@ -6,6 +6,8 @@ nothing. Documents are given out label by label, the rarest first, to the part t
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -18,15 +20,15 @@ SLACK = 0.02
 
 
 def stratified_split(targets: npt.ArrayLike, share: float, *, seed: int) -> tuple[IntArray, IntArray]:
-    """Targets (N,L), 0 or 1 → rows of the rest and rows of the part, both rising; the part has round(share·N) rows.
+    """Targets (N,L), 0 or 1 → rows of the rest and rows of the part, both rising, neither empty.
 
     `share` counts of all N: for two parts, split off one and then a share of what is left. Documents of exactly one
-    label (a multi-class task) are divided class by class, each within one document of its share. Otherwise labels that
-    do not occur together are too, and others as near as the greedy division comes. The same seed gives the same rows.
-    Raises `UsageError` unless 0 < share < 1, or if a side would be empty.
+    label (a multi-class task) are divided class by class, each within one document of its share, and the part has
+    round(share·N) rows. Otherwise labels come within one document where those of the rarer labels leave that open, and
+    the size within `SLACK` of that. The same seed gives the same rows. Raises `UsageError` unless 0 < share < 1, or if a side would be empty.
     """
     true = np.asarray(targets)
-    if true.ndim != 2 or not np.isin(true, (0, 1)).all():
+    if true.ndim != 2 or not ((true == 0) | (true == 1)).all():
         raise UsageError(f"targets of shape {true.shape}: wanted 0 or 1 for each document and label (N,L)")
     size = round(share * len(true)) if 0 < share < 1 else 0
     if not 0 < size < len(true):
@@ -69,7 +71,7 @@ def _iterative(true: npt.NDArray[np.bool_], size: int, rng: np.random.Generator)
     while (alive := np.flatnonzero(left > 0)).size:
         label = rng.choice(alive[left[alive] == left[alive].min()])
         for row in rng.permutation(rows_of[label][side[rows_of[label]] < 0]):
-            to = _lacking(wanted[:, label], room, SLACK * size, rng)
+            to = _lacking(wanted[:, label], room, math.floor(SLACK * size), rng)
             side[row] = to
             wanted[to, labels_of[row]] -= 1
             left[labels_of[row]] -= 1
@@ -81,7 +83,7 @@ def _iterative(true: npt.NDArray[np.bool_], size: int, rng: np.random.Generator)
 
 
 def _lacking(
-    wanted: npt.NDArray[np.float64], room: npt.NDArray[np.float64], slack: float, rng: np.random.Generator
+    wanted: npt.NDArray[np.float64], room: npt.NDArray[np.float64], slack: int, rng: np.random.Generator
 ) -> int:
     """The side that lacks the label most, then the one that lacks documents most, then by lot; a full one, never."""
     if room.min() <= -slack:
