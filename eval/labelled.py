@@ -1,4 +1,4 @@
-"""What the files of labelled collections share: presets trained with seeds, measured on the test documents, kept by line.
+"""What the files of labelled collections share: presets trained with seeds and measured on the test documents.
 
 A run that is in the file of results already is not made again, so that a long table goes on where it was interrupted.
 """
@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from retrieve import Classifier
+from retrieve.classify.compare import with_test
 from retrieve.classify.measured import see, train_counts
 from retrieve.corpora.labelled.records import LabelledData
 from retrieve.measures.label_outcome import Outcome
@@ -60,12 +61,16 @@ def arguments(doc: str | None, collection: str) -> argparse.Namespace:
     parser.add_argument("folder", nargs="?", help=f"default: $RETRIEVE_DATA/{collection}")
     parser.add_argument("--json", action="store_true", help="one object on standard output")
     parser.add_argument("--seeds", type=int, default=SEEDS)
-    parser.add_argument("--table", type=Path, help="every preset, a line each, into this file; goes on where it was")
+    parser.add_argument(
+        "--table", type=Path, help="every preset, a line each, into this file; goes on where it was"
+    )
     found = parser.parse_args()
     if found.folder is None:
         home = os.environ.get("RETRIEVE_DATA")
         if home is None:
-            sys.exit(f"RETRIEVE_DATA is not set: it names the folder that holds {collection}; or give a folder")
+            sys.exit(
+                f"RETRIEVE_DATA is not set: it names the folder that holds {collection}; or give a folder"
+            )
         found.folder = str(Path(home) / collection)
     return found
 
@@ -195,7 +200,7 @@ def published(
     A collection of fewer than `TOO_FEW` training documents is a sample: it is read and counted, and no figure is made.
     """
     asked = arguments(doc, collection)
-    data = read(asked.folder)
+    data = with_test(read(asked.folder), 0)
     report: dict[str, Any] = {
         "dataset": data.name,
         "task": data.task,
@@ -205,7 +210,10 @@ def published(
     }
     missed = 0
     if len(data.train) < TOO_FEW:
-        print(f"{data.name} is a sample of {len(data.train)} training documents: nothing is measured", file=sys.stderr)
+        print(
+            f"{data.name} is a sample of {len(data.train)} training documents: nothing is measured",
+            file=sys.stderr,
+        )
     else:
         report["presets"] = {}
         for preset, wanted in expected.items():
