@@ -81,6 +81,6 @@ def figure(value: float) -> float | None:
 
 def _zero_or_one(values: npt.ArrayLike, what: str) -> npt.NDArray[np.bool_]:
     given = np.asarray(values)
-    if given.ndim != 2 or not np.isin(given, (0, 1)).all():
+    if given.ndim != 2 or not ((given == 0) | (given == 1)).all():
         raise MeasureError(f"{what} of shape {given.shape}: wanted 0 or 1 for each document and label (N,L)")
     return given.astype(bool)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from retrieve.errors import MeasureError
 
 
-def value_report(targets: npt.ArrayLike, predictions: npt.ArrayLike) -> dict[str, Any]:
+def ordinal_report(targets: npt.ArrayLike, predictions: npt.ArrayLike) -> dict[str, Any]:
     """Values and predictions, (N,) or (N,1) → `documents`, `mae`, `spearman`, `constant_mae`.
 
     `spearman` is None where either side is constant: ranks that are all equal correlate with nothing. `constant_mae`

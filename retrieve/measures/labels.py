@@ -24,8 +24,11 @@ from retrieve.measures.label_counts import Averaged, CountedMeasure, averaged, c
 from retrieve.measures.label_outcome import Outcome, figure
 from retrieve.measures.label_ranking import ndcg_at, r_precision_at
 from retrieve.measures.label_tables import buckets, confusion_by_frequency
+from retrieve.measures.label_values import ordinal_report
 from retrieve.measures.significance import DocumentMeasure, MeanMeasure
 from retrieve.types import LabelSet, Task
+
+__all__ = ["CUTOFFS", "Outcome", "document_measure", "label_report", "ordinal_report"]
 
 CUTOFFS = (1, 3, 5, 10)
 """K of RP@K and nDCG@K in a report."""
@@ -53,10 +56,10 @@ def label_report(
     how frequent labels are and no more), `ap_macro` and `auroc_macro` with `ap_labels` and `auroc_labels` (those where
     they are defined), `confusion` by label frequency. Multi-label: `RP@K` and `nDCG@K` with `ranked_documents` (those
     with a positive), and both kinds again in `buckets`. Otherwise `accuracy`, `balanced_accuracy`, `mcc`. Raises
-    `MeasureError` as `Outcome.of` does, and for an ordinal task, which `value_report` measures.
+    `MeasureError` as `Outcome.of` does, and for an ordinal task, which `ordinal_report` measures.
     """
     if task == "ordinal":
-        raise MeasureError("an ordinal task has values, not labels: value_report measures it")
+        raise MeasureError("an ordinal task has values, not labels: ordinal_report measures it")
     outcome = Outcome.of(targets, probabilities, chosen, labels, train_counts, task=task)
     report: dict[str, Any] = {"task": task, "documents": len(outcome.targets), "labels": len(outcome.names)}
     report |= _decisions(outcome) | _areas(outcome) | _calibration(outcome, task)
