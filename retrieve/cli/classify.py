@@ -23,7 +23,7 @@ from retrieve.errors import UsageError
 from retrieve.types import Document, LabelledDocument
 
 if TYPE_CHECKING:
-    from retrieve.classify import Classifier
+    from retrieve.classify.classifier import Classifier
     from retrieve.classify.explain import Explanation
     from retrieve.classify.predictions import Prediction
 
@@ -88,7 +88,7 @@ def command(  # noqa: PLR0913 - one for each option
             raise UsageError(f"{model} gives values, not labels: it takes DOCUMENTS and prints JSON lines")
         _print_values(model, _read(documents, reading), device=device, cache=cache)
         return
-    from retrieve.classify import Classifier
+    from retrieve.classify.classifier import Classifier
 
     classifier = Classifier.load(model, device=device, cache=cache)
     if index is not None:
@@ -235,7 +235,7 @@ class _Csv:
 
 
 def _print_values(model: Path, read: Iterator[list[Document]], *, device: str | None, cache: bool) -> None:
-    from retrieve.classify import Regressor
+    from retrieve.classify.regressor import Regressor
 
     regressor = Regressor.load(model, device=device, cache=cache)
     for batch in read:
