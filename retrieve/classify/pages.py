@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 from retrieve.classify import page_parts as parts
@@ -50,7 +51,7 @@ def training_page(report: Mapping[str, Any]) -> Page:
     ]
     preset = report["preset"]["name"]
     return Page(
-        f"{data['name']}: {preset}",
+        f"{Path(data['name']).name}: {preset}",
         f"{data['task']}, {data['labels']:,} labels; {fit['regime']}, seed {fit['seed']}",
         _summary(report, test),
         tuple(section for section in sections if section.blocks),
