@@ -155,4 +155,4 @@ def _sinusoids(positions: Tensor, width: int) -> Tensor:
     """(R,W) float32: sines and cosines of positions (R,) at W/2 rates from 1 to 1/10,000."""
     rates = torch.exp(torch.arange(0, width, 2, device=positions.device) * (-math.log(10_000.0) / width))
     angles = positions[:, None] * rates
-    return torch.stack([angles.sin(), angles.cos()], dim=2).reshape(len(positions), -1)[:, :width]
+    return torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1)[:, :width]
