@@ -45,7 +45,7 @@ def compare_presets(
     and `remarks`. Raises `UsageError` for an ordinal task, fewer than two presets, or one named twice.
     """
     _check(data, presets, seeds)
-    data, remarks = _with_test(data, seeds[0])
+    data, remarks = with_test(data, seeds[0])
     rows, outcomes = [], {}
     for preset in presets:
         start = time.perf_counter()
@@ -91,7 +91,8 @@ def _check(data: LabelledData, presets: Sequence[str], seeds: Sequence[int]) -> 
         raise UsageError("no seed was given: wanted one at least")
 
 
-def _with_test(data: LabelledData, seed: int) -> tuple[LabelledData, list[str]]:
+def with_test(data: LabelledData, seed: int) -> tuple[LabelledData, list[str]]:
+    """The data with a test split, a stratified fifth of the training documents if they have none, and what was done."""
     if data.test:
         return data, []
     known = known_labels(data.train, None, task=data.task, labels=data.labels)

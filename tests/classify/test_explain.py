@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from planted import KEYS, LABELS, ByWords, Sigmoid, planted
+from planted import KEYS, LABELS, ByWords, Planted, Sigmoid, planted
+from tiny_models import tiny_encoder_folder
 
+from retrieve.classify.classifier import Classifier
 from retrieve.classify.explain import explain, faithfulness, parts_of
 from retrieve.classify.records import Evidence, FloatArray, IntArray
 from retrieve.classify.without import without_passages
+from retrieve.corpora.open import open_corpus
 from retrieve.errors import UsageError
 from retrieve.types import Document, LabelledDocument, LabelSet
 
@@ -134,3 +140,54 @@ def test_a_text_without_passages_is_what_is_left(text: str, data: st.DataObject)
     left = "".join(text[at] for at in range(*zone) if stays[at])
     assert [found.document.text[a:b] for a, b in found.paragraphs] == ([left] if left else [])
     assert [found.document.text[a:b] for a, b in found.zones.values()] == ([left] if left else [])
+
+
+LEARNED = {
+    "passages.cut": "paragraphs",
+    "passages.merge": False,
+    "passages.most": 0,
+    "training.epochs": 60,
+    "training.lr": 5e-3,
+    "training.dropout": 0.0,
+}
+
+
+def places_found(classifier: Classifier, cases: list[Planted]) -> tuple[int, int]:
+    """In how many documents the planted passage has the greatest effect, and the greatest attention."""
+    explanations = classifier.explain([case.document for case in cases], passages=1_000)
+    by_effect = by_attention = 0
+    for case, found in zip(cases, explanations, strict=True):
+        most_attended = max(found.passages, key=lambda passage: passage.attention or 0)
+        by_effect += found.passages[0].start <= case.start and case.end <= found.passages[0].end
+        by_attention += most_attended.start <= case.start and case.end <= most_attended.end
+    return by_effect, by_attention
+
+
+def test_a_trained_network_points_at_what_was_planted(tmp_path: Path) -> None:
+    settings = LEARNED | {
+        "passages.size": 60,
+        "encoder.model": str(tiny_encoder_folder(tmp_path / "tiny", limit=64)),
+    }
+    classifier = Classifier("attention", settings=settings, task="multiclass", labels=LABELS)
+    classifier.fit([case.document for case in planted(240, 1)])
+    by_effect, by_attention = places_found(classifier, planted(100, 2))
+    assert by_effect >= 95
+    assert by_attention >= 95
+
+
+@pytest.mark.data
+@pytest.mark.model
+def test_in_real_text_too() -> None:
+    """Sentences of SciFact's abstracts, among which one of another subject decides the label."""
+    data = os.environ.get("RETRIEVE_DATA")
+    if data is None:
+        pytest.skip("set RETRIEVE_DATA to the folder of collections")
+    sentences = []
+    for document in islice(open_corpus(Path(data) / "scifact"), 400):
+        sentences += [part for part in document.text.split(". ") if 40 < len(part) < 200 and "\n" not in part]
+    fillers = sentences[:1500]
+    classifier = Classifier("attention", settings=LEARNED, task="multiclass", labels=LABELS)
+    classifier.fit([case.document for case in planted(150, 1, fillers, sentences=8)])
+    by_effect, by_attention = places_found(classifier, planted(100, 2, fillers, sentences=8))
+    assert by_effect >= 95
+    assert by_attention >= 95

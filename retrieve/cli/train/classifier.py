@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import shlex
 import sys
-import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
 import click
 
-from retrieve.cli.options import cache_option, device_option, given
+from retrieve.cli.options import cache_option, device_option, given, parsed_settings
 from retrieve.cli.output import as_json, counted, figure, print_json, print_table
 from retrieve.cli.progress import progress_shown
 from retrieve.cli.session import Session
@@ -42,6 +41,12 @@ from retrieve.types import Task
 @click.option("--field", metavar="NAME", help="Which field has the labels, where a format has several.")
 @click.option("--labels", type=click.Path(path_type=Path), metavar="FILE", help="All labels, a JSON list.")
 @click.option("--descriptions", metavar="FILE", help="What labels mean, a JSON object by label.")
+@click.option(
+    "--reading",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="What the format's reader takes, as in label_set=subjects_min10.",
+)
 @click.option("--skip-bad", is_flag=True, help="Go on after a bad record, and say how many there were.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of weights, held-out documents, order.")
 @click.option("--checkpoints", metavar="FOLDER", help="Where an end-to-end training can go on from.")
@@ -50,7 +55,7 @@ from retrieve.types import Task
 @device_option
 @cache_option
 @as_json
-def command(
+def command(  # noqa: PLR0913 - one for each option
     data: str,
     out: str,
     *,
@@ -61,6 +66,7 @@ def command(
     field: str | None,
     labels: Path | None,
     descriptions: str | None,
+    reading: tuple[str, ...],
     skip_bad: bool,
     page: Path | None,
     as_json: bool,
@@ -93,6 +99,7 @@ def command(
         options=ReadOptions(skip_bad=skip_bad),
         labels=names,
         **given({"field": field, "descriptions": descriptions}),
+        **parsed_settings(reading, "--reading"),
     )
     with progress_shown() as progress:
         report = train_classifier(
@@ -118,20 +125,6 @@ def _refuse_taken(out: Path, *, force: bool) -> None:
         raise UsageError(
             f"{out} is there already: choose another place, or --force to replace the model there"
         )
-
-
-def parsed_settings(settings: Sequence[str]) -> dict[str, Any]:
-    """`key=value` pairs as settings; a value that is no TOML is a string. Raises `UsageError` for another form."""
-    found: dict[str, Any] = {}
-    for setting in settings:
-        key, separator, text = setting.partition("=")
-        if not separator or not key.strip():
-            raise UsageError(f"--set {setting!r}: wanted key=value, as in passages.most=32")
-        try:
-            found[key.strip()] = tomllib.loads(f"value = {text.strip()}")["value"]
-        except tomllib.TOMLDecodeError:
-            found[key.strip()] = text.strip()
-    return found
 
 
 def print_figures(report: Mapping[str, Any]) -> None:
