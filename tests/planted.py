@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
 from retrieve.classify.records import Evidence, FloatArray, IntArray, State
+from retrieve.classify.without import without_passages
 from retrieve.types import Document, LabelledDocument, LabelSet, Progress
 
 LABELS = LabelSet(("fishing", "customs", "energy"))
@@ -38,9 +40,12 @@ class Planted(NamedTuple):
 
 
 def planted(
-    count: int, seed: int, fillers: Sequence[str] = FILLERS, sentences: int = 12, **fields: Any
+    count: int, seed: int, fillers: Sequence[str] = FILLERS, sentences: int = 12, without: bool = False
 ) -> list[Planted]:
-    """Documents of `sentences` sentences, one a paragraph, of which one at a random place is its label's key."""
+    """Documents of `sentences` sentences, one a paragraph, of which one at a random place is its label's key.
+
+    With `without`, every fourth has no key and no label, so that no label can be learned as the absence of the others.
+    """
     draw = np.random.default_rng(seed)
     made = []
     for number in range(count):
@@ -51,10 +56,10 @@ def planted(
         text = "\n".join(chosen)
         starts = np.cumsum([0, *(len(sentence) + 1 for sentence in chosen)]).tolist()
         paragraphs = tuple((start, start + len(part)) for start, part in zip(starts, chosen, strict=False))
-        document = LabelledDocument(
-            Document(f"{seed}-{number}", text), (label,), paragraphs=paragraphs, **fields
-        )
+        document = LabelledDocument(Document(f"{seed}-{number}", text), (label,), paragraphs=paragraphs)
         made.append(Planted(document, starts[at], starts[at] + len(KEYS[label])))
+        if without and number % 4 == 3:
+            made[-1] = Planted(replace(without_passages(document, np.array([made[-1][1:]])), labels=()), 0, 0)
     return made
 
 

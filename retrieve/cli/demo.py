@@ -148,7 +148,8 @@ def _label(*, show: bool) -> dict[str, Any]:
     if show:
         click.echo(click.style(f"\nWhich of {len(data.labels.names)} packages is a text of?", bold=True))
         click.echo(
-            f"  learned from {len(data.train):,} texts in {seconds:.1f} s; micro-F1 on {len(data.test):,} others {found:.3f}"
+            f"  learned from {len(data.train):,} texts in {seconds:.1f} s: "
+            f"micro-F1 on {len(data.test):,} others {found:.3f}"
         )
         click.echo(f"  {why.doc_id}: {why.label}, probability {why.probability:.2f}, because of")
         for passage in why.passages:
