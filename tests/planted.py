@@ -40,16 +40,16 @@ class Planted(NamedTuple):
 
 
 def planted(
-    count: int, seed: int, fillers: Sequence[str] = FILLERS, sentences: int = 12, without: bool = False
+    count: int, seed: int, fillers: Sequence[str] = FILLERS, sentences: int = 12, without: str = ""
 ) -> list[Planted]:
     """Documents of `sentences` sentences, one a paragraph, of which one at a random place is its label's key.
 
-    With `without`, every fourth has no key and no label, so that no label can be learned as the absence of the others.
+    With `without` a name, they are all about fishing, or, every second one, without a key and of that label.
     """
     draw = np.random.default_rng(seed)
     made = []
     for number in range(count):
-        label = LABELS.names[number % len(LABELS.names)]
+        label = "fishing" if without else LABELS.names[number % len(LABELS.names)]
         chosen = [fillers[at] for at in draw.integers(len(fillers), size=sentences)]
         at = int(draw.integers(sentences))
         chosen[at] = KEYS[label]
@@ -58,8 +58,9 @@ def planted(
         paragraphs = tuple((start, start + len(part)) for start, part in zip(starts, chosen, strict=False))
         document = LabelledDocument(Document(f"{seed}-{number}", text), (label,), paragraphs=paragraphs)
         made.append(Planted(document, starts[at], starts[at] + len(KEYS[label])))
-        if without and number % 4 == 3:
-            made[-1] = Planted(replace(without_passages(document, np.array([made[-1][1:]])), labels=()), 0, 0)
+        if without and number % 2:
+            bare = without_passages(document, np.array([made[-1][1:]]))
+            made[-1] = Planted(replace(bare, labels=(without,)), 0, 0)
     return made
 
 

@@ -46,7 +46,8 @@ def compare_presets(
     """
     _check(data, presets, seeds)
     data, remarks = with_test(data, seeds[0])
-    rows, outcomes = [], {}
+    rows: list[dict[str, Any]] = []
+    outcomes: dict[str, Outcome] = {}
     for preset in presets:
         start = time.perf_counter()
         by_seed = []

@@ -73,14 +73,14 @@ def train_classifier(
 
 
 def _values(regressor: Regressor, documents: list[LabelledDocument]) -> dict[str, Any] | None:
-    from retrieve.measures.label_values import value_report
+    from retrieve.measures.label_values import ordinal_report
 
     if not documents:
         return None
     wanted = [document.value for document in documents]
     predicted = regressor.predict(documents)
     return {
-        "figures": value_report(wanted, predicted),
+        "figures": ordinal_report(wanted, predicted),
         "values": [[value, float(said)] for value, said in zip(wanted, predicted, strict=True)],
     }
 

@@ -116,8 +116,8 @@ def calibration(report: Report, test: Report) -> tuple[Block, ...]:
             Table("Errors of the probabilities", ("", "this model", "prevalence alone"), rows, decimals=4)
         )
     if made := report.get("calibration"):
-        rows = tuple((name, _typed(value)) for name, value in made.items() if value not in (None, ""))
-        blocks.append(Table("Calibration", ("", "value"), rows))
+        cells = tuple((name, _typed(value)) for name, value in made.items() if value not in (None, ""))
+        blocks.append(Table("Calibration", ("", "value"), cells))
     return tuple(blocks)
 
 

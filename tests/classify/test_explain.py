@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from planted import KEYS, LABELS, ByWords, Planted, Sigmoid, planted
+from planted import FILLERS, KEYS, LABELS, ByWords, Sigmoid, planted
 from tiny_models import tiny_encoder_folder
 
 from retrieve.classify.classifier import Classifier
@@ -152,11 +154,17 @@ LEARNED = {
 }
 
 
-def places_found(classifier: Classifier, cases: list[Planted]) -> tuple[int, int]:
-    """In how many documents the planted passage has the greatest effect, and the greatest attention."""
+def places_found(settings: dict[str, Any], fillers: Sequence[str] = FILLERS) -> tuple[int, int]:
+    """Of 100 documents, those whose planted passage has the greatest effect, and those where it has most attention.
+
+    The network learns to tell documents with the planted sentence from documents without: nothing else is different.
+    """
+    classifier = Classifier("attention", settings=settings, task="binary", labels=["other", "fishing"])
+    learned = planted(200, 1, fillers, sentences=8, without="other")
+    classifier.fit([case.document for case in learned])
     by_effect = by_attention = 0
-    for case in cases:
-        (found,) = classifier.explain([case.document], of=case.document.labels, passages=1_000)
+    for case in planted(200, 2, fillers, sentences=8, without="other")[::2]:
+        (found,) = classifier.explain([case.document], of=["fishing"], passages=1_000)
         most_attended = max(found.passages, key=lambda passage: passage.attention or 0)
         by_effect += found.passages[0].start <= case.start and case.end <= found.passages[0].end
         by_attention += most_attended.start <= case.start and case.end <= most_attended.end
@@ -164,13 +172,8 @@ def places_found(classifier: Classifier, cases: list[Planted]) -> tuple[int, int
 
 
 def test_a_trained_network_points_at_what_was_planted(tmp_path: Path) -> None:
-    settings = LEARNED | {
-        "passages.size": 60,
-        "encoder.model": str(tiny_encoder_folder(tmp_path / "tiny", limit=64)),
-    }
-    classifier = Classifier("attention", settings=settings, task="multilabel", labels=LABELS)
-    classifier.fit([case.document for case in planted(240, 1, sentences=8, without=True)])
-    by_effect, by_attention = places_found(classifier, planted(100, 2, sentences=8))
+    model = {"passages.size": 60, "encoder.model": str(tiny_encoder_folder(tmp_path / "tiny", limit=64))}
+    by_effect, by_attention = places_found(LEARNED | model)
     assert by_effect >= 95
     assert by_attention >= 95
 
@@ -185,9 +188,6 @@ def test_in_real_text_too() -> None:
     sentences = []
     for document in islice(open_corpus(Path(data) / "scifact"), 400):
         sentences += [part for part in document.text.split(". ") if 40 < len(part) < 200 and "\n" not in part]
-    fillers = sentences[:1500]
-    classifier = Classifier("attention", settings=LEARNED, task="multilabel", labels=LABELS)
-    classifier.fit([case.document for case in planted(150, 1, fillers, sentences=8, without=True)])
-    by_effect, by_attention = places_found(classifier, planted(100, 2, fillers, sentences=8))
+    by_effect, by_attention = places_found(LEARNED, sentences[:1500])
     assert by_effect >= 95
     assert by_attention >= 95
