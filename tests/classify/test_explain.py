@@ -148,8 +148,8 @@ LEARNED = {
     "passages.cut": "paragraphs",
     "passages.merge": False,
     "passages.most": 0,
-    "training.epochs": 60,
-    "training.lr": 5e-3,
+    "training.epochs": 40,
+    "training.patience": 0,
     "training.dropout": 0.0,
 }
 
