@@ -48,6 +48,8 @@ class LabelWise(nn.Module):
         self.bias = nn.Parameter(torch.zeros(labels if descriptions is None else 1))
         self.dropout = nn.Dropout(dropout)
         self.register_buffer("descriptions", descriptions)
+        # At first every label reads the mean. From random queries, attention of few documents never finds its way.
+        nn.init.zeros_(self.query.weight)
 
     def forward(self, ragged: Ragged) -> Tensor:
         seen = self._seen(ragged)
