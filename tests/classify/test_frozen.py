@@ -206,6 +206,11 @@ def test_nothing_to_learn_from(learn: Callable[..., Fitted]) -> None:
         learn("mean", toy_problem(EXAMPLES, task="multiclass"), training__loss="asymmetric")
 
 
+def test_padding_of_published_code_is_end_to_end_alone(learn: Callable[..., Fitted]) -> None:
+    with pytest.raises(RecipeError, match="legacy_padding"):
+        learn("lexglue", aggregator__legacy_padding=True)
+
+
 def test_what_is_not_read_is_remarked(learn: Callable[..., Fitted]) -> None:
     problem = toy_problem(
         Examples(
