@@ -222,15 +222,15 @@ class PassageEncoder:
         """The one splitter whose passages all views index."""
         passages = self.recipe.passages
         by_tokens = passages.unit == "tokens" and self.models.exist
-        if by_tokens and passages.size is not None and passages.size > self._token_budget():
+        if by_tokens and passages.size is not None and passages.size > self.token_budget:
             model = self.models.text
             raise RecipeError(
                 f"passages.size = {passages.size} tokens, but {model.name} takes {model.limit}, of which "
-                f"{self._token_budget()} are left for text: lower passages.size, or take another model"
+                f"{self.token_budget} are left for text: lower passages.size, or take another model"
             )
         return Splitter(
             offsets=self.models.text.token_offsets if by_tokens else self._word_offsets,
-            limit=self._token_budget() if by_tokens else None,
+            limit=self.token_budget if by_tokens else None,
             size=passages.size,
             overlap=passages.overlap,
             mode=passages.mode,
@@ -238,7 +238,9 @@ class PassageEncoder:
             boundaries=passages.boundaries,
         )
 
-    def _token_budget(self) -> int:
+    @property
+    def token_budget(self) -> int:
+        """Tokens of text that the encoder takes beside special tokens and prompt. Loads the model's tokenizer."""
         encoder = self.models.text
         budget = encoder.limit - encoder.special_tokens - encoder.prompt_tokens()
         if budget < 1:
@@ -287,7 +289,7 @@ class PassageEncoder:
         if not self.recipe.late_chunking:
             texts = [text for document, spans in rows for text in self.fed(document, spans)]
             return encoder.encode_documents(texts, progress=progress)
-        title, budget = self.recipe.passages.title, self._token_budget()
+        title, budget = self.recipe.passages.title, self.token_budget
         windows = [
             window
             for document, spans in rows
