@@ -199,14 +199,16 @@ def _load_module(module: Module, width: int) -> Any:
 
 @contextmanager
 def no_progress_bar() -> Iterator[None]:
-    """A library does not draw on its user's terminal."""
+    """A library does not draw on its user's terminal, nor print a table of weights that are missing, which we check."""
     from transformers.utils import logging as transformers_logging
 
     logging: Any = transformers_logging
-    shown = logging.is_progress_bar_enabled()
+    shown, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
+    logging.set_verbosity_error()
     try:
         yield
     finally:
+        logging.set_verbosity(level)
         if shown:
             logging.enable_progress_bar()

@@ -50,6 +50,11 @@ class PassageModel(nn.Module):
         self._pad, self._normalize = pad, normalize
         self._takes_types = "token_type_ids" in inspect.signature(self.transformer.forward).parameters
 
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device
+
     def checkpoint_layers(self) -> None:
         """Keep a layer's input alone in training, and compute the layer again for the backward pass."""
         # One and the same under two names: the older is deprecated in transformers 5.24, the newer unknown to 5.19.
@@ -60,8 +65,7 @@ class PassageModel(nn.Module):
     def batch(self, rows: Sequence[TokenRow]) -> Batch:
         """Passages as tensors where the model is."""
         padded = Padded(rows, self._pad)
-        device = next(self.parameters()).device
-        return Batch(*(to_device(array, device) for array in (padded.ids, padded.mask, padded.types)))
+        return Batch(*(to_device(array, self.device) for array in (padded.ids, padded.mask, padded.types)))
 
     def forward(self, ids: Tensor, mask: Tensor, types: Tensor) -> Tensor:
         """Vectors (B,D), or states of the tokens whose mask is 1, passage after passage; float32 or better."""

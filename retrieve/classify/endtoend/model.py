@@ -38,7 +38,7 @@ def passages_of(documents: Sequence[Sequence[TokenRow]]) -> Passages:
     return Passages([row for rows in documents for row in rows], firsts)
 
 
-class EndToEnd(nn.Module):
+class DocumentNetwork(nn.Module):
     """Passages of N documents → scores (N,L) float32.
 
     `head` takes `Ragged` vectors, or token states. `budget`: tokens, padding included, that are encoded at a time; a
@@ -57,7 +57,7 @@ class EndToEnd(nn.Module):
 
     def encoded(self, passages: Passages) -> Ragged:
         """Vectors of all passages in their order, or the states of all their tokens."""
-        device = next(self.parameters()).device
+        device = self.encoder.device
         firsts = torch.from_numpy(passages.firsts).to(device)
         if not passages.rows:
             empty = torch.zeros((0, self.encoder.dimensions), device=device)

@@ -22,10 +22,10 @@ from transformers import (
 )
 
 from retrieve.classify.endtoend.material import ByLength, Material, collate
-from retrieve.classify.endtoend.model import EndToEnd
+from retrieve.classify.endtoend.model import DocumentNetwork
 from retrieve.classify.endtoend.optimizer import parameter_groups
 from retrieve.classify.losses import document_losses
-from retrieve.classify.preset import EndToEnd as Settings
+from retrieve.classify.preset import EndToEnd
 from retrieve.errors import TrainingError
 from retrieve.types import Progress, Task
 
@@ -33,19 +33,19 @@ CHECKPOINT = 200  # steps between checkpoints, besides those at the end of an ep
 
 
 class DocumentTrainer(Trainer):
-    """Trains an `EndToEnd` network on `Material`. `weights` (L,): see `document_losses`."""
+    """Trains a `DocumentNetwork` on `Material`. `weights` (L,): see `document_losses`."""
 
     loss_is_scaled_for_ga = True
 
     def __init__(
         self,
-        network: EndToEnd,
+        network: DocumentNetwork,
         arguments: TrainingArguments,
         train: Material,
         validation: Material | None,
         *,
         task: Task,
-        settings: Settings,
+        settings: EndToEnd,
         weights: Tensor | None,
         progress: Progress | None,
         often: bool,
@@ -137,7 +137,7 @@ class DocumentTrainer(Trainer):
 
 
 def arguments_of(
-    settings: Settings, folder: Path, *, seed: int, device: torch.device, validated: bool, kept: bool
+    settings: EndToEnd, folder: Path, *, seed: int, device: torch.device, validated: bool, kept: bool
 ) -> TrainingArguments:
     """The trainer's settings. `validated`: there is validation data; `kept`: the folder outlives this process."""
     best = validated and settings.patience > 0

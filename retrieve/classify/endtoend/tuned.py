@@ -15,12 +15,11 @@ from torch import Tensor
 from retrieve.classify.aggregators.make import make_aggregator
 from retrieve.classify.endtoend.encoder import PassageModel
 from retrieve.classify.endtoend.folders import encoder_data, encoder_folder
-from retrieve.classify.endtoend.model import EndToEnd, passages_of
+from retrieve.classify.endtoend.model import DocumentNetwork, passages_of
 from retrieve.classify.endtoend.reading import Reader, recipe_of
-from retrieve.classify.frozen import Made, _columns, _device, seeded
+from retrieve.classify.frozen import Made, columns, evidence_of
 from retrieve.classify.network import Network
 from retrieve.classify.preset import load_preset
-from retrieve.classify.ragged import Ragged, ragged_of, total
 from retrieve.classify.records import Context, Evidence, FloatArray, IntArray, State
 from retrieve.classify.standardise import Standardise
 from retrieve.encoders.folder import read_encoder_folder
@@ -38,7 +37,7 @@ class TunedNetwork:
 
     kind = "tuned"
 
-    def __init__(self, made: Made, reader: Reader, network: EndToEnd, tokenizer: str) -> None:
+    def __init__(self, made: Made, reader: Reader, network: DocumentNetwork, tokenizer: str) -> None:
         """`tokenizer`: what its tokenizer.json holds."""
         self.made = made
         self.network = network.eval()
@@ -48,7 +47,7 @@ class TunedNetwork:
         self, documents: Sequence[LabelledDocument], *, progress: Progress | None = None
     ) -> FloatArray:
         """Scores (N,L); see `Model`."""
-        scores = np.empty((len(documents), _columns(self.made.task, self.made.labels)))
+        scores = np.empty((len(documents), columns(self.made.task, self.made.labels)))
         for start in range(0, len(documents), _DOCUMENTS):
             part = slice(start, start + _DOCUMENTS)
             rows = self._reader.read(documents[part]).rows
@@ -101,7 +100,7 @@ class TunedNetwork:
 
     def __reduce__(self) -> tuple[Any, tuple[State, str]]:
         """It pickles as its state: the folder that its parts were read from is not there any more."""
-        return self._restored, (self.state(), str(self.network.device))
+        return self._restored, (self.state(), str(self.network.encoder.device))
 
     @classmethod
     def _restored(cls, state: State, device: str | None) -> Self:
@@ -164,13 +163,13 @@ def network_of(
     standardise: Standardise,
     scale: tuple[float, float],
     descriptions: Tensor | None,
-) -> EndToEnd:
+) -> DocumentNetwork:
     """The encoder with the preset's aggregator, untrained."""
     settings = made.preset.end_to_end
     aggregator = make_aggregator(
         made.preset.aggregator,
         len(standardise.kept),
-        _columns(made.task, made.labels),
+        columns(made.task, made.labels),
         task=made.task,
         dropout=settings.dropout,
         descriptions=descriptions,
@@ -178,7 +177,7 @@ def network_of(
     head = Network(standardise, aggregator, scale).to(encoder.device)
     if settings.gradient_checkpointing:
         encoder.checkpoint_layers()
-    return EndToEnd(encoder, head, budget=settings.budget, recompute=settings.recompute)
+    return DocumentNetwork(encoder, head, budget=settings.budget, recompute=settings.recompute)
 
 
 def _under(prefix: str, state: State) -> dict[str, Any]:
