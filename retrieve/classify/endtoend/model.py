@@ -60,7 +60,7 @@ class DocumentNetwork(nn.Module):
         device = self.encoder.device
         firsts = torch.from_numpy(passages.firsts).to(device)
         if not passages.rows:
-            empty = torch.zeros((0, self.encoder.dimensions), device=device)
+            empty = next(self.parameters()).new_zeros((0, self.encoder.dimensions))
             return Ragged(empty, firsts)
         lengths = np.array([len(row.ids) for row in passages.rows], dtype=np.int64)
         order = list(batches(lengths, self._budget))
