@@ -60,7 +60,7 @@ class FrozenNetwork:
 
     def __init__(self, made: Made, network: Network, context: Context) -> None:
         self.made = made
-        self._network = network.eval().to(device_of(context))
+        self.network = network.eval().to(device_of(context))
         self._context = context
 
     @cached_property
@@ -81,19 +81,19 @@ class FrozenNetwork:
             part = Cut(found.documents[here], found.spans[here], found.unread[here])
             rows = read_rows(self.encoder, preset.encoder, part, progress=progress)
             for batch in rows.batches():
-                scores[start + np.array(batch)] = self._scored(rows.ragged(batch, self._network.scale.device))
+                scores[start + np.array(batch)] = self._scored(rows.ragged(batch, self.network.scale.device))
         return scores
 
     def evidence(self, document: LabelledDocument, spans: IntArray | None = None) -> Evidence:
         """What each of the network's own passages does; see `Model`. Nothing is encoded again for it."""
         found = cut(self.encoder, self.made.preset.passages, [document])
         rows = read_rows(self.encoder, self.made.preset.encoder, found)
-        device = self._network.scale.device
+        device = self.network.scale.device
         ragged, bounds = rows.ragged([0], device), rows.passages(0)
-        return evidence_of(self._network, ragged, bounds, found.spans[0])
+        return evidence_of(self.network, ragged, bounds, found.spans[0])
 
     def _scored(self, ragged: Ragged) -> FloatArray:
-        return scores_of(self._network, ragged)
+        return scores_of(self.network, ragged)
 
     def state(self) -> State:
         """The network as settings and arrays."""
@@ -105,7 +105,7 @@ class FrozenNetwork:
             "labels": labels,
             "epochs": made.epochs,
         }
-        arrays = {name: value.cpu().numpy() for name, value in self._network.state_dict().items()}
+        arrays = {name: value.cpu().numpy() for name, value in self.network.state_dict().items()}
         return State(settings, arrays)
 
     @classmethod
@@ -158,7 +158,7 @@ class FrozenNetwork:
             )
         made = self.made._replace(labels=labels)
         with torch.no_grad():
-            vectors = label_vectors(self.encoder, made, self._network.standardise)
+            vectors = label_vectors(self.encoder, made, self.network.standardise)
         settings, arrays = self.state()
         described = {"names": list(labels.names), "descriptions": dict(labels.descriptions)}
         changed = State(

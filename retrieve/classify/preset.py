@@ -36,8 +36,9 @@ class PassagesSection(Section):
     """How a document is cut. `size` and `overlap` count the encoder's tokens without special ones; None: its limit.
 
     `tokens`: windows; `paragraphs`: one passage each, or with `merge` neighbours joined up to `size`; `zones`: those
-    named in `zones`, each cut at `size`; `head-tail`: one passage of the first `head` and last `tail` tokens. What a
-    document does not have (paragraphs, zones) is cut as tokens. `most`: passages of a document, the first ones; 0: all.
+    named in `zones`, in that order, each cut at `size`, or with `merge` cut as one text; `head-tail`: one passage of
+    the first `head` and last `tail` tokens. What a document does not have (paragraphs, zones) is cut as tokens. `most`:
+    passages of a document, the first ones; 0: all.
     """
 
     cut: Literal["tokens", "paragraphs", "zones", "head-tail"] = "tokens"
