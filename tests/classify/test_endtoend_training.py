@@ -70,20 +70,20 @@ def test_it_learns_and_says_nothing(folder: Path) -> None:
     out = io.StringIO()
     steps: list[tuple[str, int, int | None]] = []
     with redirect_stdout(out):
-        found = problem(48, 24)
+        found = problem(32, 24)
         fitted = learn_end_to_end(
             found,
-            preset(folder, "max", end_to_end__epochs=10, end_to_end__dropout=0.0),
+            preset(folder, "max", end_to_end__epochs=9, end_to_end__dropout=0.0),
             context(),
             progress=lambda *told: steps.append(told),
         )
     assert out.getvalue() == ""
-    assert [curve["epoch"] for curve in fitted.curves] == list(range(1, 11))
+    assert [curve["epoch"] for curve in fitted.curves] == list(range(1, 10))
     assert fitted.curves[-1]["loss"] < fitted.curves[0]["loss"] / 2
     right = (fitted.model.scores(found.validation.documents) > 0) == (found.validation.targets > 0)
     assert right.mean() > 0.7  # of 72; by chance .5, standard deviation .06
     training = [told for told in steps if told[0] == "training"]
-    assert training == [("training", step, 120) for step in range(1, 121)]
+    assert training == [("training", step, 72) for step in range(1, 73)]
 
 
 @pytest.mark.parametrize("sizes", [(4, 1), (3, 2)])
@@ -209,9 +209,12 @@ def test_an_evaluation_that_is_no_number_ends_the_training(
 
 
 def test_weights_that_are_no_numbers_are_not_handed_on(folder: Path) -> None:
-    settings = preset(folder, end_to_end__lr=1e38, end_to_end__epochs=1, end_to_end__batch=24)
+    """By the last step, whose loss was one yet, and no validation follows."""
+    settings = preset(
+        folder, end_to_end__lr=1e300, end_to_end__warmup=0.0, end_to_end__epochs=1, end_to_end__batch=24
+    )
     found = problem(24, 0)
-    with pytest.raises(TrainingError, match=r"NaN|nan|inf"):
+    with pytest.raises(TrainingError, match=r"after the training encoder\..* holds NaN or infinite"):
         learn_end_to_end(found, settings, context())
 
 
@@ -302,7 +305,8 @@ def test_layers_are_checkpointed_on_request(folder: Path) -> None:
         problem(), preset(folder, end_to_end__gradient_checkpointing=True), context()
     ).model
     assert isinstance(other, TunedNetwork)
-    assert other.network.encoder.transformer.is_gradient_checkpointing
+    layer = other.network.encoder.transformer.encoder.layer[0]
+    assert layer.gradient_checkpointing
     assert same(weights(one), weights(other))
 
 

@@ -74,7 +74,8 @@ class TunedNetwork:
         found = self._reader.read([document])
         with torch.inference_mode():
             ragged = self.network.encoded(passages_of(found.rows))
-        counts = [len(row.ids) if self.network.encoder.states else 1 for row in found.rows[0]]
+        own = found.rows[0][: len(found.spans[0])]  # without those of legacy padding
+        counts = [len(row.ids) if self.network.encoder.states else 1 for row in own]
         bounds = np.cumsum([0, *counts], dtype=np.int64)
         return evidence_of(self.network.head, ragged, bounds, found.spans[0])
 
