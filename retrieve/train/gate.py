@@ -1,6 +1,6 @@
 """The gate: a trained head is kept only if it beats the untrained one on queries whose documents it has never seen.
 
-The paired bootstrap over queries is scipy's. What decides is the lower end of the two-sided 95 % interval of the mean
+What decides is the lower end of the two-sided 95 % interval of the mean
 difference: a mean that is better by chance is the usual outcome of training on a thousand queries.
 """
 
@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from retrieve.errors import MeasureError, MissingExtra
+from retrieve.errors import MeasureError
+from retrieve.measures.significance import RESAMPLES, mean_interval
 
-RESAMPLES = 9999
 NOT_WORSE = -0.01
 """What the lower bound must pass where a head that is no worse will do."""
 
@@ -32,35 +32,24 @@ class Gain(NamedTuple):
 def paired_gain(trained: Mapping[str, float], untrained: Mapping[str, float], *, seed: int) -> Gain:
     """Query id → measure of two heads → the gain of one over the other, by a percentile bootstrap of `RESAMPLES`.
 
-    Raises `MeasureError` if the heads answered different queries or fewer than two, `MissingExtra` without scipy.
+    Raises `MeasureError` if the heads answered different queries or fewer than two.
     """
     if trained.keys() != untrained.keys() or len(trained) < 2:
         raise MeasureError(
             f"{len(trained)} queries of one head and {len(untrained)} of the other cannot be paired: wanted the same "
             "queries of both, at least two"
         )
-    try:
-        from scipy.stats import bootstrap
-    except ImportError as error:
-        raise MissingExtra("the gate of a trained head", "eval") from error
     order = sorted(trained)
     better = np.array([trained[query] for query in order])
     base = np.array([untrained[query] for query in order])
-    interval = bootstrap(
-        (better - base,),
-        np.mean,
-        n_resamples=RESAMPLES,
-        batch=500,
-        method="percentile",  # BCa is undefined where all differences are equal, as for a head that did not change
-        rng=np.random.default_rng(seed),
-    ).confidence_interval
+    difference = mean_interval(better - base, seed=seed, resamples=RESAMPLES)
     return Gain(
         len(order),
         float(base.mean()),
         float(better.mean()),
-        float((better - base).mean()),
-        float(interval.low),
-        float(interval.high),
+        difference.value,
+        difference.low,
+        difference.high,
     )
 
 

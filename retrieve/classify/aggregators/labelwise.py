@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from retrieve.classify.aggregators.sequence import Contextual
-from retrieve.classify.aggregators.streaming import LabelKeys, label_attention
-from retrieve.classify.ragged import Ragged, mean, softmax
+from retrieve.classify.aggregators.streaming import LabelKeys, label_attention, leveled_attention
+from retrieve.classify.ragged import Ragged, mean, softmax, total
 
 
 class LabelWise(nn.Module):
@@ -55,6 +55,24 @@ class LabelWise(nn.Module):
         seen = self._dropped(self._seen(ragged))
         logits = self.bias + label_attention(seen, self._keys(), values=self._weights(self.output))
         return logits if self.mean is None else logits + mean(seen) @ self._weights(self.mean).T
+
+    def parts(self, ragged: Ragged) -> Tensor:
+        """What `joined` needs of some rows of each document: (N,P,L), for documents that have rows among them.
+
+        With `context`, which goes over all rows of a document, there is no such thing.
+        """
+        seen = ragged.having(self.dropout(ragged.rows))
+        found = leveled_attention(seen, self._keys(), values=self._weights(self.output))
+        if self.mean is not None:
+            found = (*found, total(seen) @ self._weights(self.mean).T)
+        return torch.stack(found, dim=1)
+
+    def joined(self, parts: Ragged, counts: Tensor) -> Tensor:
+        """Logits (N,L) of documents by the `parts` (P′,P,L) of each, and how many rows each has in all, (N,)."""
+        values, levels, *sums = parts.rows.unbind(dim=1)
+        shares = softmax(parts.having(levels))
+        logits = self.bias + total(parts.having(shares * values))
+        return logits + total(parts.having(sums[0])) / counts.clamp(min=1)[:, None] if sums else logits
 
     def attention(self, ragged: Ragged) -> Tensor | None:
         seen = self._seen(ragged)

@@ -1,0 +1,222 @@
+"""From rows to a `LabelledData`: what a bad row does, ids, splits, label set, task and duplicates.
+
+Documents are results' keys by their id, so an id may occur once in all files together.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from retrieve.corpora.corpus import ReadOptions
+from retrieve.corpora.labelled.records import LabelledData, LeftOut, Part, Reading
+from retrieve.errors import InputError, UsageError
+from retrieve.types import LabelledDocument, LabelSet, Task
+
+logger = logging.getLogger("retrieve")
+
+Unknown = Literal["error", "drop"]
+
+_SHOWN = 10  # bad rows logged one by one, and ids named in a remark
+
+
+def assemble(
+    reading: Reading, *, task: Task | None, options: ReadOptions, unknown_labels: Unknown
+) -> LabelledData:
+    """Everything in the parts of `reading`, read once.
+
+    Raises `InputError` for the first bad row (file and line) unless `options.skip_bad`, for a label outside the label
+    set unless `unknown_labels` is "drop", and for documents that do not fit the task; `UsageError` if all that is
+    there is unlabelled.
+    """
+    found = _Found(options)
+    for part in reading.parts:
+        found.add(part)
+    found.finish(reading.name)
+    remarks = [*reading.remarks, *found.remarks()]
+    labelled = [document for document in found.documents if _is_labelled(document, task or reading.task)]
+    unlabelled = [
+        document for document in found.documents if not _is_labelled(document, task or reading.task)
+    ]
+    if not labelled:
+        raise InputError(
+            reading.name, f"{len(unlabelled)} documents and none of them has a label: nothing to learn from"
+        )
+    if unlabelled:
+        remarks.append(f"{len(unlabelled)} documents are not labelled: {_some(unlabelled)}")
+    names = _label_names(reading, labelled)
+    drop = unknown_labels == "drop" or reading.restrict
+    labelled = _known(labelled, names, reading.name, remarks, drop=drop)
+    chosen = task or reading.task or _told_task(labelled, names, remarks)
+    _check_task(chosen, labelled, names, reading.name)
+    splits = {name: [d for d in labelled if (d.split or "train") == name] for name in _SPLIT_NAMES}
+    duplicates = _duplicates(splits["train"], [*splits["validation"], *splits["test"]])
+    if duplicates:
+        remarks.append(f"{len(duplicates)} texts of validation or test occur word for word in train")
+    if chosen == "ordinal":
+        names = (reading.value,)
+    described = {name: reading.descriptions[name] for name in names if name in reading.descriptions}
+    return LabelledData(
+        reading.name,
+        chosen,
+        LabelSet(names, described),
+        splits["train"],
+        splits["validation"],
+        splits["test"],
+        unlabelled,
+        found.skipped,
+        duplicates,
+        remarks,
+    )
+
+
+_SPLIT_NAMES = ("train", "validation", "test")
+
+
+@dataclass
+class _Found:
+    """Documents so far, with where each id was."""
+
+    options: ReadOptions
+    documents: list[LabelledDocument] = field(default_factory=list)
+    skipped: int = 0
+    _places: dict[str, str] = field(default_factory=dict)
+    _left_out: Counter[str] = field(default_factory=Counter)
+
+    def add(self, part: Part) -> None:
+        with closing(part.rows(self.options)) as rows:
+            for line, outcome in rows:
+                if isinstance(outcome, LeftOut):
+                    self._left_out[outcome.reason] += 1
+                elif isinstance(outcome, InputError):
+                    self._refuse(outcome)
+                else:
+                    self._take(outcome, part, f"{part.name}:{line}")
+
+    def _take(self, document: LabelledDocument, part: Part, where: str) -> None:
+        doc_id = document.document.id
+        if doc_id in self._places:
+            self._refuse(
+                InputError(
+                    where,
+                    f"id {doc_id!r} occurs again, it is already at {self._places[doc_id]}; wanted each id once: "
+                    "remove or rename one of them",
+                )
+            )
+        elif part.split and document.split not in (None, part.split):
+            self._refuse(
+                InputError(where, f"says split {document.split!r} and is in the file of {part.split}")
+            )
+        else:
+            self._places[doc_id] = where
+            self.documents.append(replace(document, split=part.split) if document.split is None else document)
+
+    def _refuse(self, error: InputError) -> None:
+        if not self.options.skip_bad:
+            raise error
+        self.skipped += 1
+        if self.skipped <= _SHOWN:
+            logger.warning("skipped %s", error)
+
+    def finish(self, name: str) -> None:
+        if self.skipped > _SHOWN:
+            logger.warning(
+                "%s: skipped %d bad rows in all, the first %d are named above", name, self.skipped, _SHOWN
+            )
+
+    def remarks(self) -> list[str]:
+        remarks = [f"{count} rows are left out: {reason}" for reason, count in sorted(self._left_out.items())]
+        return [*remarks, f"{self.skipped} bad rows are skipped"] if self.skipped else remarks
+
+
+def _is_labelled(document: LabelledDocument, task: Task | None) -> bool:
+    if task == "ordinal":
+        return document.value is not None
+    if task is None:
+        return document.labels is not None or document.value is not None
+    return document.labels is not None
+
+
+def _label_names(reading: Reading, documents: Sequence[LabelledDocument]) -> tuple[str, ...]:
+    if reading.labels is not None:
+        return tuple(sorted(reading.labels))
+    return tuple(sorted({label for document in documents for label in document.labels or ()}))
+
+
+def _known(
+    documents: list[LabelledDocument], names: tuple[str, ...], where: str, remarks: list[str], *, drop: bool
+) -> list[LabelledDocument]:
+    """The documents with labels of the set alone."""
+    known = frozenset(names)
+    kept, dropped = [], Counter[str]()
+    for document in documents:
+        strange = [label for label in document.labels or () if label not in known]
+        if strange and not drop:
+            raise InputError(
+                where,
+                f"document {document.document.id!r} has label {strange[0]!r}, which is not one of the {len(names)} "
+                'of the label set: add it there, or give unknown_labels="drop"',
+            )
+        dropped.update(strange)
+        labels = tuple(label for label in document.labels or () if label in known)
+        kept.append(replace(document, labels=labels) if strange else document)
+    if dropped:
+        emptied = sum(1 for document in kept if document.labels == ())
+        remarks.append(
+            f"{dropped.total()} labels outside the set of {len(names)} are left out ({len(dropped)} different ones); "
+            f"{emptied} documents are left with none and stay"
+        )
+    return kept
+
+
+def _told_task(documents: Sequence[LabelledDocument], names: tuple[str, ...], remarks: list[str]) -> Task:
+    if all(document.labels is None for document in documents):
+        return "ordinal"
+    if any(document.labels is not None and len(document.labels) != 1 for document in documents):
+        return "multilabel"
+    task: Task = "binary" if len(names) == 2 else "multiclass"
+    remarks.append(
+        f'every document has one label: read as {task}; give task="multilabel" if it may have more'
+    )
+    return task
+
+
+def _check_task(
+    task: Task, documents: Sequence[LabelledDocument], names: tuple[str, ...], where: str
+) -> None:
+    if task == "binary" and len(names) != 2:
+        raise UsageError(
+            f"{where} has {len(names)} labels ({', '.join(names[:5])}…): a binary task has two; give another task"
+        )
+    for document in documents:
+        doc_id = document.document.id
+        if task == "ordinal":
+            continue  # those without a value are among the unlabelled
+        if document.labels is None:
+            raise InputError(where, f"document {doc_id!r} has a value and no labels: give one or the other")
+        if task in ("binary", "multiclass") and len(document.labels) != 1:
+            raise InputError(
+                where,
+                f"document {doc_id!r} has {len(document.labels)} labels: a {task} document has one; "
+                'give task="multilabel"',
+            )
+
+
+def _duplicates(train: Sequence[LabelledDocument], others: Sequence[LabelledDocument]) -> dict[str, str]:
+    first: dict[str, str] = {}
+    for labelled in train:
+        first.setdefault(labelled.document.text, labelled.document.id)
+    return {
+        labelled.document.id: first[labelled.document.text]
+        for labelled in others
+        if labelled.document.text.strip() and labelled.document.text in first
+    }
+
+
+def _some(documents: Sequence[LabelledDocument]) -> str:
+    ids = ", ".join(document.document.id for document in documents[:_SHOWN])
+    return f"{ids}, …" if len(documents) > _SHOWN else ids

@@ -1,0 +1,102 @@
+"""From what a user names (a file or a folder) to labelled data: the format is told by names and fields, or given.
+
+Where two formats would do, the one with the more particular mark is taken; where none does, the error lists what is
+readable.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from retrieve.corpora.corpus import DEFAULT_OPTIONS, ReadOptions
+from retrieve.corpora.labelled.assemble import Unknown, assemble
+from retrieve.corpora.labelled.jsonl import open_eurlex_acts, open_json_documents
+from retrieve.corpora.labelled.label_file import read_descriptions
+from retrieve.corpora.labelled.layout import Layout
+from retrieve.corpora.labelled.records import LabelledData, Reading
+from retrieve.errors import InputError, UsageError
+from retrieve.types import Task
+
+
+class Format(NamedTuple):
+    """`open` makes a reading of a layout, its keyword arguments being what a caller may ask for."""
+
+    says: str
+    recognises: Callable[[Layout], bool]
+    open: Callable[..., Reading]
+
+
+def _has(*names: str) -> Callable[[Layout], bool]:
+    return lambda layout: all(name in layout.first_object for name in names)
+
+
+FORMATS: dict[str, Format] = {
+    "eurlex-acts": Format(
+        "EU acts with labels and subjects (label_sets.json)",
+        _has("id", "text", "labels", "subjects"),
+        open_eurlex_acts,
+    ),
+    "jsonl": Format(
+        "JSON lines of id, text and labels (train, validation, test by file name or a field split)",
+        lambda layout: bool(layout.first_object),
+        open_json_documents,
+    ),
+}
+"""In the order in which they are tried: a more particular mark first."""
+
+
+def read_labelled(
+    source: str | Path,
+    *,
+    format: str | None = None,
+    task: Task | None = None,
+    options: ReadOptions = DEFAULT_OPTIONS,
+    labels: Sequence[str] | None = None,
+    descriptions: Mapping[str, str] | str | Path | None = None,
+    unknown_labels: Unknown = "error",
+    **wants: Any,
+) -> LabelledData:
+    """The labelled collection at `source`, a file or a folder, read whole.
+
+    `format` is one of `FORMATS`; without it the format is recognised. `task`: without it, what the format or its
+    labels say. `labels`: the label set, in place of the data's own; a label outside of it is an error, or with
+    `unknown_labels="drop"` left out and counted. `descriptions` of labels: a mapping or a JSON file, beside those of
+    the data. `wants`: what the format's own opener takes (`language`, `field`, `columns`, …). Raises `InputError` for
+    what cannot be read, with file and line, and `UsageError` for what cannot be asked for.
+    """
+    layout = Layout.of(Path(source), options)
+    chosen = _format(layout, format)
+    reading = _open(chosen, layout, wants)
+    if labels is not None:
+        if len(set(labels)) != len(labels):
+            raise UsageError("the label set given has a label twice: keep one of them")
+        reading = replace(reading, labels=tuple(labels), restrict=False)
+    if descriptions is not None:
+        reading = replace(reading, descriptions={**reading.descriptions, **read_descriptions(descriptions)})
+    return assemble(reading, task=task, options=options, unknown_labels=unknown_labels)
+
+
+def _format(layout: Layout, format: str | None) -> str:
+    if format is not None:
+        if format not in FORMATS:
+            raise UsageError(f"format {format!r} does not exist; wanted one of {', '.join(FORMATS)}")
+        return format
+    for name, candidate in FORMATS.items():
+        if candidate.recognises(layout):
+            return name
+    readable = "; ".join(f"{name}: {candidate.says}" for name, candidate in FORMATS.items())
+    raise InputError(layout.name, f"is not recognised as labelled data. Readable are {readable}")
+
+
+def _open(name: str, layout: Layout, wants: Mapping[str, Any]) -> Reading:
+    opener = FORMATS[name].open
+    takes = [option for option in inspect.signature(opener).parameters if option != "layout"]
+    for option in wants:
+        if option not in takes:
+            offered = f"it takes {', '.join(takes)}" if takes else "it takes no options of its own"
+            raise UsageError(f"format {name} does not take {option!r}: {offered}")
+    return opener(layout, **wants)
