@@ -13,9 +13,11 @@ from sklearn.utils import Tags
 
 from retrieve.classify.calibrate import Calibration, fit_calibration
 from retrieve.classify.estimator import LongDocuments
-from retrieve.classify.inputs import Known, as_documents, known_labels, targets_of
+from retrieve.classify.figures import validation_figures
+from retrieve.classify.inputs import as_documents, known_labels, targets_of
 from retrieve.classify.preset import Preset, Regime
 from retrieve.classify.records import Examples, FloatArray
+from retrieve.classify.screening import Band, undecided_band
 from retrieve.classify.thresholds import How, Thresholds, choose_thresholds
 from retrieve.errors import UsageError
 from retrieve.types import LabelSet, Progress, Task
@@ -29,8 +31,9 @@ Array = npt.NDArray[Any]
 class Classifier(ClassifierMixin, LongDocuments):  # type: ignore[misc]
     """A classifier of documents of any length, by scikit-learn's conventions.
 
-    After `fit`: `classes_` (C,), `task_`, `labels_` (`LabelSet`), `calibration_`, `thresholds_`, `model_` and `report_`
-    (what was chosen, tried and measured on validation documents).
+    After `fit`: `classes_` (C,), `task_`, `labels_` (`LabelSet`), `calibration_`, `thresholds_`, `undecided_` (the band
+    of probabilities to ask a person about, None of a multiclass task), `model_` and `report_` (what was chosen, tried
+    and measured on validation documents).
     """
 
     def __init__(  # noqa: PLR0913 - scikit-learn's way: all settings in the constructor
@@ -107,22 +110,25 @@ class Classifier(ClassifierMixin, LongDocuments):  # type: ignore[misc]
         self.thresholds_ = choose_thresholds(
             probabilities, held.targets, self.thresholds, task=known.task, min_labels=self.min_labels
         )
-        self._tell(known, train, held, scores, probabilities)
+        self.undecided_ = (
+            None
+            if self.thresholds_.how == "argmax"
+            else undecided_band(probabilities, held.targets, self.thresholds_)
+        )
+        self.report_["figures"] = validation_figures(
+            known.labels,
+            known.task,
+            train,
+            held,
+            scores=scores,
+            probabilities=probabilities,
+            thresholds=self.thresholds_,
+        )
+        self.report_["remarks"] += [
+            part.remark for part in (self.calibration_, self.thresholds_) if part.remark
+        ]
         self._refit(problem, progress=progress)
         return self
-
-    def _tell(
-        self, known: Known, train: Examples, held: Examples, scores: FloatArray, probabilities: FloatArray
-    ) -> None:
-        """The report's figures on validation documents, before and after calibration."""
-        from retrieve.classify.figures import validation_figures
-
-        self.report_ |= {
-            "held_out": True,
-            "figures": validation_figures(
-                known.labels, known.task, train, held, scores, probabilities, self.thresholds_
-            ),
-        }
 
     # -- prediction -------------------------------------------------------------------------------------------
 
@@ -137,7 +143,8 @@ class Classifier(ClassifierMixin, LongDocuments):  # type: ignore[misc]
         return np.hstack([1 - probabilities, probabilities]) if self.task_ == "binary" else probabilities
 
     def _probabilities(self, texts: Any, progress: Progress | None = None) -> FloatArray:
-        return self.calibration_.probabilities(self._scores(texts, progress))
+        scores = self._scores(texts, progress)
+        return self.calibration_.probabilities(scores)
 
     def predict(self, X: Any) -> Array:
         """One of `classes_` for each document (N,); of a multilabel task an indicator array (N,L) int64."""
@@ -203,6 +210,7 @@ class Classifier(ClassifierMixin, LongDocuments):  # type: ignore[misc]
             "classes": {"values": self.classes_.tolist(), "kind": kind},
             "calibration": self.calibration_.to_json(),
             "thresholds": self.thresholds_.to_json(),
+            "undecided": None if self.undecided_ is None else self.undecided_.to_json(),
         }
 
     def _restore(
@@ -212,3 +220,5 @@ class Classifier(ClassifierMixin, LongDocuments):  # type: ignore[misc]
         self.classes_ = np.array(record["classes"]["values"])
         self.calibration_ = Calibration.from_json(record["calibration"])
         self.thresholds_ = Thresholds.from_json(record["thresholds"])
+        band = record["undecided"]
+        self.undecided_ = None if band is None else Band.from_json(band)

@@ -18,13 +18,15 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils import Tags
 
 from retrieve.classify.encoders import Encoders
-from retrieve.classify.families import learn, refit
-from retrieve.classify.folder import data_digest, load_parts, save_parts
+from retrieve.classify.families import learn, model_from, refit
+from retrieve.classify.figures import missing_remarks
+from retrieve.classify.folder import check_labels, data_digest, load_parts, save_parts
 from retrieve.classify.inputs import as_documents
 from retrieve.classify.preset import Preset, Regime, load_preset
 from retrieve.classify.records import Context, Examples, FloatArray, Model, Problem
 from retrieve.corpora.labelled.split import stratified_split
 from retrieve.errors import TrainingError, UsageError
+from retrieve.passages.record import EncoderRecord
 from retrieve.types import LabelledDocument, LabelSet, Progress, Task
 
 if TYPE_CHECKING:
@@ -86,11 +88,12 @@ class LongDocuments(BaseEstimator):  # type: ignore[misc]
         start = time.perf_counter()
         preset = load_preset(self.preset, self.settings)
         self._encoders = Encoders(encoder=self.encoder, device=self.device, cache=self.cache)
-        problem = Problem(task, labels, train, validation)
+        problem = Problem(task, labels, train, validation, missing_remarks(labels, task, train))
         context = self._context()
         fitted = learn(problem, preset, context, regime=self.regime, progress=progress)
         scores = _finite(fitted.model.scores(validation.documents, progress=progress), "validation")
-        self.preset_, self.task_, self.labels_, self.model_ = preset, task, labels, fitted.model
+        self.preset_, self.task_, self.labels_ = preset, task, labels
+        self.model_: Model = fitted.model
         self.report_: dict[str, Any] = {
             "preset": preset.name,
             "regime": self.regime,
@@ -109,7 +112,7 @@ class LongDocuments(BaseEstimator):  # type: ignore[misc]
 
     def _refit(self, problem: Problem, *, progress: Progress | None) -> None:
         """What was chosen, learned again on training and validation documents together, where the preset can."""
-        if not self.refit or not self.report_["held_out"]:
+        if not self.refit:
             return
         whole = Examples(
             [*problem.train.documents, *problem.validation.documents],
@@ -208,17 +211,13 @@ class LongDocuments(BaseEstimator):  # type: ignore[misc]
     def _restore(
         self, record: Mapping[str, Any], state: Any, labels: LabelSet | Sequence[str] | None
     ) -> None:
-        from retrieve.classify.families import model_from
-        from retrieve.classify.folder import check_labels
-        from retrieve.passages.record import EncoderRecord
-
         self.preset_, self.task_ = load_preset(record["preset"]), record["task"]
         self.labels_ = LabelSet(tuple(record["labels"]), record["descriptions"])
         check_labels(self.labels_, labels)
         self.report_ = record["report"]
         records = {key: EncoderRecord(**value) for key, value in record["encoders"].items()}
         self._encoders = Encoders(encoder=self.encoder, device=self.device, cache=self.cache, records=records)
-        self.model_: Model = model_from(record["model"], state, self._context())
+        self.model_ = model_from(record["model"], state, self._context())
 
 
 def _rows(documents: Sequence[LabelledDocument], targets: Targets, rows: npt.NDArray[np.int64]) -> Examples:

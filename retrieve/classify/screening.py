@@ -6,7 +6,8 @@ threshold a probability must be for the answer to be relied on.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +43,19 @@ class Band(NamedTuple):
     upper: FloatArray
     level: float
     undecided: float
+
+    def holds(self, probabilities: FloatArray) -> npt.NDArray[np.bool_]:
+        """Which of probabilities (N,L) are within."""
+        return (probabilities >= self.lower) & (probabilities < self.upper)
+
+    def to_json(self) -> dict[str, Any]:
+        """The record as a JSON object, whose numbers are exact."""
+        return self._asdict() | {"lower": self.lower.tolist(), "upper": self.upper.tolist()}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Band:
+        """What `to_json` gave."""
+        return cls(**{**values, "lower": np.array(values["lower"]), "upper": np.array(values["upper"])})
 
 
 def recall_table(
@@ -88,8 +102,8 @@ def undecided_band(
     down = _edge(-distances[~above], ~wanted[~above], level)
     upper = np.full(len(centre), np.nextafter(1.0, 2.0)) if up is None else expit(centre + up)
     lower = np.zeros(len(centre)) if down is None else expit(centre - down)
-    inside = np.count_nonzero((found >= lower) & (found < upper))
-    return Band(lower, upper, level, inside / found.size if found.size else 0.0)
+    band = Band(lower, upper, level, 0.0)
+    return band._replace(undecided=np.count_nonzero(band.holds(found)) / found.size if found.size else 0.0)
 
 
 def _reading(recall: float, places: npt.NDArray[np.int64]) -> Reading:
