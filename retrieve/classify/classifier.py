@@ -19,10 +19,10 @@ from retrieve.classify.preset import Preset, Regime
 from retrieve.classify.records import Examples, FloatArray
 from retrieve.classify.screening import Band, undecided_band
 from retrieve.classify.thresholds import How, Thresholds, choose_thresholds
-from retrieve.errors import UsageError
 from retrieve.types import LabelSet, Progress, Task
 
 if TYPE_CHECKING:
+    from retrieve.classify.explain import Explanation
     from retrieve.encoders.encoder import Encoder
 
 Array = npt.NDArray[Any]
@@ -181,20 +181,23 @@ class Classifier(ClassifierMixin, LongDocuments):  # type: ignore[misc]
         *,
         of: Sequence[str] | None = None,
         passages: int = 3,
-    ) -> list[Any]:
+    ) -> list[Explanation]:
         """Why: for each document, and each label that is predicted (or named in `of`), the passages behind it.
 
-        See `retrieve.classify.explain.Explanation`. Raises `UsageError` for a label that the model does not have.
+        See `retrieve.classify.explain.explain`. Raises `UsageError` for a label that the model does not have.
         """
         from retrieve.classify.explain import explain
 
         self._check_fitted()
-        unknown = sorted(set(of or ()) - set(self.labels_.names))
-        if unknown:
-            raise UsageError(
-                f"there is no label {unknown[0]!r}; known are {', '.join(self.labels_.names[:20])}"
-            )
-        return explain(self, as_documents(X), of=of, passages=passages)
+        return explain(
+            self.model_,
+            self.calibration_,
+            self.labels_,
+            as_documents(X),
+            of=of,
+            names_of=self.names_of,
+            passages=passages,
+        )
 
     # -- on disk ----------------------------------------------------------------------------------------------
 
