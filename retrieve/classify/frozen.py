@@ -34,7 +34,7 @@ from retrieve.classify.records import (
 )
 from retrieve.classify.rows import DocumentRows, read_rows
 from retrieve.classify.standardise import Standardise, blocks_of, dropped, learn_standardise
-from retrieve.errors import ModelMismatch, TrainingError, UsageError
+from retrieve.errors import ModelMismatch, RecipeError, TrainingError, UsageError
 from retrieve.passages.encoder import PassageEncoder
 from retrieve.types import Document, LabelledDocument, LabelSet, Progress, Task
 
@@ -60,7 +60,7 @@ class FrozenNetwork:
 
     def __init__(self, made: Made, network: Network, context: Context) -> None:
         self.made = made
-        self.network = network.eval().to(_device(context))
+        self.network = network.eval().to(device_of(context))
         self._context = context
 
     @cached_property
@@ -74,7 +74,7 @@ class FrozenNetwork:
         """Scores (N,L); see `Model`."""
         preset = self.made.preset
         found = cut(self.encoder, preset.passages, documents)
-        scores = np.empty((len(documents), _columns(self.made.task, self.made.labels)))
+        scores = np.empty((len(documents), columns(self.made.task, self.made.labels)))
         step = _GROUP if preset.encoder.states else max(len(documents), 1)
         for start in range(0, len(documents), step):
             here = slice(start, start + step)
@@ -90,34 +90,10 @@ class FrozenNetwork:
         rows = read_rows(self.encoder, self.made.preset.encoder, found)
         device = self.network.scale.device
         ragged, bounds = rows.ragged([0], device), rows.passages(0)
-        with torch.no_grad():
-            weights = self.network.attention(ragged)
-        attention = None
-        if weights is not None:
-            by_passage = Ragged(weights, torch.from_numpy(bounds).to(device))
-            attention = total(by_passage).double().cpu().numpy()
-        scores = self._scored(ragged)
-        return Evidence(
-            found.spans[0], scores[0], self._without(ragged.rows, bounds, scores.shape[1]), attention
-        )
-
-    def _without(self, rows: Tensor, bounds: IntArray, labels: int) -> FloatArray:
-        """Scores (S,L) of a document's rows without those of passage s."""
-        passages = len(bounds) - 1
-        together = max(_JUDGED // max(len(rows), 1), 1)
-        parts = [np.empty((0, labels))]
-        for start in range(0, passages, together):
-            left = [
-                torch.cat([rows[: bounds[number]], rows[bounds[number + 1] :]])
-                for number in range(start, min(start + together, passages))
-            ]
-            parts.append(self._scored(ragged_of(left)))
-        return np.concatenate(parts)
+        return evidence_of(self.network, ragged, bounds, found.spans[0])
 
     def _scored(self, ragged: Ragged) -> FloatArray:
-        with torch.no_grad():
-            scores: FloatArray = self.network(ragged).double().cpu().numpy()
-        return scores
+        return scores_of(self.network, ragged)
 
     def state(self) -> State:
         """The network as settings and arrays."""
@@ -182,7 +158,7 @@ class FrozenNetwork:
             )
         made = self.made._replace(labels=labels)
         with torch.no_grad():
-            vectors = _label_vectors(self.encoder, made, self.network.standardise)
+            vectors = label_vectors(self.encoder, made, self.network.standardise)
         settings, arrays = self.state()
         described = {"names": list(labels.names), "descriptions": dict(labels.descriptions)}
         changed = State(
@@ -200,6 +176,11 @@ def learn_frozen(
     text and for a loss that is no number, `RecipeError` for settings that do not go together.
     """
     check_loss(problem.task, preset.training.loss)
+    if preset.aggregator.legacy_padding:
+        raise RecipeError(
+            "aggregator.legacy_padding = true encodes empty passages, which frozen training has none of: train end to "
+            "end, or leave it out"
+        )
     if not len(problem.train.documents):
         raise TrainingError("there is no training document")
     encoder = context.encoder(encoder_recipe(preset))
@@ -210,10 +191,10 @@ def learn_frozen(
     if left := dropped(dimensions, standardise.kept.numpy()):
         problem.remarks.append(f"{len(left)} of {dimensions} dimensions hardly vary and were dropped: {left}")
     made = Made(preset, problem.task, problem.labels, preset.training.epochs)
-    device = _device(context)
+    device = device_of(context)
     with seeded(context.seed, device):
-        described = _label_vectors(encoder, made, standardise) if preset.aggregator.descriptions else None
-        network = _network(made, standardise, _scale(problem), described).to(device)
+        described = label_vectors(encoder, made, standardise) if preset.aggregator.descriptions else None
+        network = _network(made, standardise, scale_of(problem), described).to(device)
         trained = train(
             network,
             preset.training,
@@ -227,6 +208,44 @@ def learn_frozen(
     tried = [{"preset": preset.name, "epoch": trained.best, **trained.curves[trained.best - 1]}]
     model = FrozenNetwork(made._replace(epochs=trained.best), network, context)
     return Fitted(model, trained.curves, tried)
+
+
+def scores_of(network: Network, ragged: Ragged) -> FloatArray:
+    """Scores (N,L) of the rows of N documents."""
+    with torch.no_grad():
+        scores: FloatArray = network(ragged).double().cpu().numpy()
+    return scores
+
+
+def evidence_of(network: Network, ragged: Ragged, bounds: IntArray, spans: IntArray) -> Evidence:
+    """What the passages `spans` of one document do, passage s having `ragged` rows `bounds`[s] to [s + 1].
+
+    Rows after the last passage's stay where a passage is left out; attention is that among passages.
+    """
+    with torch.no_grad():
+        weights = network.attention(ragged)
+    attention = None
+    if weights is not None:
+        by_passage = Ragged(weights[: bounds[-1]], torch.from_numpy(bounds).to(weights.device))
+        attention = total(by_passage).double().cpu().numpy()
+        attention = attention / np.maximum(attention.sum(axis=0), np.finfo(np.float64).tiny)
+    scores = scores_of(network, ragged)
+    without = _without(network, ragged.rows, bounds, scores.shape[1])
+    return Evidence(spans, scores[0], without, attention)
+
+
+def _without(network: Network, rows: Tensor, bounds: IntArray, labels: int) -> FloatArray:
+    """Scores (S,L) of a document's rows without those of passage s."""
+    passages = len(bounds) - 1
+    together = max(_JUDGED // max(len(rows), 1), 1)
+    parts = [np.empty((0, labels))]
+    for start in range(0, passages, together):
+        left = [
+            torch.cat([rows[: bounds[number]], rows[bounds[number + 1] :]])
+            for number in range(start, min(start + together, passages))
+        ]
+        parts.append(scores_of(network, ragged_of(left)))
+    return np.concatenate(parts)
 
 
 @contextmanager
@@ -243,7 +262,7 @@ def _network(
     aggregator = make_aggregator(
         made.preset.aggregator,
         len(standardise.kept),
-        _columns(made.task, made.labels),
+        columns(made.task, made.labels),
         task=made.task,
         dropout=made.preset.training.dropout,
         descriptions=descriptions,
@@ -268,7 +287,7 @@ def _blocks(rows: DocumentRows) -> Iterator[Any]:
         yield from blocks_of(rows.of(number))
 
 
-def _label_vectors(encoder: PassageEncoder, made: Made, standardise: Standardise) -> Tensor:
+def label_vectors(encoder: PassageEncoder, made: Made, standardise: Standardise) -> Tensor:
     """Standardised vectors (L,D) of what labels are described by: their descriptions, or their names."""
     names = made.labels.names[-1:] if made.task == "binary" else made.labels.names
     texts = [Document(name, made.labels.descriptions.get(name) or name) for name in names]
@@ -277,16 +296,19 @@ def _label_vectors(encoder: PassageEncoder, made: Made, standardise: Standardise
     return mean(Ragged(rows, torch.from_numpy(found.firsts)))
 
 
-def _scale(problem: Problem) -> tuple[float, float]:
+def scale_of(problem: Problem) -> tuple[float, float]:
+    """Mean and standard deviation of the values of an ordinal task; (0, 1) of labels."""
     if problem.task != "ordinal":
         return 0.0, 1.0
     values = problem.train.targets.astype(np.float64)
     return float(values.mean()), float(values.std()) or 1.0
 
 
-def _columns(task: Task, labels: LabelSet) -> int:
+def columns(task: Task, labels: LabelSet) -> int:
+    """L of a task's scores."""
     return 1 if task in ("binary", "ordinal") else len(labels.names)
 
 
-def _device(context: Context) -> torch.device:
+def device_of(context: Context) -> torch.device:
+    """Where torch computes: as was said, else a GPU if there is one."""
     return torch.device(context.device or ("cuda" if torch.cuda.is_available() else "cpu"))

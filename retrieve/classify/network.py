@@ -27,14 +27,27 @@ class Network(nn.Module):
         self.register_buffer("scale", torch.tensor(scale, dtype=torch.float32))
 
     def forward(self, ragged: Ragged) -> Tensor:
-        logits: Tensor = self.aggregator(self._standard(ragged))
-        return logits * self.scale[1] + self.scale[0]
+        return self._scaled(self.aggregator(self._standard(ragged)))
+
+    def parts(self, ragged: Ragged) -> Tensor:
+        """What `joined` needs of some token states of each document; see `LabelWise`."""
+        aggregator: Any = self.aggregator
+        made: Tensor = aggregator.parts(self._standard(ragged))
+        return made
+
+    def joined(self, parts: Ragged, counts: Tensor) -> Tensor:
+        """Scores (N,L) of documents by what was made of parts of their token states; see `LabelWise`."""
+        aggregator: Any = self.aggregator
+        return self._scaled(aggregator.joined(parts, counts))
 
     def attention(self, ragged: Ragged) -> Tensor | None:
         """Weights (R,L) of rows, or None; see `Aggregator`."""
         aggregator: Any = self.aggregator
         weights: Tensor | None = aggregator.attention(self._standard(ragged))
         return weights
+
+    def _scaled(self, logits: Tensor) -> Tensor:
+        return logits * self.scale[1] + self.scale[0]
 
     def _standard(self, ragged: Ragged) -> Ragged:
         return ragged.having(self.standardise(ragged.rows))

@@ -107,7 +107,8 @@ class EndToEnd(Section):
 
     `lr` is of the encoder's last layer, each layer below has `layer_decay` of it, `head_lr` is of the aggregator.
     `passages`: random ones of a document in training; 0: all. `budget`: tokens that are encoded at a time;
-    `recompute`: passages are encoded again for the backward pass, so that memory does not grow with the document.
+    `recompute`: passages are encoded again for the backward pass, so that memory does not grow with the document;
+    `gradient_checkpointing`: the encoder's layers one by one, so that it hardly grows with a window.
     """
 
     epochs: int = Field(default=3, ge=1)
@@ -122,6 +123,7 @@ class EndToEnd(Section):
     passages: int = Field(default=0, ge=0)
     budget: int = Field(default=16_384, ge=8)
     recompute: bool = True
+    gradient_checkpointing: bool = False
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     patience: int = Field(default=0, ge=0)
     loss: LossName = "cross-entropy"

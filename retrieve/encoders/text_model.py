@@ -154,6 +154,11 @@ class TextModel(Generic[Back]):
         """What became of the documents' passages so far."""
         return self._counts
 
+    @property
+    def pad(self) -> int:
+        """The token that fills up a batch."""
+        return self._tokens.pad
+
     def rows(self, texts: Sequence[str]) -> list[TokenRow]:
         """Texts as tokens, cut at the limit."""
         return self._tokens.rows(texts, self.limit)

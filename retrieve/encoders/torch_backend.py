@@ -34,7 +34,7 @@ class TorchEncoder:
     """Runs a checked model folder on `device`. `dimensions` D of its vectors, `width` H of its token states. Safe in
     many threads.
 
-    `transformer` and `head` (the modules after the pooling) are what runs; `pooled` counts the pooling modes.
+    `transformer`, `pooling` and `head` (the modules after it) are what runs; `pooled` counts the pooling modes.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class TorchEncoder:
         self.transformer = load_transformer(model.transformer, auto, device, precision)
         self.width: int = self.transformer.config.hidden_size
         pooling, *after = model.modules
-        self._pooling = _load_module(pooling, self.width)
+        self.pooling = _load_module(pooling, self.width)
         self.pooled = len(pooling_modes(pooling))
         self.head: list[torch.nn.Module] = []
         self.dimensions: int = self.width * self.pooled
@@ -106,7 +106,7 @@ class TorchEncoder:
                 features = {"sentence_embedding": torch.from_numpy(means).to(hidden.device)}
             else:
                 mask = to_device(batch.mask, hidden.device)
-                features = self._pooling({"token_embeddings": hidden, "attention_mask": mask})
+                features = self.pooling({"token_embeddings": hidden, "attention_mask": mask})
             for module in self.head:
                 features = module(features)
             vectors: torch.Tensor = features["sentence_embedding"]
@@ -199,14 +199,16 @@ def _load_module(module: Module, width: int) -> Any:
 
 @contextmanager
 def no_progress_bar() -> Iterator[None]:
-    """A library does not draw on its user's terminal."""
+    """A library does not draw on its user's terminal, nor print a table of weights that are missing, which we check."""
     from transformers.utils import logging as transformers_logging
 
     logging: Any = transformers_logging
-    shown = logging.is_progress_bar_enabled()
+    shown, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
+    logging.set_verbosity_error()
     try:
         yield
     finally:
+        logging.set_verbosity(level)
         if shown:
             logging.enable_progress_bar()

@@ -51,15 +51,26 @@ def label_attention(ragged: Ragged, keys: LabelKeys, *, values: Tensor, block: i
 
     `values` v (L,D). A document without rows gets 0. `block`: rows at a time; None: as many as make a matrix of 8 MB.
     """
+    return leveled_attention(ragged, keys, values=values, block=block)[0]
+
+
+def leveled_attention(
+    ragged: Ragged, keys: LabelKeys, *, values: Tensor, block: int | None = None
+) -> tuple[Tensor, Tensor]:
+    """`label_attention` (N,L) with the logarithm (N,L) of the sum of exp(u_l · k_t) that its softmax divides by, −∞
+    without rows: by it, what was made of parts of a document can be joined.
+    """
     widest = max(*keys.queries.shape, ragged.rows.shape[1])
     size = block or max(_CELLS // widest, 1)
-    found: Tensor = _Streamed.apply(ragged.rows, ragged.firsts, size, values, *keys)  # type: ignore[no-untyped-call]
+    found: tuple[Tensor, Tensor] = _Streamed.apply(ragged.rows, ragged.firsts, size, values, *keys)  # type: ignore[no-untyped-call]
     return found
 
 
 class _Streamed(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, rows: Tensor, firsts: Tensor, size: int, *weights: Tensor | None) -> Tensor:
+    def forward(
+        ctx: Any, rows: Tensor, firsts: Tensor, size: int, *weights: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
         shape = len(firsts) - 1, len(_some(weights[0]))
         kind = torch.promote_types(rows.dtype, torch.float32)
         peak = torch.full(shape, -torch.inf, dtype=kind, device=rows.device)
@@ -75,9 +86,10 @@ class _Streamed(torch.autograd.Function):
             out[here] = out[here] * kept + total(Ragged(raised * values, block.firsts))
             peak[here] = highest
         out = torch.where(mass > 0, out / mass, torch.zeros_like(out))
-        ctx.save_for_backward(rows, firsts, peak + mass.log(), out, *weights)
+        level = peak + mass.log()
+        ctx.save_for_backward(rows, firsts, level, out, *weights)
         ctx.size = size
-        return out
+        return out, level
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
@@ -96,8 +108,10 @@ class _Streamed(torch.autograd.Function):
                 ]
                 scores, values = _scored(*inputs)
             with torch.no_grad():
-                weight = (scores - level[here][block.owners]).exp() * grads[0][here][block.owners]
-                by_score = weight * (values - out[here][block.owners])
+                of_out, of_level = (grad[here][block.owners] for grad in grads)
+                share = (scores - level[here][block.owners]).exp()
+                weight = share * of_out
+                by_score = weight * (values - out[here][block.owners]) + share * of_level
             asked = [_some(given) for given, need in zip(inputs, wanted, strict=True) if need]
             made = iter(torch.autograd.grad((scores, values), asked, (by_score, weight)))
             for number, need in enumerate(wanted):

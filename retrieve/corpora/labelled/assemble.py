@@ -152,7 +152,7 @@ def _known(
 ) -> list[LabelledDocument]:
     """The documents with labels of the set alone."""
     known = frozenset(names)
-    kept, dropped = [], Counter[str]()
+    kept, dropped, emptied = [], Counter[str](), 0
     for document in documents:
         strange = [label for label in document.labels or () if label not in known]
         if strange and not drop:
@@ -163,9 +163,9 @@ def _known(
             )
         dropped.update(strange)
         labels = tuple(label for label in document.labels or () if label in known)
+        emptied += bool(strange and not labels)
         kept.append(replace(document, labels=labels) if strange else document)
     if dropped:
-        emptied = sum(1 for document in kept if document.labels == ())
         remarks.append(
             f"{dropped.total()} labels outside the set of {len(names)} are left out ({len(dropped)} different ones); "
             f"{emptied} documents are left with none and stay"

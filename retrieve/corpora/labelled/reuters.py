@@ -122,7 +122,8 @@ def _story(story: str, attributes: dict[str, str], split: str, where: str) -> La
         rest = re.sub(r"<(TITLE|DATELINE|AUTHOR)>.*?</\1>", "", text, flags=re.DOTALL)
         body = _plain(re.sub(r"</?[A-Z][^>]*>", "", rest))
     body = _SIGNATURE.sub("", body)
-    below = " - ".join(part for part in (dateline.removesuffix("-").strip(), body) if part)
+    title = " ".join(title.split())
+    below = " ".join(part for part in (dateline, body) if part)
     return labelled(
         where,
         attributes["NEWID"],

@@ -1,0 +1,195 @@
+"""transformers' `Trainer` for documents: exact loss under accumulation, an end at NaN, nothing on standard output.
+
+What it would do by itself and must not: skip NaN in its log, weigh batches of other sizes alike, let an evaluation change
+the dropout that follows it, and take the same batches in every epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+from transformers import (
+    EarlyStoppingCallback,
+    PrinterCallback,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+)
+
+from retrieve.classify.endtoend.material import ByLength, Material, collate
+from retrieve.classify.endtoend.model import DocumentNetwork
+from retrieve.classify.endtoend.optimizer import parameter_groups
+from retrieve.classify.losses import document_losses
+from retrieve.classify.preset import EndToEnd
+from retrieve.errors import TrainingError
+from retrieve.types import Progress, Task
+
+CHECKPOINT = 200  # steps between checkpoints, besides those at the end of an epoch
+
+
+class DocumentTrainer(Trainer):
+    """Trains a `DocumentNetwork` on `Material`. `weights` (L,): see `document_losses`."""
+
+    loss_is_scaled_for_ga = True
+
+    def __init__(
+        self,
+        network: DocumentNetwork,
+        arguments: TrainingArguments,
+        train: Material,
+        validation: Material | None,
+        *,
+        task: Task,
+        settings: EndToEnd,
+        weights: Tensor | None,
+        progress: Progress | None,
+        often: bool,
+    ) -> None:
+        """`often`: checkpoints within an epoch, too."""
+        super().__init__(
+            model=network,
+            args=arguments,
+            data_collator=collate,
+            train_dataset=train,
+            eval_dataset=validation,
+            callbacks=[_Steps(progress, often=often)],
+        )
+        self.remove_callback(PrinterCallback)  # standard output is for the product
+        if validation is not None and settings.patience:
+            self.add_callback(EarlyStoppingCallback(settings.patience))
+        self._task: Task = task
+        self._settings, self._weights = settings, weights
+
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        """Batches of similar length, other ones in each epoch."""
+        material: Any = self.train_dataset
+        batches = ByLength(material.lengths(), self._settings.batch, self.args.seed)
+        loader = DataLoader(material, batch_sampler=batches, collate_fn=collate)
+        # Only a prepared loader is told the epoch.
+        prepared: DataLoader[Any] = self.accelerator.prepare(loader)
+        return prepared
+
+    def get_batch_samples(
+        self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
+    ) -> tuple[list[Any], Any]:
+        """The batches of one step of the optimizer, and how many documents they have together."""
+        found, _ = super().get_batch_samples(epoch_iterator, num_batches, device)
+        return found, sum(len(batch["ids"]) for batch in found)
+
+    def compute_loss(
+        self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """The batch's share of the mean loss over the documents of a step; in evaluation its own mean.
+
+        Raises `TrainingError` for one that is not finite.
+        """
+        logits = model(inputs["passages"])
+        weights = None if self._weights is None else self._weights.to(logits.device)
+        losses = document_losses(
+            logits, inputs["targets"], task=self._task, loss=self._settings.loss, weights=weights
+        )
+        self._check(losses, inputs["ids"], training=model.training)
+        loss = losses.sum() / (num_items_in_batch if model.training else len(losses))
+        return (loss, {"logits": logits}) if return_outputs else loss
+
+    def _check(self, losses: Tensor, ids: list[str], *, training: bool) -> None:
+        if bool(torch.isfinite(losses).all()):
+            return
+        where = f"step {self.state.global_step + 1}" if training else "the evaluation"
+        first = next(loss for loss in losses.tolist() if not abs(loss) < float("inf"))
+        raise TrainingError(
+            f"the loss of {where} is {first}, in the batch of documents {', '.join(map(repr, ids))}: wanted a number; "
+            "lower end_to_end.lr and head_lr, or set end_to_end.precision to fp32"
+        )
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
+        """As the trainer does it, without moving the generator that dropout draws from."""
+        with torch.random.fork_rng(devices=[]):
+            return super().evaluate(*args, **kwargs)
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        """The trainer's own optimizer over groups with rates of their own."""
+        if self.optimizer is None:
+            decayed = self.get_decay_parameter_names(self.model)
+            kind, options = self.get_optimizer_cls_and_kwargs(self.args, self.model)
+            self.optimizer = kind(parameter_groups(self.model, self._settings, set(decayed)), **options)
+        return self.optimizer
+
+    def curves(self) -> list[dict[str, float]]:
+        """For each epoch the mean loss of its steps, and the validation loss where there is one."""
+        epochs: dict[int, dict[str, Any]] = {}
+        for entry in self.state.log_history:
+            epoch = epochs.setdefault(-int(-entry["epoch"] // 1), {"losses": []})
+            if "loss" in entry:
+                epoch["losses"].append(entry["loss"])
+            if "eval_loss" in entry:
+                epoch["validation_loss"] = entry["eval_loss"]
+        return [
+            {"epoch": float(number), "loss": sum(losses) / len(losses), **found}
+            for number, found in epochs.items()
+            if (losses := found.pop("losses"))
+        ]
+
+
+def arguments_of(
+    settings: EndToEnd, folder: Path, *, seed: int, device: torch.device, validated: bool, kept: bool
+) -> TrainingArguments:
+    """The trainer's settings. `validated`: there is validation data; `kept`: the folder outlives this process."""
+    best = validated and settings.patience > 0
+    arguments = TrainingArguments(
+        output_dir=str(folder),
+        num_train_epochs=settings.epochs,
+        per_device_train_batch_size=settings.batch,
+        per_device_eval_batch_size=settings.batch,
+        gradient_accumulation_steps=settings.accumulation,
+        learning_rate=settings.lr,
+        weight_decay=settings.weight_decay,
+        warmup_steps=settings.warmup,  # below 1 it is a share
+        lr_scheduler_type="linear",
+        max_grad_norm=1.0,
+        bf16=settings.precision == "bf16",
+        fp16=settings.precision == "fp16",
+        use_cpu=device.type == "cpu",
+        seed=seed,
+        data_seed=seed,
+        eval_strategy="epoch" if validated else "no",
+        save_strategy="epoch" if best or kept else "no",
+        save_only_model=not kept,
+        save_total_limit=1,
+        load_best_model_at_end=best,
+        metric_for_best_model="eval_loss" if best else None,
+        greater_is_better=False if best else None,
+        restore_callback_states_from_checkpoint=True,
+        label_names=["targets"],
+        prediction_loss_only=True,
+        remove_unused_columns=False,
+        logging_steps=1,  # so that an epoch's mean is the same after a resume
+        logging_nan_inf_filter=False,
+        report_to=[],
+        disable_tqdm=True,
+        dataloader_pin_memory=False,
+    )
+    # On a machine with several GPUs it would split each batch among them, which ragged batches are not made for.
+    arguments._n_gpu = min(arguments.n_gpu, 1)
+    return arguments
+
+
+class _Steps(TrainerCallback):
+    """Tells of steps, and asks for checkpoints between those at the end of an epoch."""
+
+    def __init__(self, progress: Progress | None, *, often: bool) -> None:
+        self._progress, self._often = progress, often
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if self._often and state.global_step % CHECKPOINT == 0:
+            control.should_save = True
+
+    def on_log(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        # Of a step, when all is done that follows it but its checkpoint.
+        if self._progress is not None and "loss" in state.log_history[-1]:
+            self._progress("training", state.global_step, state.max_steps)
