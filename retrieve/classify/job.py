@@ -10,7 +10,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from retrieve.classify.classifier import Classifier
+from retrieve.classify.inputs import values_of
 from retrieve.classify.measured import measured
 from retrieve.classify.preset import Regime, load_preset
 from retrieve.classify.regressor import Regressor
@@ -77,11 +80,11 @@ def _values(regressor: Regressor, documents: list[LabelledDocument]) -> dict[str
 
     if not documents:
         return None
-    wanted = [document.value for document in documents]
+    wanted = values_of(documents, None)[:, 0]
     predicted = regressor.predict(documents)
     return {
         "figures": ordinal_report(wanted, predicted),
-        "values": [[value, float(said)] for value, said in zip(wanted, predicted, strict=True)],
+        "values": np.stack([wanted, predicted], axis=1).tolist(),
     }
 
 

@@ -7,7 +7,6 @@ place on the page, and nothing is shown in its stead.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -138,20 +137,15 @@ def _made_by(report: Mapping[str, Any]) -> tuple[Block, ...]:
 def explanation_page(
     title: str,
     subtitle: str,
-    documents: Sequence[LabelledDocument],
-    explanations: Sequence[Explanation],
+    explained: Sequence[tuple[LabelledDocument, Sequence[Explanation]]],
     *,
     left_out: int = 0,
 ) -> Page:
     """A section for each document: its labels, and for each the passages behind it, in a table and in the text.
 
-    `explanations` are those of `documents`, in their order. `left_out`: how many more documents there were.
+    `left_out`: how many more documents there were.
     """
-    by_document = groupby(explanations, key=lambda one: one.doc_id)
-    sections = [
-        _explained(document, list(of_one))
-        for document, (_, of_one) in zip(documents, by_document, strict=True)
-    ]
+    sections = [_explained(document, explanations) for document, explanations in explained]
     notes: list[Block] = [
         Note(
             (

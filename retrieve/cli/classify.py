@@ -151,23 +151,15 @@ def _classify(
 ) -> None:
     from retrieve.classify.predictions import predictions
 
-    shown: list[LabelledDocument] = []
-    on_page: list[Explanation] = []
+    shown: list[tuple[LabelledDocument, list[Explanation]]] = []
     number = 0
     for batch in read:
-        rows = predictions(classifier, batch, top=top)
-        room = _ON_PAGE - len(shown) if page is not None else 0
-        wanted = batch if explain else batch[:room]
-        found = classifier.explain(wanted) if wanted else []
-        if page is not None:
-            ids = {document.id for document in batch[:room]}
-            shown += [LabelledDocument(document) for document in batch[:room]]
-            on_page += [one for one in found if one.doc_id in ids]
-        by_id: dict[str, list[Explanation]] = {}
-        for one in found if explain else ():
-            by_id.setdefault(one.doc_id, []).append(one)
-        for row in rows:
-            write(row, by_id.get(row.id))
+        for document, row in zip(batch, predictions(classifier, batch, top=top), strict=True):
+            on_page = page is not None and len(shown) < _ON_PAGE
+            found = classifier.explain([document]) if explain or on_page else []
+            if on_page:
+                shown.append((LabelledDocument(document), found))
+            write(row, found if explain else None)
         number += len(batch)
     if page is not None:
         from retrieve.classify.pages import explanation_page
@@ -175,7 +167,7 @@ def _classify(
 
         title = f"Why these labels: {model.name}"
         subtitle = f"{counted(number, 'document')} by {model} (preset {classifier.preset_.name})"
-        write_page(explanation_page(title, subtitle, shown, on_page, left_out=number - len(shown)), page)
+        write_page(explanation_page(title, subtitle, shown, left_out=number - len(shown)), page)
         _log.info("%s: %s explained", page, counted(len(shown), "document"))
 
 

@@ -221,3 +221,28 @@ def test_settings_are_typed() -> None:
     assert found == {"a.b": 3, "c": [1.0, 2], "d": True, "e": "some text", "f": "x=y"}
     with pytest.raises(UsageError, match="wanted key=value"):
         parsed_settings(["nothing"])
+
+
+def test_values_have_their_own_figures_and_lines(place: Path, tmp_path: Path) -> None:
+    values = {"fishing": 1.0, "customs": 2.0, "energy": 4.0}
+    rows = [
+        {"id": case.document.document.id, "text": case.document.document.text, "value": values[label]}
+        for case in planted(60, 4)
+        for label in case.document.labels or ()
+    ]
+    for name, part in (("train", rows[:42]), ("test", rows[42:])):
+        write_lines(tmp_path / f"{name}.jsonl", part)
+    asked = ["train", "classifier", tmp_path, "--out", tmp_path / "m", "--preset", "tfidf", *ONE]
+    report = json.loads(
+        call(*asked, "--task", "ordinal", "--report", tmp_path / "page.html", "--json").stdout
+    )
+    assert report["test"]["figures"]["spearman"] > 0.9
+    assert len(report["test"]["values"]) == 18
+    assert "Spearman" in (tmp_path / "page.html").read_text()
+    line = json.loads(
+        call("classify", tmp_path / "m", "-", stdin=json.dumps(rows[2]) + "\n").stdout.splitlines()[0]
+    )
+    assert line["id"] == "4-2"
+    assert line["value"] > 3
+    assert "values, not labels" in call("classify", tmp_path / "m", "-", "--explain", status=2).stderr
+    assert json.loads(call("classify", tmp_path / "m", "--info", "--json").stdout)["estimator"] == "Regressor"
