@@ -184,7 +184,7 @@ def _why(text: str, one: Explanation) -> tuple[Block, ...]:
         said,
         ("", "effect", "attention", "characters", "passage"),
         tuple(rows),
-        f"The {len(rows)} passages of the greatest effect, of {one.passages_in_all}.",
+        f"{len(rows)} of {one.passages_in_all} passages, those of the greatest effect first.",
     )
     greatest = max(_PLAIN, *(abs(passage.effect) for passage in one.passages))
     marks = tuple(
