@@ -24,6 +24,7 @@ from retrieve.classify.records import (
     Problem,
     State,
 )
+from retrieve.classify.remember import remembering
 from retrieve.errors import UsageError
 from retrieve.types import LabelledDocument, Progress, Task
 
@@ -55,22 +56,18 @@ class Average:
         return self._mean([each.model.scores(documents, progress=progress) for each in self.members])
 
     def evidence(self, document: LabelledDocument, spans: IntArray | None = None) -> Evidence:
-        """What the passages of the first member that cuts its own do to the mean; attention is that member's.
+        """What the passages of the member that reads most of them do to the mean; attention is that member's.
 
-        Raises `UsageError` for members that cut a document differently.
+        A member that reads only the first of them does not change without the others. Raises `UsageError` for members
+        that cut a document in different places.
         """
-        first = next(
-            (number for number, each in enumerate(self.members) if each.model.kind != _WITHOUT_PASSAGES), 0
-        )
-        lead = self.members[first].model.evidence(document, spans)
+        own = [each.model.evidence(document, spans) for each in self.members if _cuts(each.model)]
+        lead = max(own or [self.members[0].model.evidence(document, spans)], key=lambda each: len(each.spans))
+        cutting = iter(own)
         found = [
-            lead if number == first else each.model.evidence(document, lead.spans)
-            for number, each in enumerate(self.members)
+            _on(lead, next(cutting)) if _cuts(each.model) else each.model.evidence(document, lead.spans)
+            for each in self.members
         ]
-        if any(not np.array_equal(each.spans, lead.spans) for each in found):
-            raise UsageError(
-                "the members of an average cut documents differently: learn them with one [passages] section"
-            )
         scores = self._mean([each.scores[None] for each in found])[0]
         return Evidence(lead.spans, scores, self._mean([each.without for each in found]), lead.attention)
 
@@ -78,10 +75,11 @@ class Average:
         self, problem: Problem, whole: Examples, context: Context, *, progress: Progress | None = None
     ) -> Average:
         """Every member learned again on `whole`; calibrations and weights stay. See `Refittable`."""
-        members = [
-            each._replace(model=refit(each.model, problem, whole, context, progress=progress) or each.model)
-            for each in self.members
-        ]
+        once = remembering(context)
+        members = []
+        for each in self.members:
+            model = refit(each.model, problem, whole, once, progress=progress)
+            members.append(each if model is None else each._replace(model=lasting(model, context)))
         return Average(members, self.task)
 
     def state(self) -> State:
@@ -129,6 +127,26 @@ class Average:
             ),
             self.task,
         )
+
+
+def lasting(model: Model, context: Context) -> Model:
+    """The same model with the encoders of `context`, and nothing of what those of its learning remember."""
+    return model_from(model.kind, model.state(), context)
+
+
+def _cuts(model: Model) -> bool:
+    return model.kind != _WITHOUT_PASSAGES
+
+
+def _on(lead: Evidence, found: Evidence) -> Evidence:
+    """Evidence of the first of the lead's passages as evidence of them all."""
+    count = len(found.spans)
+    if not np.array_equal(found.spans, lead.spans[:count]):
+        raise UsageError(
+            "the members of an average cut documents differently: learn them with one [passages] section"
+        )
+    rest = np.repeat(found.scores[None], len(lead.spans) - count, axis=0)
+    return Evidence(lead.spans, found.scores, np.concatenate([found.without, rest]), None)
 
 
 def mean_of(probabilities: Sequence[FloatArray], weights: Sequence[float]) -> FloatArray:

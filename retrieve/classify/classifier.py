@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -16,9 +18,10 @@ from retrieve.classify.estimator import LongDocuments
 from retrieve.classify.figures import validation_figures
 from retrieve.classify.inputs import as_documents, known_labels, targets_of
 from retrieve.classify.preset import Preset, Regime
-from retrieve.classify.records import Examples, FloatArray
+from retrieve.classify.records import Describable, Examples, FloatArray
 from retrieve.classify.screening import Band, undecided_band
 from retrieve.classify.thresholds import How, Thresholds, choose_thresholds
+from retrieve.errors import UsageError
 from retrieve.types import LabelSet, Progress, Task
 
 if TYPE_CHECKING:
@@ -198,6 +201,30 @@ class Classifier(ClassifierMixin, LongDocuments):  # type: ignore[misc]
             names_of=self.names_of,
             passages=passages,
         )
+
+    # -- other labels -----------------------------------------------------------------------------------------
+
+    def for_labels(self, labels: LabelSet | Sequence[str]) -> Self:
+        """The classifier for other labels, unseen ones too, of presets that read labels by their descriptions.
+
+        Those are `zero-shot`, and networks with `aggregator.descriptions` (`zlwan`). An unseen label has the threshold
+        of all labels. Raises `UsageError` for another preset or a task that is not multilabel.
+        """
+        self._check_fitted()
+        wanted = labels if isinstance(labels, LabelSet) else LabelSet(tuple(labels))
+        if not isinstance(self.model_, Describable) or self.task_ != "multilabel":
+            raise UsageError(
+                f"a {self.task_} model of preset {self.preset_.name!r} is of the labels it was trained on: take "
+                "'zero-shot' or 'zlwan' and a multilabel task"
+            )
+        other = copy.copy(self)
+        other.model_ = self.model_.for_labels(wanted)
+        other.labels_, other.classes_ = wanted, np.array(wanted.names)
+        own = dict(zip(self.labels_.names, self.thresholds_.values.tolist(), strict=True))
+        values = np.array([own.get(name, self.thresholds_.common) for name in wanted.names])
+        other.thresholds_ = replace(self.thresholds_, values=values)
+        other.undecided_ = None
+        return other
 
     # -- on disk ----------------------------------------------------------------------------------------------
 
