@@ -22,6 +22,7 @@ from retrieve.classify.records import Describable, Examples, FloatArray
 from retrieve.classify.screening import Band, undecided_band
 from retrieve.classify.thresholds import How, Thresholds, choose_thresholds
 from retrieve.errors import UsageError
+from retrieve.measures.label_calibration import binary_log_loss, class_log_loss
 from retrieve.types import LabelSet, Progress, Task
 
 if TYPE_CHECKING:
@@ -130,8 +131,13 @@ class Classifier(ClassifierMixin, LongDocuments):  # type: ignore[misc]
         self.report_["remarks"] += [
             part.remark for part in (self.calibration_, self.thresholds_) if part.remark
         ]
-        self._refit(problem, progress=progress)
+        self._refit(problem, lambda scores: self._loss(scores, held), progress=progress)
         return self
+
+    def _loss(self, scores: FloatArray, held: Examples) -> float:
+        """Log loss of calibrated scores (V,L)."""
+        judge = class_log_loss if self.task_ == "multiclass" else binary_log_loss
+        return judge(held.targets, self.calibration_.probabilities(scores))
 
     # -- prediction -------------------------------------------------------------------------------------------
 
