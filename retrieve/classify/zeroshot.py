@@ -48,12 +48,10 @@ class ZeroShot:
         """Scores (N,L); −1 for every label of a document without a passage."""
         found, _ = self._passages(documents, progress)
         cosines = self._cosines(found)
-        return np.array(
-            [
-                self._of_task(cosines[first:end].max(axis=0, initial=_NOTHING))
-                for first, end in zip(found.firsts[:-1], found.firsts[1:], strict=True)
-            ]
-        ).reshape(len(documents), -1)
+        scores = np.empty((len(documents), 1 if self.task == "binary" else len(self.vectors)))
+        for number, (first, end) in enumerate(zip(found.firsts[:-1], found.firsts[1:], strict=True)):
+            scores[number] = self._of_task(cosines[first:end].max(axis=0, initial=_NOTHING))
+        return scores
 
     def evidence(self, document: LabelledDocument, spans: IntArray | None = None) -> Evidence:
         """What is left of each label's greatest cosine without passage s; there is no attention."""
