@@ -211,8 +211,8 @@ class Searcher:
         )
         return dense.scores(vectors)
 
-    def tops(self, scores: Mapping[str, ViewScores]) -> dict[str, Pool]:
-        """Each view's best documents or passages: as deep as the answer needs them."""
+    def tops(self, scores: Mapping[str, ViewScores], *, ordered: bool = True) -> dict[str, Pool]:
+        """Each view's best documents or passages: as deep as the answer needs them, and `ordered` if it needs that."""
         options = self.options
         # An exact view alone is in the order of the answer: whatever its depth, its best are the beginning.
         alone = (
@@ -221,7 +221,7 @@ class Searcher:
             and all(view.exact for view in scores.values())
         )
         depth = options.reach if alone else max(options.depth, options.reach)
-        return {name: view.top(depth, self._scope) for name, view in scores.items()}
+        return {name: view.top(depth, self._scope, ordered=ordered) for name, view in scores.items()}
 
     def _rank_one(self, scores: dict[str, ViewScores], cut: bool) -> Ranking:
         options = self.options
