@@ -32,7 +32,7 @@ class Weighted(NamedTuple):
     terms: list[str]
     frequencies: IntArray
     weights: FloatArray
-    rows: list[IntArray]  # per segment, the term's number or −1
+    rows: IntArray  # (S,Q): in each segment the term's number, or −1
 
 
 class BM25View:
@@ -58,12 +58,14 @@ class BM25View:
         places = {term: place for place, term in enumerate(dict.fromkeys(chain.from_iterable(queries)))}
         frequencies, rows = self._snapshot.document_frequencies(list(places))
         idf = bm25_idf(frequencies, self.passages)
+        by_segment = (
+            np.where(frequencies > 0, np.stack(rows), -1) if rows else np.empty((0, len(places)), np.int64)
+        )
         weighted = []
         for query in queries:
             at = np.array([places[term] for term in query], dtype=np.int64)
             counts = np.array(list(query.values()), dtype=np.float64)
-            own = [numbers[at] for numbers in rows]
-            weighted.append(Weighted(list(query), frequencies[at], idf[at] * counts, own))
+            weighted.append(Weighted(list(query), frequencies[at], idf[at] * counts, by_segment[:, at]))
         return weighted
 
     def _counted(self, query: str | Mapping[str, float]) -> Mapping[str, float]:
@@ -96,7 +98,7 @@ class BM25Group:
         self._parameters = view.parameters()
         self._queries = len(queries)
         self._terms = [
-            [(np.where(query.frequencies > 0, query.rows[number], -1), query.weights) for query in queries]
+            [(query.rows[number], query.weights) for query in queries]
             for number in range(len(snapshot.segments))
         ]
         self._top: tuple[int, Scope, bool, list[Pool]] | None = None

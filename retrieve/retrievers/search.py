@@ -44,7 +44,7 @@ _GROUP = 16
 """Queries scored at a time, of which exact views hold a score for every passage."""
 
 _MANY = 64
-"""And of BM25 alone, which holds the best."""
+"""And of BM25 alone, which holds the best; up to four times as many where that is no more than their best 1,000."""
 
 _log = logging.getLogger("retrieve")
 
@@ -110,7 +110,9 @@ class Searcher:
         `asks`: for each view what the queries ask of it. With `lookup` scores are only read off passages. Exact views
         hold a score for every passage, so only a few queries are in memory at a time.
         """
-        most = _MANY if asks.keys() == {"bm25"} else _GROUP
+        most = _GROUP
+        if asks.keys() == {"bm25"}:
+            most = _MANY * min(max(1_000 // self.options.reach, 1), 4)
         for start in range(0, count, most):
             group = {name: queries[start : start + most] for name, queries in asks.items()}
             size = min(most, count - start)
