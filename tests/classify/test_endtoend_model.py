@@ -137,7 +137,9 @@ def test_a_fresh_process_gives_equal_scores_without_the_encoders_folder(tmp_path
     record = {"estimator": "Classifier", "model": "tuned"}
     save_parts(tmp_path / "model", record, model.state(), force=False)
     shutil.rmtree(source)
-    assert not [path for path in (tmp_path / "model").iterdir() if path.suffix not in (".json", ".safetensors")]
+    assert not [
+        path for path in (tmp_path / "model").iterdir() if path.suffix not in (".json", ".safetensors")
+    ]
     load_parts(tmp_path / "model", "Classifier")
     (tmp_path / "texts").write_text("\x00".join(each.document.text for each in documents))
     place = tmp_path / "scores.npy"
@@ -197,4 +199,6 @@ def test_a_dense_layer_after_the_pooling_is_trained_and_kept(tmp_path: Path) -> 
     state = model.state()
     started = modules[2].linear.weight.detach().numpy()
     assert not np.allclose(state.arrays["encoder.2_Dense.linear.weight"], started)
-    assert np.array_equal(TunedNetwork.from_state(state, context()).scores(documents), model.scores(documents))
+    assert np.array_equal(
+        TunedNetwork.from_state(state, context()).scores(documents), model.scores(documents)
+    )

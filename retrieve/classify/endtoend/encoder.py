@@ -35,7 +35,13 @@ class PassageModel(nn.Module):
     """
 
     def __init__(
-        self, folder: ModelFolder, *, pad: int, normalize: bool, states: bool = False, device: str | None = None
+        self,
+        folder: ModelFolder,
+        *,
+        pad: int,
+        normalize: bool,
+        states: bool = False,
+        device: str | None = None,
     ) -> None:
         """`normalize`: vectors of unit length. `states`: token states in place of vectors."""
         super().__init__()

@@ -26,7 +26,6 @@ from retrieve.classify.losses import check_loss, class_weights
 from retrieve.classify.preset import Preset
 from retrieve.classify.records import Context, Fitted, Problem
 from retrieve.classify.standardise import Standardise, dropped, learn_standardise
-from retrieve.encoders.tokens import TokenRow
 from retrieve.errors import TrainingError, UsageError
 from retrieve.passages.encoder import PassageEncoder
 from retrieve.types import Progress
@@ -152,7 +151,9 @@ def _record(problem: Problem, made: Made, parts: PassageEncoder, seed: int) -> d
     """Everything that a training depends on beside this machine."""
     preset = made.preset.model_dump(mode="json")
     sections = {name: preset[name] for name in ("passages", "encoder", "aggregator", "end_to_end")}
-    settings = {f"{name}.{key}": value for name, section in sections.items() for key, value in section.items()}
+    settings = {
+        f"{name}.{key}": value for name, section in sections.items() for key, value in section.items()
+    }
     return settings | {
         "task": problem.task,
         "data": data_digest(problem.train, problem.validation, problem.labels),

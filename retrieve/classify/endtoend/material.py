@@ -23,6 +23,7 @@ Key = tuple[int, int]
 _POOL = 50
 """Batches whose documents are sorted by length together, as in transformers' own grouping."""
 
+
 class Material(Dataset[dict[str, Any]]):
     """Documents as tokens with their targets. `material[number]` has all passages of a document.
 

@@ -66,9 +66,7 @@ class DocumentNetwork(nn.Module):
             return Ragged(next(self.parameters()).new_zeros((0, self.encoder.dimensions)), firsts)
         lengths = _lengths(passages)
         order = list(batches(lengths, self._budget))
-        made = torch.cat(
-            [self._again(self.encoder, *self._batch(passages, part)) for part in order]
-        )
+        made = torch.cat([self._again(self.encoder, *self._batch(passages, part)) for part in order])
         counts = lengths if self.encoder.states else np.ones_like(lengths)
         places = self._placed(_scattered(np.concatenate(order), counts))
         return Ragged(made.index_select(0, places), self._placed(_before(counts))[firsts])

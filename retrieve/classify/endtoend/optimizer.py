@@ -30,7 +30,9 @@ def parameter_groups(
         if not name.startswith("encoder."):
             rate = settings.head_lr
         else:
-            below = layers if "embed" in name and depth is None else 0 if depth is None else layers - 1 - depth
+            below = (
+                layers if "embed" in name and depth is None else 0 if depth is None else layers - 1 - depth
+            )
             rate = settings.lr * settings.layer_decay**below
         decay = settings.weight_decay if name in decayed else 0.0
         groups.setdefault((rate, decay), []).append(weights)

@@ -127,7 +127,9 @@ class TunedNetwork:
             tokenizer = tokenizer_of(parts)
         try:
             head = {name: torch.from_numpy(np.array(array)) for name, array in _under("head.", state).items()}
-            standardise = Standardise(*(head[f"standardise.{name}"].numpy() for name in ("mean", "sd", "kept")))
+            standardise = Standardise(
+                *(head[f"standardise.{name}"].numpy() for name in ("mean", "sd", "kept"))
+            )
             network = network_of(made, encoder, standardise, (0.0, 1.0), head.get("aggregator.descriptions"))
             network.head.load_state_dict(head)
         except (KeyError, RuntimeError) as error:
