@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,4 @@ def float32_rows(preset: Preset, documents: Sequence[LabelledDocument]) -> Ragge
         rows, bounds = states.states, states.firsts[passages]
     else:
         rows, bounds = model.encode_apart(texts), passages
-    return ragged_of(
-        [torch.from_numpy(rows[start:end]) for start, end in zip(bounds[:-1], bounds[1:], strict=True)]
-    )
+    return ragged_of([torch.from_numpy(rows[start:end]) for start, end in pairwise(bounds)])

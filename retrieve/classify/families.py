@@ -22,6 +22,7 @@ _MODELS = {
     "network": "retrieve.classify.frozen:FrozenNetwork",
     "tuned": "retrieve.classify.endtoend.tuned:TunedNetwork",
     "average": "retrieve.classify.average:Average",
+    "neighbours": "retrieve.classify.neighbours:Neighbours",
     "zero-shot": "retrieve.classify.zeroshot:ZeroShot",
 }
 

@@ -34,7 +34,7 @@ from retrieve.classify.records import (
 )
 from retrieve.classify.rows import DocumentRows, read_rows
 from retrieve.classify.standardise import Standardise, blocks_of, dropped, learn_standardise
-from retrieve.errors import ModelMismatch, TrainingError, UsageError
+from retrieve.errors import ModelMismatch, RecipeError, TrainingError, UsageError
 from retrieve.passages.encoder import PassageEncoder
 from retrieve.types import Document, LabelledDocument, LabelSet, Progress, Task
 
@@ -176,6 +176,11 @@ def learn_frozen(
     text and for a loss that is no number, `RecipeError` for settings that do not go together.
     """
     check_loss(problem.task, preset.training.loss)
+    if preset.aggregator.legacy_padding:
+        raise RecipeError(
+            "aggregator.legacy_padding = true encodes empty passages, which frozen training has none of: train end to "
+            "end, or leave it out"
+        )
     if not len(problem.train.documents):
         raise TrainingError("there is no training document")
     encoder = context.encoder(encoder_recipe(preset))

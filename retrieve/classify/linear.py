@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -138,43 +138,73 @@ class Candidate:
 def learn_linear(
     problem: Problem, preset: Preset, context: Context, *, progress: Progress | None = None
 ) -> Fitted:
-    """The model of the settings that are best on validation documents, the first of equal ones.
+    """The model of the settings that are best on validation documents, the first of equal ones; see `best_of_each`.
 
-    The figure is micro-F1 at its best single threshold (binary, multilabel), accuracy (multiclass), or the mean
-    absolute error (ordinal, a ridge regression). Raises `TrainingError` where there is no document to learn from or no
-    word to keep.
+    Raises `TrainingError` where there is no document to learn from or no word to keep.
     """
-    found = candidates(problem, preset.tfidf, context, progress=progress)
-    best = max(found, key=lambda each: each.figure)
-    return Fitted(best.model, [], [each.tried for each in found])
+    best, tried = best_of_each(problem, preset.tfidf, context, progress=progress)
+    return Fitted(max(best.values(), key=lambda each: each.figure).model, [], tried)
 
 
-def candidates(
+def best_of_each(
     problem: Problem, section: Tfidf, context: Context, *, progress: Progress | None = None
-) -> list[Candidate]:
-    """All models of a section's settings, each with its figure; see `learn_linear`."""
+) -> tuple[dict[str, Candidate], list[dict[str, Any]]]:
+    """By kind of linear model the best candidate, and everything that was tried, with figures.
+
+    The first settings are tried with all `ngrams`, the others with the best of them. The figure is micro-F1 at its best
+    single threshold (binary, multilabel), accuracy (multiclass), or the mean absolute error (ordinal, a ridge
+    regression).
+    """
     plans = _plans(problem.task, section, context.seed)
-    found: list[Candidate] = []
-    total = len(plans) * len(section.ngrams)
-    for ngrams in section.ngrams:
-        words = Vocabulary(section.words, ngrams, section.min_df, section.features)
-        vectorizer, rows = fit_words(problem.train.documents, words)
-        held = _transformed(vectorizer, problem.validation.documents, words)
-        for settings in plans:
-            model = fit_linear(problem, problem.train, vectorizer, rows, words, settings)
-            scores = np.zeros((0, len(model.intercepts))) if held is None else model.of_rows(held)
-            name, figure = figure_of(problem, scores)
-            tried = {
-                "member": "tfidf",
-                "ngrams": ngrams,
-                "words": section.words,
-                **asdict(settings),
-                name: abs(figure),
-            }
-            found.append(Candidate(model, scores, figure, tried))
-            if progress is not None:
-                progress("linear models", len(found), total)
-    return found
+    best: dict[str, Candidate] = {}
+    tried: list[dict[str, Any]] = []
+    total = len(section.ngrams) + len(plans) - 1
+
+    def tell(candidate: Candidate) -> Candidate:
+        before = best.get(candidate.model.settings.model)
+        if before is None or candidate.figure > before.figure:
+            best[candidate.model.settings.model] = candidate
+        tried.append(candidate.tried)
+        if progress is not None:
+            progress("linear models", len(tried), total)
+        return candidate
+
+    fed = [
+        _fed(problem, Vocabulary(section.words, ngrams, section.min_df, section.features))
+        for ngrams in section.ngrams
+    ]
+    figures = [tell(_attempt(problem, each, plans[0])).figure for each in fed]
+    for settings in plans[1:]:
+        tell(_attempt(problem, fed[int(np.argmax(figures))], settings))
+    return best, tried
+
+
+def attempt(problem: Problem, vocabulary: Vocabulary, settings: LinearSettings) -> Candidate:
+    """One model of given settings, measured on the validation documents."""
+    return _attempt(problem, _fed(problem, vocabulary), settings)
+
+
+def _attempt(problem: Problem, fed: _Fed, settings: LinearSettings) -> Candidate:
+    model = fit_linear(problem, problem.train, fed.vectorizer, fed.rows, fed.vocabulary, settings)
+    scores = np.zeros((0, len(model.intercepts))) if fed.held is None else model.of_rows(fed.held)
+    name, figure = figure_of(problem, scores)
+    tried = {"member": "tfidf", **asdict(fed.vocabulary), **asdict(settings), name: abs(figure)}
+    return Candidate(model, scores, figure, tried)
+
+
+class _Fed(NamedTuple):
+    """TF-IDF rows of the documents to learn from and of those to choose by, None where there are none of these."""
+
+    vocabulary: Vocabulary
+    vectorizer: Any
+    rows: Any
+    held: Any
+
+
+def _fed(problem: Problem, vocabulary: Vocabulary) -> _Fed:
+    vectorizer, rows = fit_words(problem.train.documents, vocabulary)
+    texts = first_words([each.document.text for each in problem.validation.documents], vocabulary.words)
+    return _Fed(vocabulary, vectorizer, rows, vectorizer.transform(texts) if texts else None)
 
 
 def _plans(task: Task, section: Tfidf, seed: int) -> list[LinearSettings]:
@@ -246,11 +276,6 @@ def _beginning(text: str, words: int) -> str:
         if number == words:
             return text[: match.end()]
     return text
-
-
-def _transformed(vectorizer: Any, documents: Sequence[LabelledDocument], vocabulary: Vocabulary) -> Any:
-    texts = first_words([each.document.text for each in documents], vocabulary.words)
-    return vectorizer.transform(texts) if texts else None
 
 
 def _vectorizer(vocabulary: Vocabulary, terms: Sequence[str] | None = None) -> Any:

@@ -131,6 +131,6 @@ def _no_number(losses: Tensor, epoch: int, batch: int, ids: Sequence[str]) -> st
     wrong = [name for name, fine in zip(ids, torch.isfinite(losses).tolist(), strict=True) if not fine] or ids
     shown = ", ".join(wrong[:5]) + (f" and {len(wrong) - 5} more" if len(wrong) > 5 else "")
     return (
-        f"the loss is {float(losses.mean())} in epoch {epoch}, batch {batch}, of documents {shown}: lower "
+        f"the loss is {float(losses.detach().mean())} in epoch {epoch}, batch {batch}, of documents {shown}: lower "
         "training.lr, or look at these documents"
     )

@@ -11,6 +11,9 @@ import numpy.typing as npt
 
 from retrieve.classify.records import FloatArray
 
+_WIDE = 10
+"""Features to a document beyond which the dual problem is solved: the same solution, twice as fast."""
+
 Weights = tuple[npt.NDArray[np.float32], FloatArray]
 
 
@@ -42,7 +45,7 @@ def fit_columns(
     positives = np.count_nonzero(targets, axis=0)
     learned = np.flatnonzero((positives > 0) & (positives < len(targets)))
     for label in learned:
-        fitted = _estimator(settings).fit(rows, targets[:, label] > 0)
+        fitted = _estimator(settings, *rows.shape).fit(rows, targets[:, label] > 0)
         coefficients[label] = fitted.coef_[0]
         intercepts[label] = float(fitted.intercept_[0])
     lowest, highest = _bounds(coefficients[learned], intercepts[learned])
@@ -81,7 +84,7 @@ def _tell(without: Sequence[str], remarks: list[str]) -> None:
         remarks.append(remark)
 
 
-def _estimator(settings: LinearSettings) -> Any:
+def _estimator(settings: LinearSettings, documents: int, features: int) -> Any:
     from sklearn.linear_model import LogisticRegression
     from sklearn.svm import LinearSVC
 
@@ -89,5 +92,10 @@ def _estimator(settings: LinearSettings) -> Any:
     if settings.model == "svm":
         return LinearSVC(C=settings.C, class_weight=weight, random_state=settings.seed)
     return LogisticRegression(
-        C=settings.C, class_weight=weight, solver="liblinear", random_state=settings.seed
+        C=settings.C,
+        class_weight=weight,
+        solver="liblinear",
+        dual=features > _WIDE * documents,
+        max_iter=1000,
+        random_state=settings.seed,
     )

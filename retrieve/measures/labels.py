@@ -22,7 +22,7 @@ from retrieve.measures.label_calibration import (
 )
 from retrieve.measures.label_counts import Averaged, CountedMeasure, averaged, counts
 from retrieve.measures.label_outcome import Outcome, figure
-from retrieve.measures.label_ranking import ndcg_at, r_precision_at
+from retrieve.measures.label_ranking import RankedGains
 from retrieve.measures.label_tables import buckets, confusion_by_frequency
 from retrieve.measures.label_values import ordinal_report
 from retrieve.measures.significance import DocumentMeasure, MeanMeasure
@@ -33,7 +33,7 @@ __all__ = ["CUTOFFS", "Outcome", "document_measure", "label_report", "ordinal_re
 CUTOFFS = (1, 3, 5, 10)
 """K of RP@K and nDCG@K in a report."""
 
-_RANKED = {"RP": r_precision_at, "nDCG": ndcg_at}
+_RANKED = {"RP": RankedGains.r_precision, "nDCG": RankedGains.ndcg}
 
 
 def label_report(
@@ -84,7 +84,8 @@ def document_measure(outcome: Outcome, name: str) -> DocumentMeasure:
         return CountedMeasure(outcome.targets, outcome.chosen, averaged_name)
     kind, _, k = name.partition("@")
     if kind in _RANKED and k.isdecimal() and int(k) > 0:
-        return MeanMeasure(_RANKED[kind](outcome.targets, outcome.probabilities, outcome.names, int(k)))
+        ranking = RankedGains.of(outcome.targets, outcome.probabilities, outcome.names, int(k))
+        return MeanMeasure(_RANKED[kind](ranking, int(k)))
     if name == "accuracy":
         return MeanMeasure((outcome.targets == outcome.chosen).all(axis=1))
     offered = ", ".join([*get_args(Averaged), "RP@K", "nDCG@K", "accuracy"])
@@ -148,9 +149,10 @@ def _prevalence(outcome: Outcome, task: Task, train_documents: int | None) -> di
 
 def _ranking(outcome: Outcome) -> dict[str, Any]:
     report: dict[str, Any] = {"ranked_documents": int(outcome.targets.any(1).sum())}
+    ranking = RankedGains.of(outcome.targets, outcome.probabilities, outcome.names, max(CUTOFFS))
     for k in CUTOFFS:
         for kind, measure in _RANKED.items():
-            values = measure(outcome.targets, outcome.probabilities, outcome.names, k)
+            values = measure(ranking, k)
             there = values[~np.isnan(values)]
             report[f"{kind}@{k}"] = float(there.mean()) if len(there) else None
     return report

@@ -13,7 +13,7 @@ from retrieve.classify.ragged import Ragged, mean, softmax, total
 
 
 class LabelWise(nn.Module):
-    """Logits o_l · Σ_s α_ls h_s + b_l with α_l = softmax over rows of u_l · k_s: one query and one output a label.
+    """Logits o_l · Σ_s α_ls h_s + b_l with α_l = softmax over rows of u_l · k_s / √K: one query and one output a label.
 
     Keys k are the rows (Chalkidis et al. 2019), or tanh(W h) with `hidden` units (Huang et al. 2022, equation 3).
     `residual` adds a linear layer over the rows' mean; `context`: layers that rows go through before (Dai et al. 2022).
@@ -48,10 +48,11 @@ class LabelWise(nn.Module):
         self.bias = nn.Parameter(torch.zeros(labels if descriptions is None else 1))
         self.dropout = nn.Dropout(dropout)
         self.register_buffer("descriptions", descriptions)
+        # At first every label reads the mean. From random queries, attention of few documents never finds its way.
+        nn.init.zeros_(self.query.weight)
 
     def forward(self, ragged: Ragged) -> Tensor:
-        seen = self._seen(ragged)
-        seen = seen.having(self.dropout(seen.rows))
+        seen = self._dropped(self._seen(ragged))
         logits = self.bias + label_attention(seen, self._keys(), values=self._weights(self.output))
         return logits if self.mean is None else logits + mean(seen) @ self._weights(self.mean).T
 
@@ -60,8 +61,8 @@ class LabelWise(nn.Module):
 
         With `context`, which goes over all rows of a document, there is no such thing.
         """
-        seen = ragged.having(self.dropout(ragged.rows))
-        found = leveled_attention(seen, self._keys(), values=self._weights(self.output))
+        seen = self._dropped(ragged)
+        found: tuple[Tensor, ...] = leveled_attention(seen, self._keys(), values=self._weights(self.output))
         if self.mean is not None:
             found = (*found, total(seen) @ self._weights(self.mean).T)
         return torch.stack(found, dim=1)
@@ -80,8 +81,17 @@ class LabelWise(nn.Module):
     def _seen(self, ragged: Ragged) -> Ragged:
         return ragged if self.context is None else self.context(ragged)
 
+    def _dropped(self, ragged: Ragged) -> Ragged:
+        """The same dimensions dropped in all rows of a document: other rows would give them away."""
+        if not self.training or not self.dropout.p:
+            return ragged
+        kept = self.dropout(ragged.rows.new_ones(len(ragged.counts), ragged.rows.shape[1]))
+        return ragged.having(ragged.rows * kept[ragged.owners])
+
     def _keys(self) -> LabelKeys:
+        """Queries count by the root of their length, so that attention learns at the pace of the rest."""
         queries = self._weights(self.query)
+        queries = queries / math.sqrt(queries.shape[1])
         return LabelKeys(queries) if self.key is None else LabelKeys(queries, self.key.weight, self.key.bias)
 
     def _weights(self, layer: nn.Linear) -> Tensor:

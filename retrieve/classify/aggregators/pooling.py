@@ -86,6 +86,7 @@ class AttentionPool(nn.Module):
         super().__init__()
         self.key = nn.Linear(dimensions, hidden)
         self.query = nn.Linear(hidden, 1, bias=False)
+        nn.init.zeros_(self.query.weight)  # at first the mean
 
     def weights(self, ragged: Ragged) -> Ragged:
         """Weights (R,1) of sum 1 over each document's rows."""

@@ -51,7 +51,7 @@ def assemble(
     names = _label_names(reading, labelled)
     drop = unknown_labels == "drop" or reading.restrict
     labelled = _known(labelled, names, reading.name, remarks, drop=drop)
-    chosen = task or reading.task or _told_task(labelled, names, remarks)
+    chosen = task or reading.task or _told_task(labelled, names, remarks, several=reading.several())
     _check_task(chosen, labelled, names, reading.name)
     splits = {name: [d for d in labelled if (d.split or "train") == name] for name in _SPLIT_NAMES}
     duplicates = _duplicates(splits["train"], [*splits["validation"], *splits["test"]])
@@ -152,7 +152,7 @@ def _known(
 ) -> list[LabelledDocument]:
     """The documents with labels of the set alone."""
     known = frozenset(names)
-    kept, dropped = [], Counter[str]()
+    kept, dropped, emptied = [], Counter[str](), 0
     for document in documents:
         strange = [label for label in document.labels or () if label not in known]
         if strange and not drop:
@@ -163,9 +163,9 @@ def _known(
             )
         dropped.update(strange)
         labels = tuple(label for label in document.labels or () if label in known)
+        emptied += bool(strange and not labels)
         kept.append(replace(document, labels=labels) if strange else document)
     if dropped:
-        emptied = sum(1 for document in kept if document.labels == ())
         remarks.append(
             f"{dropped.total()} labels outside the set of {len(names)} are left out ({len(dropped)} different ones); "
             f"{emptied} documents are left with none and stay"
@@ -173,10 +173,13 @@ def _known(
     return kept
 
 
-def _told_task(documents: Sequence[LabelledDocument], names: tuple[str, ...], remarks: list[str]) -> Task:
+def _told_task(
+    documents: Sequence[LabelledDocument], names: tuple[str, ...], remarks: list[str], *, several: bool
+) -> Task:
+    """Lists of labels are multilabel, whatever their length; single labels by how many there are."""
     if all(document.labels is None for document in documents):
         return "ordinal"
-    if any(document.labels is not None and len(document.labels) != 1 for document in documents):
+    if several or any(document.labels is not None and len(document.labels) != 1 for document in documents):
         return "multilabel"
     task: Task = "binary" if len(names) == 2 else "multiclass"
     remarks.append(

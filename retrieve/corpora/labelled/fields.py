@@ -18,7 +18,7 @@ from retrieve.errors import InputError
 from retrieve.types import Document, LabelledDocument
 
 PARAGRAPH_BREAK = "\n\n"
-"""What stands between paragraphs of a joined text, as `split_paragraphs` of the encoder's side expects."""
+"""What stands between the paragraphs of a joined text."""
 
 SPLITS = {
     "train": "train",

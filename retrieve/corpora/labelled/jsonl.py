@@ -27,21 +27,38 @@ from retrieve.types import LabelledDocument
 _OWN = ("id", "_id", "text", "title", "labels", "label", "value", "paragraphs", "split", "metadata")
 
 
-def read_json_documents(stream: Stream, options: ReadOptions) -> Rows:
-    """Rows of `id` (or `_id`), `text` or `paragraphs` (a list of strings), `labels` or `label`, and what else there is.
+class _Documents:
+    """Reads rows of `id` (or `_id`), `text` or `paragraphs` (a list of strings), and `labels` or `label`.
 
     Labels are a list or a string, missing or null where nobody has labelled the document; also read are `title`,
     `split`, `value` (a number) and `metadata`, into which unknown fields go. A title with which the text begins goes
-    into the metadata too: it would be read twice.
+    into the metadata too: it would be read twice. `lists`: whether there was a list of labels.
     """
-    return json_rows(stream, options, _document)
+
+    def __init__(self) -> None:
+        self.lists = False
+
+    def read(self, stream: Stream, options: ReadOptions) -> Rows:
+        def parse(fields: dict[str, Any], where: str) -> LabelledDocument:
+            self.lists |= any(isinstance(fields.get(name), list) for name in ("labels", "label"))
+            return _document(fields, where)
+
+        return json_rows(stream, options, parse)
 
 
 def open_json_documents(layout: Layout) -> Reading:
     """A file or a folder of JSON lines, with the label set in `labels.json` beside them where that is there."""
-    parts = [file_part(path, read_json_documents, split) for path, split in layout.json_files()]
+    documents = _Documents()
+    parts = [file_part(path, documents.read, split) for path, split in layout.json_files()]
     names, descriptions = read_label_file(layout.folder / "labels.json")
-    return Reading(layout.name, parts, labels=names, descriptions=descriptions, remarks=layout.remarks())
+    return Reading(
+        layout.name,
+        parts,
+        labels=names,
+        descriptions=descriptions,
+        several=lambda: documents.lists,
+        remarks=layout.remarks(),
+    )
 
 
 def open_eurlex_acts(layout: Layout, *, field: str | None = None, label_set: str | None = None) -> Reading:

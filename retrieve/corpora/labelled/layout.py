@@ -19,7 +19,6 @@ from retrieve.corpora.stream import Stream, shown
 from retrieve.errors import InputError
 
 _JSON = (".jsonl", ".ndjson")
-_BESIDE = ("README", "LICENSE", "LICENCE", "CITATION")  # about a collection, not in it
 
 
 @dataclass

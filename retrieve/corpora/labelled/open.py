@@ -13,11 +13,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from retrieve.corpora.corpus import DEFAULT_OPTIONS, ReadOptions
+from retrieve.corpora.labelled import cohort, folder, lexglue, mimic, pubmedqa, reuters
 from retrieve.corpora.labelled.assemble import Unknown, assemble
+from retrieve.corpora.labelled.courts import open_ecthr, open_swiss
+from retrieve.corpora.labelled.eu import open_eurlex57k, open_multi_eurlex
 from retrieve.corpora.labelled.jsonl import open_eurlex_acts, open_json_documents
 from retrieve.corpora.labelled.label_file import read_descriptions
 from retrieve.corpora.labelled.layout import Layout
 from retrieve.corpora.labelled.records import LabelledData, Reading
+from retrieve.corpora.labelled.table import open_table
 from retrieve.errors import InputError, UsageError
 from retrieve.types import Task
 
@@ -35,6 +39,34 @@ def _has(*names: str) -> Callable[[Layout], bool]:
 
 
 FORMATS: dict[str, Format] = {
+    "mimic": Format(
+        "MIMIC-III or IV (NOTEEVENTS.csv or discharge.csv, DIAGNOSES_ICD.csv)",
+        mimic.recognised,
+        mimic.open_mimic,
+    ),
+    "reuters": Format("Reuters-21578 (reut2-….sgm)", reuters.recognised, reuters.open_reuters),
+    "pubmedqa": Format(
+        "PubMedQA (questions.jsonl, corpus.jsonl)", pubmedqa.recognised, pubmedqa.open_pubmedqa
+    ),
+    "lexglue": Format(
+        "one LexGLUE task (JSON lines with data_type, or casehold.csv)",
+        lambda layout: lexglue.recognised(layout) is not None,
+        lexglue.open_lexglue,
+    ),
+    "multi-eurlex": Format(
+        "MultiEURLEX (JSON lines with text by language)",
+        lambda layout: (
+            isinstance(layout.first_object.get("text"), dict) and "eurovoc_concepts" in layout.first_object
+        ),
+        open_multi_eurlex,
+    ),
+    "eurlex57k": Format(
+        "EURLEX57K (JSON lines with main_body)", _has("main_body", "recitals"), open_eurlex57k
+    ),
+    "ecthr": Format("ECtHR cases (JSON lines with facts)", _has("facts", "case_id"), open_ecthr),
+    "swiss": Format(
+        "Swiss judgments (JSON lines with label and legal area)", _has("label", "legal area"), open_swiss
+    ),
     "eurlex-acts": Format(
         "EU acts with labels and subjects (label_sets.json)",
         _has("id", "text", "labels", "subjects"),
@@ -44,6 +76,17 @@ FORMATS: dict[str, Format] = {
         "JSON lines of id, text and labels (train, validation, test by file name or a field split)",
         lambda layout: bool(layout.first_object),
         open_json_documents,
+    ),
+    "cohort": Format("n2c2 cohort selection (XML, <PatientMatching>)", cohort.recognised, cohort.open_cohort),
+    "folder": Format(
+        "a folder of .txt .md .html .htm .pdf files with one sub-folder a label, or labels.csv (file,labels)",
+        folder.recognised,
+        folder.open_folder,
+    ),
+    "table": Format(
+        "a .csv or .tsv with a heading (id, text, labels separated by ; or |)",
+        lambda layout: bool(layout.with_suffix(".csv", ".tsv")),
+        open_table,
     ),
 }
 """In the order in which they are tried: a more particular mark first."""

@@ -70,7 +70,8 @@ class Reading:
     """What a format makes of a source: rows to come, and what is known before the first of them.
 
     `task`: None where the labels tell it. `labels`: the label set, where the data have one; `restrict`: labels outside
-    of it are left out and counted rather than refused. `value`: name of the ordinal value.
+    of it are left out and counted rather than refused. `value`: name of the ordinal value. `several`: whether the rows
+    could have said more than one label each, known when they are read.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Reading:
     restrict: bool = False
     descriptions: Mapping[str, str] = field(default_factory=dict)
     value: str = "value"
+    several: Callable[[], bool] = lambda: False
     remarks: Sequence[str] = ()
 
 

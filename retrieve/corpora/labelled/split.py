@@ -25,7 +25,9 @@ def stratified_split(targets: npt.ArrayLike, share: float, *, seed: int) -> tupl
     `share` counts of all N: for two parts, split off one and then a share of what is left. Documents of exactly one
     label (a multi-class task) are divided class by class, each within one document of its share, and the part has
     round(share·N) rows. Otherwise labels come within one document where those of the rarer labels leave that open, and
-    the size within `SLACK` of that. The same seed gives the same rows. Raises `UsageError` unless 0 < share < 1, or if a side would be empty.
+    the size within `SLACK` of that. The same seed gives the same rows.
+
+    Raises `UsageError` unless 0 < share < 1, or if a side would be empty.
     """
     true = np.asarray(targets)
     if true.ndim != 2 or not ((true == 0) | (true == 1)).all():
@@ -79,7 +81,7 @@ def _iterative(true: npt.NDArray[np.bool_], size: int, rng: np.random.Generator)
     rows = rng.permutation(np.flatnonzero(side < 0))  # without labels: they fill up the part
     side[rows] = 0
     side[rows[: max(int(room[1]), 0)]] = 1
-    return side == 1
+    return np.asarray(side == 1)
 
 
 def _lacking(

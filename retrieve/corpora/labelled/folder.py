@@ -1,0 +1,134 @@
+"""A folder of text, HTML and PDF files: each sub-folder is a label, or `labels.csv` beside them says the labels.
+
+The files are found and read as those of any other folder (`retrieve.corpora.folder`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+from retrieve.corpora.corpus import ReadOptions
+from retrieve.corpora.folder import PDF_SUFFIX, TEXT_SUFFIXES, FolderPart, list_files, log_left_out
+from retrieve.corpora.labelled.fields import SPLITS, checked_labels
+from retrieve.corpora.labelled.label_file import read_label_file
+from retrieve.corpora.labelled.layout import Layout
+from retrieve.corpora.labelled.records import Part, Reading, Row, Rows
+from retrieve.corpora.labelled.table import cut_labels, heading_of, separator_of, table_rows
+from retrieve.corpora.stream import Stream, shown
+from retrieve.errors import InputError, UsageError
+from retrieve.types import LabelledDocument
+
+LABEL_FILE = "labels.csv"
+
+Told = tuple[tuple[str, ...] | None, str | None]
+"""What is known of a file by its path: labels (None: unlabelled) and split."""
+
+
+def recognised(layout: Layout) -> bool:
+    """Whether there are text files beside a `labels.csv`, or any of them in a sub-folder."""
+    ids = [_id(path, layout) for path in _texts(layout)]
+    return bool(ids) and (_label_file(layout) is not None or any("/" in doc_id for doc_id in ids))
+
+
+def open_folder(layout: Layout, *, separator: str | None = None) -> Reading:
+    """The text files of a folder. A file's id is its path from the folder, with forward slashes.
+
+    With `labels.csv` (heading file,labels; `separator` as for tables), a file without a row is unlabelled and a row
+    without a file is an error. Without it the first sub-folder is the label, below train, validation and test where the
+    first folders are called so; files that are in no sub-folder are unlabelled. READMEs and licences are left out.
+    """
+    if not layout.source.is_dir():
+        raise UsageError(f"{layout.name} is not a folder")
+    texts = _texts(layout)
+    ids = [_id(path, layout) for path in texts]
+    names, descriptions = read_label_file(layout.folder / "labels.json")
+    remarks = _left_out(layout, texts)
+    path = _label_file(layout)
+    if path is None:
+        tell = _by_folder(ids)
+    else:
+        separator = separator_of([path], "labels") if separator is None else separator
+        labels = _labels(path, separator, frozenset(ids), layout.options)
+        remarks += [f"labels in {LABEL_FILE} are separated by {separator}"] if separator else []
+
+        def tell(doc_id: str) -> Told:
+            return labels.get(doc_id), None
+
+    parts = [_part(layout.source, path, tell) for path in texts]
+    return Reading(layout.name, parts, labels=names, descriptions=descriptions, remarks=remarks)
+
+
+def _part(folder: Path, path: Path, tell: Callable[[str], Told]) -> Part:
+    """One file: errors and repeated ids then name it."""
+
+    def rows(options: ReadOptions) -> Rows:
+        for line, outcome in FolderPart.of(folder, [path]).records(options):
+            if isinstance(outcome, InputError):
+                yield Row(line, outcome)
+            else:
+                labels, split = tell(outcome.id)
+                yield Row(line, LabelledDocument(outcome, labels, split=split))
+
+    return Part(shown(path), rows)
+
+
+def _by_folder(ids: Collection[str]) -> Callable[[str], Told]:
+    split_first = all(doc_id.split("/")[0].lower() in SPLITS for doc_id in ids)
+
+    def tell(doc_id: str) -> Told:
+        *folders, _ = doc_id.split("/")
+        split = SPLITS[folders.pop(0).lower()] if split_first else None
+        return (folders[0],) if folders else None, split
+
+    return tell
+
+
+def _labels(
+    path: Path, separator: str, ids: Collection[str], options: ReadOptions
+) -> dict[str, tuple[str, ...]]:
+    """Labels by file. An empty cell says that the file has none of them. A bad row stops: it stands for a file."""
+    found: dict[str, tuple[str, ...]] = {}
+    with Stream.open(path) as stream:
+        rows = table_rows(stream, options, ",")
+        places = heading_of(rows, stream.name, ("file", "labels"))
+        for line, cells in rows:
+            where = f"{stream.name}:{line}"
+            if isinstance(cells, InputError):
+                raise cells
+            if len(cells) != len(places):
+                raise InputError(where, f"{len(cells)} columns, and the heading has {len(places)}")
+            name = cells[places["file"]]
+            if name not in ids:
+                raise InputError(where, f"there is no readable file {name!r} in the folder: correct its path")
+            if name in found:
+                raise InputError(where, f"file {name!r} has a row above already: keep one of them")
+            found[name] = checked_labels(cut_labels(cells[places["labels"]], separator), where)
+    return found
+
+
+def _left_out(layout: Layout, texts: Collection[Path]) -> list[str]:
+    """Logs what is not read as any folder's reader does, and says how many in a remark."""
+    left_out: Counter[str] = list_files(layout.source).left_out
+    taken = {*texts, layout.source / "labels.json", layout.source / LABEL_FILE}
+    left_out.update(path.suffix.lower() or "without a suffix" for path in layout.files if path not in taken)
+    log_left_out(layout.source, left_out)
+    return [f"{left_out.total()} entries of the folder are not read"] if left_out else []
+
+
+def _texts(layout: Layout) -> list[Path]:
+    if not layout.source.is_dir():
+        return []
+    suffixes = (*TEXT_SUFFIXES, PDF_SUFFIX)
+    readable = [path for path in layout.files if path.suffix.lower() in suffixes]
+    return [path for path in readable if path.stem.upper() not in ("README", "LICENSE", "LICENCE")]
+
+
+def _label_file(layout: Layout) -> Path | None:
+    path = layout.source / LABEL_FILE
+    return path if path.is_file() else None
+
+
+def _id(path: Path, layout: Layout) -> str:
+    return path.relative_to(layout.source).as_posix()

@@ -1,0 +1,230 @@
+"""Tables of labelled documents, comma- or tab-separated, read by the `csv` module: quoting and line breaks are its own.
+
+`table_rows` gives the line on which a row starts, which the module does not: it counts the line where one ends.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Literal
+
+from retrieve.corpora.corpus import ReadOptions
+from retrieve.corpora.labelled.fields import checked_labels, labelled, split_of, value_of
+from retrieve.corpora.labelled.label_file import read_label_file
+from retrieve.corpora.labelled.layout import Layout
+from retrieve.corpora.labelled.records import Reading, Row, Rows, file_part
+from retrieve.corpora.stream import Stream, decoded, too_long
+from retrieve.errors import InputError, UsageError
+from retrieve.types import LabelledDocument
+
+COLUMNS = ("id", "text", "labels", "title", "split", "value")
+SEPARATORS = (";", "|")
+
+Empty = Literal["unlabelled", "none"]
+
+
+def open_table(
+    layout: Layout,
+    *,
+    columns: Mapping[str, str] | None = None,
+    separator: str | None = None,
+    empty_labels: Empty = "unlabelled",
+) -> Reading:
+    """A .csv or .tsv with a heading, or a folder of them, and the label set in `labels.json` where that is beside.
+
+    `columns`: ours (id, text, labels, title, split, value) → the heading's names. `separator` of the labels in a cell:
+    ; or |, or "" where a cell is one label; without it the one that occurs, an error where both do. `empty_labels`:
+    whether an empty cell says that nobody has labelled the document, or that it has none of the labels.
+    """
+    if separator not in (None, "", *SEPARATORS):
+        raise UsageError(
+            f'separator {separator!r} does not exist; wanted one of {" ".join(SEPARATORS)}, or ""'
+        )
+    if empty_labels not in ("unlabelled", "none"):
+        raise UsageError(f'empty_labels {empty_labels!r}: wanted "unlabelled" or "none"')
+    if strange := set(columns or ()) - set(COLUMNS):
+        raise UsageError(f"columns {sorted(strange)} do not exist; wanted names for {', '.join(COLUMNS)}")
+    names = {column: (columns or {}).get(column, column) for column in COLUMNS}
+    files = layout.tables()
+    if separator is None:
+        separator = separator_of([path for path, _ in files], names["labels"])
+    table = _Table(names, frozenset(("id", "text", "labels", *(columns or ()))), empty_labels, separator)
+    parts = [file_part(path, table.rows, split) for path, split in files]
+    label_set, descriptions = read_label_file(layout.folder / "labels.json")
+    remarks = [f"labels in a cell are separated by {separator}"] if separator else []
+    return Reading(
+        layout.name,
+        parts,
+        labels=label_set,
+        descriptions=descriptions,
+        remarks=[*remarks, *layout.remarks()],
+    )
+
+
+def table_rows(
+    stream: Stream, options: ReadOptions, delimiter: str
+) -> Iterator[tuple[int, list[str] | InputError]]:
+    """Rows of cells with the line on which each starts; blank lines are passed over.
+
+    A row of more than `options.max_line` bytes, text that is not UTF-8 and broken quoting are errors in their row's
+    place; the line after is then taken for a new row.
+    """
+    lines = _Lines(stream, options.max_line)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    while True:
+        lines.begin()
+        try:
+            cells = _next_row(reader, options.max_line)
+        except csv.Error as error:
+            yield (
+                lines.start,
+                InputError(f"{stream.name}:{lines.start}", f"is not a row of the table: {error}"),
+            )
+        except InputError as error:
+            yield lines.start, error
+        else:
+            if cells is None:
+                return
+            if cells:
+                yield lines.start, cells
+            continue
+        reader = csv.reader(lines, delimiter=delimiter, strict=True)
+
+
+def _next_row(reader: Iterator[list[str]], limit: int) -> list[str] | None:
+    """The module's limit of a field is one for the whole process: it is raised for this row alone."""
+    before = csv.field_size_limit(limit)
+    try:
+        return next(reader, None)
+    finally:
+        csv.field_size_limit(before)
+
+
+class _Lines(Iterator[str]):
+    """Lines with their ends, counted; those since `begin` may have `most` bytes together."""
+
+    def __init__(self, stream: Stream, most: int) -> None:
+        self.start = 1
+        self._stream = stream
+        self._most = most
+        self._number = 0
+        self._size = 0
+
+    def begin(self) -> None:
+        self.start, self._size = self._number + 1, 0
+
+    def __next__(self) -> str:
+        raw = self._stream.readline(self._most + 1)
+        if not raw:
+            raise StopIteration
+        self._number += 1
+        self._size += len(raw)
+        if self._number == 1:
+            raw = raw.removeprefix(b"\xef\xbb\xbf")
+        if self._size > self._most:
+            while raw and not raw.endswith(b"\n"):
+                raw = self._stream.readline(1 << 16)
+            raise too_long(f"{self._stream.name}:{self.start}", self._most)
+        line = decoded(raw, f"{self._stream.name}:{self._number}")
+        if isinstance(line, InputError):
+            raise line
+        return line
+
+
+def delimiter_of(name: str) -> str:
+    """Tab for a .tsv, plain or .gz; a comma otherwise."""
+    return "\t" if name.lower().removesuffix(".gz").endswith(".tsv") else ","
+
+
+def heading_of(
+    rows: Iterator[tuple[int, list[str] | InputError]], where: str, wanted: Iterable[str]
+) -> dict[str, int]:
+    """Place of each column by its name, from the first row. Raises `InputError` if one is wanted and not there."""
+    _, cells = next(rows, (1, InputError(where, "is empty, wanted a heading and rows")))
+    if isinstance(cells, InputError):
+        raise cells
+    if lacking := [name for name in wanted if name not in cells]:
+        raise InputError(
+            where,
+            f"has no column {', '.join(map(repr, lacking))}; the heading has {', '.join(map(repr, cells))}: "
+            "name columns that are called otherwise, as columns={'text': 'body'}",
+        )
+    if twice := [name for name in wanted if cells.count(name) > 1]:
+        raise InputError(where, f"has the column {twice[0]!r} twice: rename one of them")
+    return {name: place for place, name in enumerate(cells)}
+
+
+def cut_labels(cell: str, separator: str) -> list[str]:
+    """The labels in a cell, without spaces around them; of an empty cell, none."""
+    parts = cell.split(separator) if separator else [cell]
+    return [part.strip() for part in parts] if cell.strip() else []
+
+
+class _Table:
+    """The rows of the files of one table: how columns are called, and what a cell of labels means."""
+
+    def __init__(
+        self, names: Mapping[str, str], required: frozenset[str], empty: Empty, separator: str
+    ) -> None:
+        self._names = names
+        self._required = required
+        self._empty = empty
+        self._separator = separator
+
+    def rows(self, stream: Stream, options: ReadOptions) -> Rows:
+        rows = table_rows(stream, options, delimiter_of(stream.name))
+        wanted = [self._names[column] for column in COLUMNS if column in self._required]
+        places = heading_of(rows, stream.name, wanted)
+        for line, cells in rows:
+            outcome: LabelledDocument | InputError
+            if isinstance(cells, InputError):
+                outcome = cells
+            else:
+                try:
+                    outcome = self._document(cells, places, f"{stream.name}:{line}")
+                except InputError as error:
+                    outcome = error
+            yield Row(line, outcome)
+
+    def _document(self, cells: list[str], places: Mapping[str, int], where: str) -> LabelledDocument:
+        if len(cells) != len(places):
+            raise InputError(
+                where, f"{len(cells)} columns, and the heading has {len(places)}: quote the text"
+            )
+        fields = dict(zip(places, cells, strict=True))
+        own = {column: fields.get(name) or "" for column, name in self._names.items()}
+        labels: tuple[str, ...] | None = checked_labels(cut_labels(own["labels"], self._separator), where)
+        if not labels and self._empty == "unlabelled":
+            labels = None
+        rest = {name: cell for name, cell in fields.items() if name not in self._names.values()}
+        return labelled(
+            where,
+            own["id"],
+            own["text"],
+            labels,
+            title=own["title"],
+            metadata=rest,
+            value=value_of({"value": own["value"]}, "value", where),
+            split=split_of({"split": own["split"] or None}, "split", where),
+        )
+
+
+def separator_of(paths: Iterable[Path], column: str) -> str:
+    """The separator that occurs in the labels of the files, "" if none does. Raises `UsageError` where both do."""
+    found: set[str] = set()
+    for path in paths:
+        with Stream.open(path) as stream:
+            rows = table_rows(stream, ReadOptions(), delimiter_of(path.name))
+            place = heading_of(rows, stream.name, [column])[column]
+            for _, cells in rows:
+                if (
+                    not isinstance(cells, InputError) and len(cells) > place
+                ):  # bad rows are named when they are read
+                    found.update(separator for separator in SEPARATORS if separator in cells[place])
+    if len(found) > 1:
+        raise UsageError(
+            f"labels have both {' and '.join(SEPARATORS)} in them: say separator=… which parts them"
+        )
+    return next(iter(found), "")
