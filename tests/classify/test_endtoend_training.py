@@ -79,7 +79,7 @@ def test_it_learns_and_says_nothing(folder: Path) -> None:
         )
     assert out.getvalue() == ""
     assert [curve["epoch"] for curve in fitted.curves] == list(range(1, 10))
-    assert fitted.curves[-1]["loss"] < fitted.curves[0]["loss"] / 2
+    assert fitted.curves[-1]["loss"] < fitted.curves[0]["loss"] * 2 / 3
     right = (fitted.model.scores(found.validation.documents) > 0) == (found.validation.targets > 0)
     assert right.mean() > 0.7  # of 72; by chance .5, standard deviation .06
     training = [told for told in steps if told[0] == "training"]

@@ -54,7 +54,7 @@ def learn_end_to_end(
     if not len(problem.train.documents):
         raise TrainingError("there is no training document")
     parts = context.encoder(recipe_of(preset))
-    made = Made(preset, problem.task, problem.labels, None)
+    made = Made(preset, problem.task, problem.labels, preset.end_to_end.epochs)
     reader = Reader(parts, preset)
     train = reader.read(problem.train.documents, progress=progress)
     validation = reader.read(problem.validation.documents, progress=progress)
@@ -66,7 +66,9 @@ def learn_end_to_end(
                 begin(folder, _record(problem, made, parts, context.seed))
             curves = _trained(network, problem, preset, (train, validation), folder, context, progress)
     problem.remarks.extend(_dropped(network))
-    tried: list[dict[str, Any]] = [{"preset": preset.name, **curves[_best(curves, settings.patience)]}]
+    best = _best(curves, settings.patience)
+    tried: list[dict[str, Any]] = [{"preset": preset.name, **curves[best]}]
+    made = made._replace(epochs=best + 1)
     return Fitted(TunedNetwork(made, reader, network, tokenizer_of(parts)), curves, tried)
 
 

@@ -1,4 +1,4 @@
-"""Which parameters learn how fast: the aggregator by its own rate, each layer of the encoder less than the one above."""
+"""Which parameters learn how fast: the aggregator by its own rate, each layer of the encoder less than the next."""
 
 from __future__ import annotations
 
