@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -16,13 +18,15 @@ from retrieve.classify.estimator import LongDocuments
 from retrieve.classify.figures import validation_figures
 from retrieve.classify.inputs import as_documents, known_labels, targets_of
 from retrieve.classify.preset import Preset, Regime
-from retrieve.classify.records import Examples, FloatArray
+from retrieve.classify.records import Describable, Examples, FloatArray
 from retrieve.classify.screening import Band, undecided_band
 from retrieve.classify.thresholds import How, Thresholds, choose_thresholds
 from retrieve.errors import UsageError
+from retrieve.measures.label_calibration import binary_log_loss, class_log_loss
 from retrieve.types import LabelSet, Progress, Task
 
 if TYPE_CHECKING:
+    from retrieve.classify.explain import Explanation
     from retrieve.encoders.encoder import Encoder
 
 Array = npt.NDArray[Any]
@@ -127,8 +131,13 @@ class Classifier(ClassifierMixin, LongDocuments):  # type: ignore[misc]
         self.report_["remarks"] += [
             part.remark for part in (self.calibration_, self.thresholds_) if part.remark
         ]
-        self._refit(problem, progress=progress)
+        self._refit(problem, lambda scores: self._loss(scores, held), progress=progress)
         return self
+
+    def _loss(self, scores: FloatArray, held: Examples) -> float:
+        """Log loss of calibrated scores (V,L)."""
+        judge = class_log_loss if self.task_ == "multiclass" else binary_log_loss
+        return judge(held.targets, self.calibration_.probabilities(scores))
 
     # -- prediction -------------------------------------------------------------------------------------------
 
@@ -181,20 +190,47 @@ class Classifier(ClassifierMixin, LongDocuments):  # type: ignore[misc]
         *,
         of: Sequence[str] | None = None,
         passages: int = 3,
-    ) -> list[Any]:
+    ) -> list[Explanation]:
         """Why: for each document, and each label that is predicted (or named in `of`), the passages behind it.
 
-        See `retrieve.classify.explain.Explanation`. Raises `UsageError` for a label that the model does not have.
+        See `retrieve.classify.explain.explain`. Raises `UsageError` for a label that the model does not have.
         """
         from retrieve.classify.explain import explain
 
         self._check_fitted()
-        unknown = sorted(set(of or ()) - set(self.labels_.names))
-        if unknown:
+        return explain(
+            self.model_,
+            self.calibration_,
+            self.labels_,
+            as_documents(X),
+            of=of,
+            names_of=self.names_of,
+            passages=passages,
+        )
+
+    # -- other labels -----------------------------------------------------------------------------------------
+
+    def for_labels(self, labels: LabelSet | Sequence[str]) -> Self:
+        """The classifier for other labels, unseen ones too, of presets that read labels by their descriptions.
+
+        Those are `zero-shot`, and networks with `aggregator.descriptions` (`zlwan`). An unseen label has the threshold
+        of all labels. Raises `UsageError` for another preset or a task that is not multilabel.
+        """
+        self._check_fitted()
+        wanted = labels if isinstance(labels, LabelSet) else LabelSet(tuple(labels))
+        if not isinstance(self.model_, Describable) or self.task_ != "multilabel":
             raise UsageError(
-                f"there is no label {unknown[0]!r}; known are {', '.join(self.labels_.names[:20])}"
+                f"a {self.task_} model of preset {self.preset_.name!r} is of the labels it was trained on: take "
+                "'zero-shot' or 'zlwan' and a multilabel task"
             )
-        return explain(self, as_documents(X), of=of, passages=passages)
+        other = copy.copy(self)
+        other.model_ = self.model_.for_labels(wanted)
+        other.labels_, other.classes_ = wanted, np.array(wanted.names)
+        own = dict(zip(self.labels_.names, self.thresholds_.values.tolist(), strict=True))
+        values = np.array([own.get(name, self.thresholds_.common) for name in wanted.names])
+        other.thresholds_ = replace(self.thresholds_, values=values)
+        other.undecided_ = None
+        return other
 
     # -- on disk ----------------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ are equal, and `clone`, `Pipeline`, `cross_val_score` and `GridSearchCV` take it
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -110,8 +110,14 @@ class LongDocuments(BaseEstimator):  # type: ignore[misc]
         }
         return problem, scores
 
-    def _refit(self, problem: Problem, *, progress: Progress | None) -> None:
-        """What was chosen, learned again on training and validation documents together, where the preset can."""
+    def _refit(
+        self, problem: Problem, loss: Callable[[FloatArray], float], *, progress: Progress | None
+    ) -> None:
+        """What was chosen, learned again on training and validation documents together, where the preset can.
+
+        `loss` of validation scores tells whether that went well: a model that has seen the validation documents and has
+        a greater loss on them than one that has not is thrown away, and that is said.
+        """
         if not self.refit:
             return
         whole = Examples(
@@ -119,12 +125,24 @@ class LongDocuments(BaseEstimator):  # type: ignore[misc]
             np.concatenate([problem.train.targets, problem.validation.targets]),
         )
         model = refit(self.model_, problem, whole, self._context(), progress=progress)
-        if model is not None:
+        if model is None:
+            return
+        documents = problem.validation.documents
+        before, after = (
+            loss(_finite(each.scores(documents), "validation")) for each in (self.model_, model)
+        )
+        if after > before:
+            remark = (
+                f"learned again on all {len(whole.documents)} documents it was worse on the validation documents (loss "
+                f"{after:.4f}, before {before:.4f}): the model of {len(problem.train.documents)} documents is kept"
+            )
+        else:
             self.model_ = model
-            self.report_["remarks"].append(
+            remark = (
                 f"what was chosen was learned again on all {len(whole.documents)} documents; calibration and "
                 "thresholds are those of the validation documents"
             )
+        self.report_["remarks"].append(remark)
 
     def _context(self) -> Context:
         checkpoints = None if self.checkpoints is None else Path(self.checkpoints)

@@ -85,6 +85,14 @@ class Refittable(Protocol):
         """The same settings (C, epochs, members, weights) on `whole`."""
 
 
+@runtime_checkable
+class Describable(Protocol):
+    """A model that knows labels by their descriptions, and so takes other ones after it was trained."""
+
+    def for_labels(self, labels: LabelSet) -> Model:
+        """The same model for other labels. Raises `UsageError` where these settings do not read descriptions."""
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What learners and models need beside data: who encodes, where torch computes, what chance starts from.

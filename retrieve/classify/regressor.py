@@ -24,7 +24,7 @@ class Regressor(RegressorMixin, LongDocuments):  # type: ignore[misc]
 
     def fit(self, X: Any, y: Any = None, *, validation: Any = None, progress: Progress | None = None) -> Self:
         """Learn from documents and their values; arguments as of `Classifier.fit`, `y` None: the documents' `value`."""
-        from retrieve.measures.label_values import value_report
+        from retrieve.measures.label_values import ordinal_report
 
         documents = as_documents(X)
         values = values_of(documents, y)
@@ -37,8 +37,10 @@ class Regressor(RegressorMixin, LongDocuments):  # type: ignore[misc]
         self.range_ = float(train.targets.min()), float(train.targets.max())
         problem, scores = self._learn("ordinal", LabelSet(("value",)), train, held, progress=progress)
         predicted = np.clip(scores[:, 0], *self.range_)
-        self.report_["figures"] = value_report(held.targets[:, 0], predicted)
-        self._refit(problem, progress=progress)
+        self.report_["figures"] = ordinal_report(held.targets[:, 0], predicted)
+        self._refit(
+            problem, lambda found: float(np.abs(found - held.targets).mean()), progress=progress
+        )
         return self
 
     def predict(self, X: Any) -> FloatArray:

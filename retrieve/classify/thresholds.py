@@ -33,7 +33,7 @@ _BLOCK = 1 << 22
 class Thresholds:
     """A document has label l where its probability is at least `values`[l], or with `min_labels` 1 its likeliest label.
 
-    values (L,) float64. `how` "argmax" gives each document the label of greatest probability and reads no value. Of
+    values (L,) float64; `common` is that of a label without validation positives, an unseen one too. `how` "argmax" gives each document the label of greatest probability and reads no value. Of
     equal probabilities the first label wins. `remark` says why there was nothing to choose by, "" where there was.
     """
 
@@ -41,6 +41,7 @@ class Thresholds:
     min_labels: int
     how: Rule
     remark: str = ""
+    common: float = 0.5
 
     def apply(self, probabilities: npt.ArrayLike) -> npt.NDArray[np.bool_]:
         """Probabilities (N,L) → whether each document has each label (N,L)."""
@@ -61,6 +62,7 @@ class Thresholds:
             "min_labels": self.min_labels,
             "how": self.how,
             "remark": self.remark,
+            "common": self.common,
         }
 
     @classmethod
@@ -100,7 +102,7 @@ def choose_thresholds(
         return Thresholds(np.full(labels, 0.5), 1, "argmax")
     if task == "binary":
         min_labels = 0
-    remark = ""
+    remark, common = "", 0.5
     if how == "natural":
         values = np.full(labels, 0.5)
     elif how not in ("global", "shrunk"):
@@ -109,9 +111,9 @@ def choose_thresholds(
         values = np.full(labels, 0.5)
         remark = "no validation document has a label: thresholds are .5"
     else:
-        common = _best_cuts(found.reshape(-1, 1), wanted.reshape(-1, 1))
-        values = np.repeat(common, labels) if how == "global" else _shrunk(found, wanted, float(common[0]))
-    first = Thresholds(values, min_labels or 0, how, remark)
+        common = float(_best_cuts(found.reshape(-1, 1), wanted.reshape(-1, 1))[0])
+        values = np.full(labels, common) if how == "global" else _shrunk(found, wanted, common)
+    first = Thresholds(values, min_labels or 0, how, remark, common)
     if min_labels is not None:
         return first
     other = replace(first, min_labels=1)

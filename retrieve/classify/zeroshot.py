@@ -62,7 +62,7 @@ class ZeroShot:
         columns = len(scores[0])
         return Evidence(own[0], scores[0], np.array(scores[1:]).reshape(-1, columns), None)
 
-    def with_labels(self, labels: LabelSet) -> ZeroShot:
+    def for_labels(self, labels: LabelSet) -> ZeroShot:
         """The same model of other labels, by their descriptions, or names where they have none."""
         vectors = label_vectors(labels, self.preset, self._context)
         return ZeroShot(labels, vectors, task=self.task, preset=self.preset, context=self._context)

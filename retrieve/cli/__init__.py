@@ -17,7 +17,8 @@ VERBS = (
     Verb("evaluate", "retrieve.cli.evaluate", "Measure a run by judgments."),
     Verb("fuse", "retrieve.cli.fuse", "Make one run of several."),
     Verb("bench", "retrieve.cli.bench", "Build, run and measure a benchmark in one go."),
-    Verb("train", "retrieve.cli.train", "Learn from judged queries, and keep what is better."),
+    Verb("train", "retrieve.cli.train", "Learn a classifier from labels, or a head from judged queries."),
+    Verb("classify", "retrieve.cli.classify", "Label documents or an index, and say why."),
     Verb("cache", "retrieve.cli.cache", "Show, check and empty the cache of passage vectors."),
     Verb("demo", "retrieve.cli.demo", "Index Python's own documentation and ask it five questions."),
 )
@@ -34,7 +35,7 @@ class _Root(LazyGroup):
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no remarks, only warnings and errors.")
 @click.pass_context
 def main(ctx: click.Context, *, quiet: bool) -> None:
-    """Search text by BM25, by vectors and by both, and measure how well it went.
+    """Search text by BM25, by vectors and by both, classify it, and measure how well it went.
 
     INDEX is a folder, or a name under $RETRIEVE_HOME. Answers go to standard output, everything else to standard
     error. Exit status: 0 done, 1 failed, 2 wrong usage.

@@ -1,4 +1,7 @@
-"""`retrieve bench`: a benchmark's figures from one command, with everything that they depend on."""
+"""`retrieve bench`: a benchmark's figures from one command, with everything that they depend on.
+
+Of search, and with `--presets` of classification: intervals by document, and a paired test of every two presets.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from retrieve.cli.options import (
     cache_option,
@@ -14,6 +18,7 @@ from retrieve.cli.options import (
     drop_self_option,
     given,
     measure_option,
+    parsed_settings,
     recipe_options,
     relevance_option,
     runtime_options,
@@ -25,6 +30,8 @@ from retrieve.cli.options import (
 from retrieve.cli.output import as_json, figure, print_json, print_table
 from retrieve.cli.progress import progress_shown
 from retrieve.cli.session import writes_index
+from retrieve.errors import UsageError
+from retrieve.types import Progress
 
 _log = logging.getLogger("retrieve")
 
@@ -40,6 +47,8 @@ _log = logging.getLogger("retrieve")
 @drop_self_option
 @click.option("--index", metavar="INDEX", help="Build here, and not under $RETRIEVE_HOME.")
 @click.option("--out", metavar="RUN", help="Also write the TREC run.")
+@click.option("--presets", metavar="P,Q,…", help="Compare classifiers of these presets on labelled DATASET.")
+@click.option("--seed", "seeds", type=int, multiple=True, help="With --presets: a seed; as often as wanted.")
 @as_json
 def command(
     dataset: str,
@@ -48,13 +57,30 @@ def command(
     *,
     backend: str | None,
     precision: str | None,
+    presets: str | None,
+    seeds: tuple[int, ...],
     as_json: bool,
     **settings: Any,
 ) -> None:
     """Build an index of DATASET by a recipe, run the judged queries, and measure.
 
     DATASET is a BEIR folder or ir_datasets:NAME. A complete index is used again.
+
+    With --presets, DATASET is what `retrieve train classifier` takes: each preset is trained on its training documents
+    and measured on its test documents. Only --set, --device, --no-cache, --seed and --json go with it.
     """
+    if presets is not None:
+        _refuse_others()
+        with progress_shown() as progress:
+            how = {"device": settings["device"], "cache": settings["cache"]}
+            compared = _compare(dataset, presets, overrides, seeds or (0,), progress, how)
+        if as_json:
+            print_json(compared)
+        else:
+            _print_compared(compared)
+        return
+    if seeds:
+        raise UsageError("--seed goes with --presets: a search has nothing to draw")
     from retrieve.bench import bench
 
     writes_index()
@@ -65,6 +91,66 @@ def command(
         print_json(report)
     else:
         _print(report)
+
+
+def _refuse_others() -> None:
+    """Options of search that were typed beside --presets would be passed over in silence."""
+    context = click.get_current_context()
+    alike = ("dataset", "presets", "seeds", "overrides", "device", "cache", "as_json")
+    for name in context.params:
+        if name not in alike and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise UsageError(f"--presets compares classifiers: leave out the option of search {name!r}")
+
+
+def _compare(
+    dataset: str,
+    presets: str,
+    overrides: tuple[str, ...],
+    seeds: tuple[int, ...],
+    progress: Progress | None,
+    how: Mapping[str, Any],
+) -> dict[str, Any]:
+    from retrieve.classify.compare import compare_presets
+    from retrieve.corpora.labelled.open import read_labelled
+
+    names = [name.strip() for name in presets.split(",")]
+    data = read_labelled(dataset)
+    return compare_presets(
+        data, names, settings=parsed_settings(overrides), seeds=seeds, progress=progress, **how
+    )
+
+
+def _print_compared(compared: Mapping[str, Any]) -> None:
+    measures = compared["measures"]
+    rows = []
+    for preset in compared["presets"]:
+        cells = [preset["preset"]]
+        for name in measures:
+            interval = preset["intervals"].get(name)
+            cells.append(
+                f"{interval['value']:.4f} ({interval['low']:.4f} to {interval['high']:.4f})"
+                if interval
+                else ""
+            )
+        rows.append(cells)
+    print_table(("", *measures), rows)
+    click.echo()
+    print_table(
+        ("", "measure", "difference", "95 % interval", "p", "p (Holm)"),
+        [
+            (
+                f"{test['first']} − {test['second']}",
+                test["measure"],
+                f"{test['difference']:+.4f}",
+                f"{test['low']:+.4f} to {test['high']:+.4f}",
+                figure(test["p"]),
+                figure(test["p_holm"]),
+            )
+            for test in compared["tests"]
+        ],
+    )
+    for remark in compared["remarks"]:
+        _log.info("%s", remark)
 
 
 def _print(report: Mapping[str, Any]) -> None:

@@ -4,11 +4,13 @@ and what cannot work is refused by the library, in one place for every caller.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import click
 
+from retrieve.errors import UsageError
 from retrieve.measures import DEFAULT_MEASURES
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -158,3 +160,17 @@ def with_runtime(
 def given(options: Mapping[str, Any]) -> dict[str, Any]:
     """The options that were given."""
     return {name: value for name, value in options.items() if value is not None}
+
+
+def parsed_settings(settings: Sequence[str], option: str = "--set") -> dict[str, Any]:
+    """`key=value` pairs as settings; a value that is no TOML is a string. Raises `UsageError` for another form."""
+    found: dict[str, Any] = {}
+    for setting in settings:
+        key, separator, text = setting.partition("=")
+        if not separator or not key.strip():
+            raise UsageError(f"{option} {setting!r}: wanted key=value, as in passages.most=32")
+        try:
+            found[key.strip()] = tomllib.loads(f"value = {text.strip()}")["value"]
+        except tomllib.TOMLDecodeError:
+            found[key.strip()] = text.strip()
+    return found

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -41,6 +42,7 @@ from retrieve.index.blocks import (
 from retrieve.index.compiled_strings import CompiledStrings
 from retrieve.index.scoring import (
     Norm,
+    Queries,
     add_bm25,
     add_impacts,
     best_bm25,
@@ -213,19 +215,30 @@ class Postings:
         )[0]
 
     def bm25_top_many(
+        self, queries: Sequence[tuple[Int64s, Float64s]], k: int, **how: Any
+    ) -> list[tuple[Int64s, Int64s, Float64s]]:
+        """What `bm25_top` gives for each query's term ids and weights, in one call of compiled code.
+
+        Makes room for 16 · k bytes a query. Takes what `bm25_best` takes, and raises as `bm25_top` does.
+        """
+        found, rows, scores, bounds = self.bm25_best(queries, k, **how)
+        return [(found[at:end], rows[at:end], scores[at:end]) for at, end in pairwise(bounds.tolist())]
+
+    def bm25_best(
         self,
         queries: Sequence[tuple[Int64s, Float64s]],
         k: int,
         *,
+        floors: Float64s | None = None,
         groups: UInt32s | None = None,
         live: Bools | None = None,
         k1: float,
         b: float,
         average_length: float,
-    ) -> list[tuple[Int64s, Int64s, Float64s]]:
-        """What `bm25_top` gives for each query's term ids and weights, in one call of compiled code.
+    ) -> tuple[Int64s, Int64s, Float64s, Int64s]:
+        """What `bm25_top` gives for B queries, one after the other, and where each starts and ends (B+1,).
 
-        Makes room for 16 · k bytes a query. Raises as `bm25_top` does.
+        `floors` (B,) float64, none below 0: what scores no more than its query's floor is not found.
         """
         check_choice(k, self.rows, groups, live)
         norm = _norm(k1, b, average_length)
@@ -242,9 +255,9 @@ class Postings:
             self.lengths,
             self._columns,
             saturations(norm),
-            ids,
-            factors,
-            frozen(starts),
+            Queries(
+                ids, factors, frozen(starts), frozen(np.zeros(len(queries)) if floors is None else floors)
+            ),
             norm,
             int(k),
             group_of,
@@ -252,9 +265,9 @@ class Postings:
             zeros,
         )
         _idle.append(zeros)  # not if the kernel failed halfway
-        ends = bounds.tolist()
-        own = group_of[rows[: ends[-1]]].astype(np.int64) if len(group_of) else rows
-        return [(own[at:end], rows[at:end], scores[at:end]) for at, end in pairwise(ends)]
+        rows, scores = rows[: bounds[-1]], scores[: bounds[-1]]
+        found = group_of[rows].astype(np.int64) if len(group_of) else rows
+        return found, rows, scores, bounds
 
     def impact_scores(self, term_ids: Int64s, weights: Float64s) -> Float64s:
         """Scores (rows,) float64: Σ weight · impact, where term frequencies are impacts (learned sparse vectors).

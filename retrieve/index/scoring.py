@@ -9,7 +9,7 @@ All kernels share this file because numba's cache on disk is renewed only when t
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -34,6 +34,15 @@ _SPARSE = 16
 
 _SPARE = 128
 """Candidates collected beyond 2k before they are sifted."""
+
+
+class Queries(NamedTuple):
+    """B queries: query q has the terms starts[q] up to starts[q + 1] of all, and finds what scores above floors[q]."""
+
+    term_ids: Int64s
+    weights: Float64s
+    starts: Int64s
+    floors: Float64s
 
 
 Norm: TypeAlias = tuple[float, float]
@@ -335,31 +344,28 @@ def best_bm25(
     lengths: UInt32s,
     columns: Array,
     table: Float64s,
-    term_ids: Int64s,
-    weights: Float64s,
-    starts: Int64s,
+    queries: Queries,
     norm: Norm,
     k: int,
     groups: UInt32s,
     live: Bools,
     scores: Float64s,
 ) -> tuple[Float64s, Int64s, Int64s]:
-    """For each query `best_groups` of what `add_bm25` gives, above zero, one block's scores in memory at a time.
+    """For each query `best_groups` of what `add_bm25` gives, above its floor ≥ 0, one block's scores at a time.
 
-    `scores` (a block's rows,) are zeros, before and after. Query q has the terms starts[q] up to starts[q + 1]; its
-    answer stands in the same way between the bounds that are returned beside scores and rows, by falling score, the
-    first row among equals.
+    `scores` (a block's rows,) are zeros, before and after. A query's answer stands between the bounds that are
+    returned beside scores and rows, by falling score, the first row among equals.
     """
-    queries = len(starts) - 1
+    term_ids, weights, starts, floors = queries
     room = _room(k, len(lengths))
     kept_scores, kept_rows = np.empty(room, np.float64), np.empty(room, np.int64)
-    best_scores = np.empty(queries * min(k, len(lengths)), np.float64)
+    best_scores = np.empty(len(floors) * min(k, len(lengths)), np.float64)
     best_rows = np.empty(len(best_scores), np.int64)
-    bounds = np.zeros(queries + 1, np.int64)
-    for q in range(queries):
+    bounds = np.zeros(len(starts), np.int64)
+    for q in range(len(floors)):
         ids, factors = term_ids[starts[q] : starts[q + 1]], weights[starts[q] : starts[q + 1]]
         entries = np.empty(len(ids), np.int64)
-        n, threshold = 0, 0.0
+        n, threshold = 0, floors[q]
         for block in range(len(blocks.block_starts) - 1):
             postings = _find_entries(blocks, block, ids, entries)
             if postings == 0:

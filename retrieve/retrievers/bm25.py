@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import chain, compress, count
-from typing import ClassVar, NamedTuple, TypeAlias
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
 from retrieve.index.bm25 import bm25_idf
-from retrieve.retrievers.pool import FloatArray, Pool, Scope, merge
+from retrieve.retrievers.pool import Best, FloatArray, Pool, Scope
 from retrieve.retrievers.threads import in_parts
 from retrieve.retrievers.views import NoScores, ViewScores
 from retrieve.store.segment import IntArray
@@ -26,16 +26,13 @@ _FEW = 1_024
 """Looking up one row costs as much as scoring so many rows in turn, roughly: below that share rows are looked up."""
 
 
-_Top: TypeAlias = tuple[IntArray, IntArray, FloatArray]
-
-
 class Weighted(NamedTuple):
     """A query's terms in order of first appearance, with document frequency and weight (idf × query frequency)."""
 
     terms: list[str]
     frequencies: IntArray
     weights: FloatArray
-    rows: list[IntArray]  # per segment, the term's number or −1
+    rows: IntArray  # (S,Q): in each segment the term's number, or −1
 
 
 class BM25View:
@@ -61,12 +58,14 @@ class BM25View:
         places = {term: place for place, term in enumerate(dict.fromkeys(chain.from_iterable(queries)))}
         frequencies, rows = self._snapshot.document_frequencies(list(places))
         idf = bm25_idf(frequencies, self.passages)
+        by_segment = (
+            np.where(frequencies > 0, np.stack(rows), -1) if rows else np.empty((0, len(places)), np.int64)
+        )
         weighted = []
         for query in queries:
             at = np.array([places[term] for term in query], dtype=np.int64)
             counts = np.array(list(query.values()), dtype=np.float64)
-            own = [numbers[at] for numbers in rows]
-            weighted.append(Weighted(list(query), frequencies[at], idf[at] * counts, own))
+            weighted.append(Weighted(list(query), frequencies[at], idf[at] * counts, by_segment[:, at]))
         return weighted
 
     def _counted(self, query: str | Mapping[str, float]) -> Mapping[str, float]:
@@ -97,44 +96,38 @@ class BM25Group:
     def __init__(self, view: BM25View, snapshot: Snapshot, queries: Sequence[Weighted]) -> None:
         self._snapshot = snapshot
         self._parameters = view.parameters()
+        self._queries = len(queries)
         self._terms = [
-            [(np.where(query.frequencies > 0, query.rows[number], -1), query.weights) for query in queries]
+            [(query.rows[number], query.weights) for query in queries]
             for number in range(len(snapshot.segments))
         ]
-        self._top: tuple[int, Scope, list[Pool]] | None = None
+        self._top: tuple[int, Scope, bool, list[Pool]] | None = None
 
-    def top(self, query: int, depth: int, scope: Scope) -> Pool:
+    def top(self, query: int, depth: int, scope: Scope, *, ordered: bool) -> Pool:
         """Exact, ties by document id; the first query of the group answers for the others."""
-        if self._top is None or self._top[0] != depth or self._top[1] is not scope:
-            self._top = depth, scope, self._choose(depth, scope)
-        return self._top[2][query]
+        if self._top is None or self._top[:3] != (depth, scope, ordered):
+            self._top = depth, scope, ordered, self._choose(depth, scope, ordered=ordered)
+        return self._top[3][query]
 
-    def _choose(self, depth: int, scope: Scope) -> list[Pool]:
-        by_segment = [self._top_of(number, depth, scope) for number in range(len(self._snapshot.segments))]
-        return [
-            merge(
-                self._snapshot,
-                [(number, chosen, best) for number, (chosen, _, best) in enumerate(parts)],
-                depth,
-                scope.unit,
-            )
-            for parts in zip(*by_segment, strict=True)
-        ]
+    def _choose(self, depth: int, scope: Scope, *, ordered: bool) -> list[Pool]:
+        """Segment by segment, so that what one of them gives need not be beaten by all of the next."""
 
-    def _top_of(self, number: int, depth: int, scope: Scope) -> list[_Top]:
-        """What each query finds in one segment."""
-        segment, terms = self._snapshot.segments[number], self._terms[number]
+        def part_of(part: slice) -> list[Best]:
+            best = Best(part.stop - part.start, depth, scope.unit, 0.0)
+            for number, segment in enumerate(self._snapshot.segments):
+                rows, _, scores, bounds = segment.postings.bm25_best(
+                    self._terms[number][part],
+                    depth,
+                    floors=best.floors,
+                    groups=segment.document_of if scope.unit == "document" else None,
+                    live=scope.passages[number],
+                    **self._parameters,
+                )
+                best.add(self._snapshot, number, rows, scores, bounds)
+            return [best]
 
-        def part_of(part: slice) -> list[_Top]:
-            return segment.postings.bm25_top_many(
-                terms[part],
-                depth,
-                groups=segment.document_of if scope.unit == "document" else None,
-                live=scope.passages[number],
-                **self._parameters,
-            )
-
-        return in_parts(len(terms), part_of)
+        parts = in_parts(self._queries, part_of)
+        return [pool for best in parts for pool in best.pools(self._snapshot, ordered=ordered)]
 
     def rows(self, segment: int) -> int:
         """How many passages a segment has."""
@@ -160,9 +153,9 @@ class BM25Scores:
         self._all: dict[int, FloatArray] = {}
         self._asked: Counter[int] = Counter()
 
-    def top(self, depth: int, scope: Scope) -> Pool:
+    def top(self, depth: int, scope: Scope, *, ordered: bool = True) -> Pool:
         """Exact, ties by document id."""
-        return self._group.top(self._query, depth, scope)
+        return self._group.top(self._query, depth, scope, ordered=ordered)
 
     def at(self, segment: int, rows: IntArray) -> FloatArray:
         """Scores of rows: looked up while few were asked for, then those of the whole segment, once."""

@@ -108,7 +108,7 @@ class CandidateScores:
         self._parameters = parameters
         self._oversample = oversample
 
-    def top(self, depth: int, scope: Scope) -> Pool:
+    def top(self, depth: int, scope: Scope, *, ordered: bool = True) -> Pool:
         """Best documents or passages; approximate where candidates are proposed."""
         parts = []
         for number, segment in enumerate(self._snapshot.segments):
@@ -116,7 +116,7 @@ class CandidateScores:
             if eligible:
                 rows, scores = self._segment_top(segment, depth, scope, number, eligible)
                 parts.append((number, rows, scores))
-        return merge(self._snapshot, parts, depth, scope.unit)
+        return merge(self._snapshot, parts, depth, scope.unit, ordered=ordered)
 
     def at(self, segment: int, rows: IntArray) -> FloatArray:
         """Scores of rows: exact from kept vectors, else as the FAISS index reconstructs them."""

@@ -134,8 +134,9 @@ def _rank_one(
 ) -> tuple[Pool, dict[str, FloatArray]]:
     """One query's best passages, and each view's scores of them."""
     snapshot, options = searcher.snapshot, searcher.options
-    tops = searcher.tops(views)
-    if len(tops) == 1 and (fusion != "sum" or options.weights == (1.0,)):
+    alone = len(views) == 1 and (fusion != "sum" or options.weights == (1.0,))
+    tops = searcher.tops(views, ordered=alone or fusion != "sum")
+    if alone:
         ((name, top),) = tops.items()
         best = Pool(top.keys[: options.k], top.scores[: options.k])
         return best, {name: best.scores}

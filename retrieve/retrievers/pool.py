@@ -6,13 +6,14 @@ order is tie order; only ties across segments need the ids themselves.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from retrieve.index.counted import Live
+from retrieve.index.merging import merge_ranked
 from retrieve.recipe import Unit
 from retrieve.store.segment import BoolArray, IntArray
 from retrieve.store.snapshot import Snapshot
@@ -67,33 +68,64 @@ def order(
 
 def _in_order(snapshot: Snapshot, keys: IntArray, scores: FloatArray, unit: Unit) -> IntArray:
     ranked = np.lexsort((keys, -scores))
-    if len(snapshot.segments) < 2 or len(ranked) < 2:
-        return ranked
-    # Within a segment keys are in the order of ids: names decide only where equal scores come from several.
-    sorted_scores, sorted_keys = scores[ranked], keys[ranked]
-    first = np.flatnonzero(np.concatenate([[True], sorted_scores[1:] != sorted_scores[:-1]]))
-    last = np.append(first[1:], len(ranked)) - 1
+    bounds = np.array([0, len(keys)])
+    at, order_there = _ties(snapshot, keys[ranked], scores[ranked], bounds, unit)
+    ranked[at] = ranked[order_there]
+    return ranked
+
+
+def _ties(
+    snapshot: Snapshot,
+    keys: IntArray,
+    scores: FloatArray,
+    bounds: IntArray,
+    unit: Unit,
+    across: int | None = None,
+) -> tuple[IntArray, IntArray]:
+    """Where equal scores of a query come from several segments, and what belongs there, in the order of ids.
+
+    Query q's keys stand between bounds[q] and bounds[q + 1] by (−score, key). Within a segment keys are in the order
+    of ids, so names decide only there. With `across`, only ties that a cut after so many keys of a query goes through.
+    """
+    nothing = np.empty(0, np.int64)
+    if len(snapshot.segments) < 2 or len(keys) < 2:
+        return nothing, nothing
+    begins = np.ones(len(keys) + 1, np.bool_)
+    begins[1:-1] = scores[1:] != scores[:-1]
+    begins[bounds] = True
+    first = np.flatnonzero(begins)
+    first, end = first[:-1], first[1:]
+    several = end - first > 1
+    if across is not None:
+        query = np.searchsorted(bounds, first, side="right") - 1
+        cut = bounds[query] + across
+        several &= (first < cut) & (cut < end)
+    first, end = first[several], end[several]
     bases = snapshot.bases if unit == "document" else snapshot.passage_bases
-    owner = np.searchsorted(bases, sorted_keys, side="right")
-    mixed = np.flatnonzero(owner[first] != owner[last])
-    if not len(mixed):
-        return ranked
-    at = np.concatenate([np.arange(first[group], last[group] + 1) for group in mixed])
-    documents = sorted_keys[at] if unit == "document" else documents_of(snapshot, sorted_keys[at])
+    mixed = _owner(bases, keys[first]) != _owner(bases, keys[end - 1])
+    if not mixed.any():
+        return nothing, nothing
+    first, sizes = first[mixed], (end - first)[mixed]
+    group = np.repeat(np.arange(len(first)), sizes)
+    at = np.arange(len(group)) + (first - np.cumsum(sizes) + sizes)[group]
+    documents = keys[at] if unit == "document" else documents_of(snapshot, keys[at])
     unique, numbers = np.unique(documents, return_inverse=True)
     names = snapshot.doc_ids(unique)
     rank = np.empty(len(unique), np.int64)
     rank[sorted(range(len(unique)), key=names.__getitem__)] = np.arange(len(unique))
-    result = ranked.copy()
-    result[at] = ranked[at[np.lexsort((sorted_keys[at], rank[numbers], -sorted_scores[at]))]]
-    return result
+    return at, at[np.lexsort((keys[at], rank[numbers], group))]
+
+
+def _owner(bases: IntArray, keys: IntArray) -> IntArray:
+    """The segments' numbers of keys."""
+    return np.searchsorted(bases, keys, side="right") - 1
 
 
 def documents_of(snapshot: Snapshot, passages: IntArray) -> IntArray:
     """Snapshot-wide document numbers of snapshot-wide passage numbers."""
     result = np.empty(len(passages), dtype=np.int64)
-    owner = np.searchsorted(snapshot.passage_bases, passages, side="right") - 1
-    for number in np.unique(owner):
+    owner = _owner(snapshot.passage_bases, passages)
+    for number in np.flatnonzero(np.bincount(owner)):
         at = owner == number
         rows = passages[at] - snapshot.passage_bases[number]
         result[at] = snapshot.segments[number].document_of[rows] + snapshot.bases[number]
@@ -108,16 +140,50 @@ def passages_of(snapshot: Snapshot, document: int) -> tuple[int, IntArray]:
     return number, np.arange(first, last, dtype=np.int64)
 
 
+class Best:
+    """The best documents or passages of several queries, collected segment by segment in the segments' order."""
+
+    def __init__(self, queries: int, depth: int, unit: Unit, floor: float = -np.inf) -> None:
+        self._depth = depth
+        self._unit: Unit = unit
+        self.floors = np.full(queries, floor)
+        """(B,) float64: what scores no more than this in a later segment is not among the `depth` best."""
+        self._keys, self._scores = np.empty(0, np.int64), np.empty(0)
+        self._bounds = np.zeros(queries + 1, np.int64)
+
+    def add(
+        self, snapshot: Snapshot, segment: int, rows: IntArray, scores: FloatArray, bounds: IntArray
+    ) -> None:
+        """A segment's rows (documents' or passages') by (−score, row); query q's from bounds[q] to bounds[q + 1]."""
+        bases = snapshot.bases if self._unit == "document" else snapshot.passage_bases
+        found = rows + bases[segment], scores, bounds
+        self._keys, self._scores, self._bounds = merge_ranked(
+            self._depth, self._keys, self._scores, self._bounds, *found, self.floors
+        )
+
+    def pools(self, snapshot: Snapshot, *, ordered: bool = True) -> list[Pool]:
+        """A pool of at most `depth` for each query; not `ordered`: the right ones, but ties by segment and row."""
+        across = None if ordered else self._depth
+        at, order_there = _ties(snapshot, self._keys, self._scores, self._bounds, self._unit, across)
+        self._keys[at] = self._keys[order_there]
+        starts = self._bounds[:-1]
+        ends = np.minimum(starts + self._depth, self._bounds[1:])
+        return [
+            Pool(self._keys[start:end], self._scores[start:end])
+            for start, end in zip(starts.tolist(), ends.tolist(), strict=True)
+        ]
+
+
 def merge(
-    snapshot: Snapshot, parts: Sequence[tuple[int, IntArray, npt.NDArray[Any]]], depth: int, unit: Unit
+    snapshot: Snapshot,
+    parts: Iterable[tuple[int, IntArray, npt.NDArray[Any]]],
+    depth: int,
+    unit: Unit,
+    *,
+    ordered: bool = True,
 ) -> Pool:
     """Per-segment tops (segment number, rows, scores), each in order → one pool of at most `depth`."""
-    bases = snapshot.bases if unit == "document" else snapshot.passage_bases
-    if len(parts) == 1:
-        ((number, rows, values),) = parts
-        return Pool(rows[:depth] + bases[number], values[:depth].astype(np.float64))
-    keys = np.concatenate([rows + bases[number] for number, rows, _ in parts] or [np.empty(0, np.int64)])
-    scores = np.concatenate([values for *_, values in parts] or [np.empty(0)]).astype(np.float64)
-    keys = keys.astype(np.int64)
-    best = order(snapshot, keys, scores, unit, depth)
-    return Pool(keys[best], scores[best])
+    best = Best(1, depth, unit)
+    for number, rows, scores in parts:
+        best.add(snapshot, number, rows.astype(np.int64), scores.astype(np.float64), np.array([0, len(rows)]))
+    return best.pools(snapshot, ordered=ordered)[0]

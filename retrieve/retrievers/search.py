@@ -44,7 +44,7 @@ _GROUP = 16
 """Queries scored at a time, of which exact views hold a score for every passage."""
 
 _MANY = 64
-"""And of BM25 alone, which holds the best."""
+"""And of BM25 alone, which holds the best; up to four times as many where that is no more than their best 1,000."""
 
 _log = logging.getLogger("retrieve")
 
@@ -110,7 +110,9 @@ class Searcher:
         `asks`: for each view what the queries ask of it. With `lookup` scores are only read off passages. Exact views
         hold a score for every passage, so only a few queries are in memory at a time.
         """
-        most = _MANY if asks.keys() == {"bm25"} else _GROUP
+        most = _GROUP
+        if asks.keys() == {"bm25"}:
+            most = _MANY * min(max(1_000 // self.options.reach, 1), 4)
         for start in range(0, count, most):
             group = {name: queries[start : start + most] for name, queries in asks.items()}
             size = min(most, count - start)
@@ -211,8 +213,8 @@ class Searcher:
         )
         return dense.scores(vectors)
 
-    def tops(self, scores: Mapping[str, ViewScores]) -> dict[str, Pool]:
-        """Each view's best documents or passages: as deep as the answer needs them."""
+    def tops(self, scores: Mapping[str, ViewScores], *, ordered: bool = True) -> dict[str, Pool]:
+        """Each view's best documents or passages: as deep as the answer needs them, and `ordered` if it needs that."""
         options = self.options
         # An exact view alone is in the order of the answer: whatever its depth, its best are the beginning.
         alone = (
@@ -221,7 +223,7 @@ class Searcher:
             and all(view.exact for view in scores.values())
         )
         depth = options.reach if alone else max(options.depth, options.reach)
-        return {name: view.top(depth, self._scope) for name, view in scores.items()}
+        return {name: view.top(depth, self._scope, ordered=ordered) for name, view in scores.items()}
 
     def _rank_one(self, scores: dict[str, ViewScores], cut: bool) -> Ranking:
         options = self.options

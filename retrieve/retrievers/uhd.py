@@ -78,14 +78,14 @@ class CountedScores:
         self._snapshot = snapshot
         self._counts = counts
 
-    def top(self, depth: int, scope: Scope) -> Pool:
+    def top(self, depth: int, scope: Scope, *, ordered: bool = True) -> Pool:
         """Exact, ties by document id; passages that share nothing with the query are not found."""
         parts = []
         for number, (segment, counts) in enumerate(zip(self._snapshot.segments, self._counts, strict=True)):
             groups = segment.document_of if scope.unit == "document" else None
             chosen, _, best = counts.top(depth, groups=groups, live=scope.bitmap(number))
             parts.append((number, chosen, best))
-        return merge(self._snapshot, parts, depth, scope.unit)
+        return merge(self._snapshot, parts, depth, scope.unit, ordered=ordered)
 
     def at(self, segment: int, rows: IntArray) -> FloatArray:
         """Counts of rows."""

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from retrieve.index.select import select_top
-from retrieve.retrievers.pool import FloatArray, Pool, Scope, merge
+from retrieve.retrievers.pool import Best, FloatArray, Pool, Scope
 from retrieve.store.segment import IntArray
 from retrieve.store.snapshot import Snapshot
 
@@ -22,8 +22,11 @@ class ViewScores(Protocol):
 
     exact: ClassVar[bool]
 
-    def top(self, depth: int, scope: Scope) -> Pool:
-        """The `depth` best documents (by their best passage) or passages in scope."""
+    def top(self, depth: int, scope: Scope, *, ordered: bool = True) -> Pool:
+        """The `depth` best documents (by their best passage) or passages in scope.
+
+        Not `ordered`: of those that score the same the right ones too, but in any order.
+        """
         ...
 
     def at(self, segment: int, rows: IntArray) -> FloatArray:
@@ -41,16 +44,17 @@ class ExactScores:
         self._scores = scores
         self._floor = floor
 
-    def top(self, depth: int, scope: Scope) -> Pool:
+    def top(self, depth: int, scope: Scope, *, ordered: bool = True) -> Pool:
         """Exact, ties by document id."""
-        parts = []
+        best = Best(1, depth, scope.unit, self._floor)
         for number, (segment, scores) in enumerate(zip(self._snapshot.segments, self._scores, strict=True)):
             groups = segment.document_of if scope.unit == "document" else None
-            chosen, _, best = select_top(
-                scores, depth, groups=groups, live=scope.passages[number], floor=self._floor
+            floor = float(best.floors[0])
+            found, _, values = select_top(
+                scores, depth, groups=groups, live=scope.passages[number], floor=floor
             )
-            parts.append((number, chosen, best))
-        return merge(self._snapshot, parts, depth, scope.unit)
+            best.add(self._snapshot, number, found, values, np.array([0, len(found)]))
+        return best.pools(self._snapshot, ordered=ordered)[0]
 
     def at(self, segment: int, rows: IntArray) -> FloatArray:
         """Scores of rows, read off."""
@@ -62,7 +66,7 @@ class NoScores:
 
     exact: ClassVar[bool] = True
 
-    def top(self, depth: int, scope: Scope) -> Pool:
+    def top(self, depth: int, scope: Scope, *, ordered: bool = True) -> Pool:
         """An empty pool."""
         return Pool(np.empty(0, np.int64), np.empty(0))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 from hypothesis import given
@@ -19,7 +21,7 @@ def dense(ragged: Ragged, keys: LabelKeys, values: Tensor) -> Tensor:
     for first, end in zip(ragged.firsts[:-1].tolist(), ragged.firsts[1:].tolist(), strict=True):
         rows = ragged.rows[first:end]
         hidden = rows if keys.key is None else torch.tanh(rows @ keys.key.T + keys.key_bias)
-        weights = torch.softmax(hidden @ keys.queries.T, dim=0)
+        weights = torch.softmax(hidden @ keys.queries.T, dim=0)  # of no rows: none
         found.append(torch.einsum("tl,td,ld->l", weights, rows, values))
     return torch.stack(found)
 
@@ -54,12 +56,20 @@ def test_values_and_gradients_are_those_of_the_formula(
         torch.testing.assert_close(mine, theirs, rtol=1e-9, atol=1e-10)
 
 
-def test_what_needs_no_gradient_gets_none() -> None:
-    ragged, keys, values = drawn([4, 2], keyed=True)
-    ragged = ragged.having(ragged.rows.detach())
-    label_attention(ragged, keys, values=values, block=3).sum().backward()
-    assert ragged.rows.grad is None
-    assert keys.queries.grad is not None
+@pytest.mark.parametrize("wanted", [each for each in itertools.product([True, False], repeat=5) if any(each)])
+def test_what_needs_no_gradient_gets_none(wanted: tuple[bool, ...]) -> None:
+    ragged, keys, values = drawn([4, 0, 2], keyed=True)
+    inputs = [
+        given.detach().requires_grad_(need)
+        for given, need in zip((ragged.rows, values, *keys), wanted, strict=True)  # type: ignore[union-attr]
+    ]
+    ragged, values, keys = ragged.having(inputs[0]), inputs[1], LabelKeys(*inputs[2:])
+    label_attention(ragged, keys, values=values, block=3).square().sum().backward()
+    needed = [given for given in inputs if given.requires_grad]
+    formula = torch.autograd.grad(dense(ragged, keys, values).square().sum(), needed)
+    for learned, gradient in zip(needed, formula, strict=True):
+        torch.testing.assert_close(learned.grad, gradient)
+    assert all(given.grad is None for given in inputs if not given.requires_grad)
 
 
 def test_great_scores_do_not_overflow() -> None:

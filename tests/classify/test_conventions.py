@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import pickle
 import subprocess
@@ -23,6 +24,8 @@ from tiny_models import tiny_encoder_folder
 from toy_labels import toy_documents, toy_texts
 
 from retrieve import Classifier, Regressor
+from retrieve.classify.linear import LinearText
+from retrieve.classify.records import Model
 from retrieve.errors import EncoderMismatch, ModelCorrupt, ModelMismatch, RecipeError, UsageError
 from retrieve.types import Document, LabelledDocument
 
@@ -340,3 +343,18 @@ def test_settings_that_do_not_exist_are_named() -> None:
         Classifier("tfidf", validation=1.5).fit(texts, y)
     with pytest.raises(UsageError, match="3 documents are too few"):
         Classifier("tfidf").fit(texts[:3], y[:3])
+
+
+def test_a_model_that_got_worse_when_learned_again_is_thrown_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts, labels = toy_texts(60)
+    y = [row[0] for row in labels]
+
+    def upside_down(self: LinearText, *_: Any, **__: Any) -> Model:
+        worse = copy.copy(self)
+        worse.coefficients = -self.coefficients
+        return worse
+
+    monkeypatch.setattr(LinearText, "refit", upside_down)
+    made = Classifier("tfidf", settings=WORDS).fit(texts, y)
+    assert any("it was worse on the validation documents" in remark for remark in made.report_["remarks"])
+    assert made.score(texts, y) > 0.9

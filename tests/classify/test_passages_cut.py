@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tiny_models import WORDS, tiny_encoder_folder
 from toy_networks import labelled
@@ -90,6 +90,7 @@ def test_paragraphs_one_to_one(encoder: PassageEncoder) -> None:
     assert found.spans[0].tolist() == [list(span) for span in document.paragraphs]
 
 
+@example(lengths=[1, 24, 3], spaced=False)
 @given(lengths=st.lists(st.integers(0, 60), min_size=1, max_size=12), spaced=st.booleans())
 def test_merging_loses_nothing_and_goes_as_far_as_it_can(
     encoder: PassageEncoder, lengths: list[int], spaced: bool

@@ -335,13 +335,18 @@ def test_demo_answers_with_places_and_uses_its_index_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RETRIEVE_HOME", str(tmp_path))
-    library = PythonDocs(Path(os.__file__).parent / "json")
+    library = PythonDocs(Path(os.__file__).parent / "asyncio")
     monkeypatch.setattr("retrieve.corpora.pydocs.PythonDocs", lambda: library)
+    monkeypatch.setattr("retrieve.cli.demo.LEAST_OF_PACKAGE", 10)
     first = answer("demo", "--recipe", "bm25")
     assert len(first["questions"]) == 5
     names = [document.id.replace("__init__", "_").split(":")[1].split(".") for document in library]
     public = [name for name in names if not any(part.startswith("_") for part in name)]
     assert first["documents"] == len(public) < len(names)
+    learned = first["labels"]
+    assert {"locks", "queues"} <= set(learned["labels"])
+    assert learned["micro_f1"] > 2 / len(learned["labels"])  # chance is half of it
+    assert learned["explained"]["label"] in learned["labels"]
     second = call("demo", "--recipe", "bm25")
     assert "0 documents added" in second.stderr
     assert "?\n  by bm25\n" in second.stdout

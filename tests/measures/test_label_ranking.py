@@ -15,8 +15,9 @@ def test_by_hand() -> None:
     """Ranked a b c d: positives at ranks 1 and 4 of three; then one positive, first; then none."""
     scores = np.array([[0.9, 0.8, 0.7, 0.6, 0.1, 0.0]] * 3)
     targets = np.array([[1, 0, 0, 1, 0, 1], [1, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0]])
-    np.testing.assert_allclose(RankedGains.of(targets, scores, NAMES, 6).r_precision(4), [2 / 3, 1, np.nan])
-    np.testing.assert_allclose(RankedGains.of(targets, scores, NAMES, 6).r_precision(2), [1 / 2, 1, np.nan])
+    ranking = RankedGains.of(targets, scores, NAMES, 6)
+    np.testing.assert_allclose(ranking.r_precision(4), [2 / 3, 1, np.nan])
+    np.testing.assert_allclose(ranking.r_precision(2), [1 / 2, 1, np.nan])
     ideal = 1 + 1 / np.log2(3) + 1 / 2
     np.testing.assert_allclose(
         RankedGains.of(targets, scores, NAMES, 10).ndcg(4), [(1 + 1 / np.log2(5)) / ideal, 1, np.nan]

@@ -56,6 +56,13 @@ def test_areas_leave_out_what_has_none_and_say_how_many() -> None:
     )
 
 
+def test_areas_of_a_single_label() -> None:
+    targets, probabilities, chosen = (array[:, 1:2] for array in arrays())
+    found = label_report(targets, probabilities, chosen, ("common",), (51,))
+    assert found["ap_macro"] == pytest.approx(average_precision_score(targets[:, 0], probabilities[:, 0]))
+    assert found["auroc_macro"] == pytest.approx(roc_auc_score(targets[:, 0], probabilities[:, 0]))
+
+
 def test_buckets_are_by_training_documents() -> None:
     """More than 50 is frequent, 50 and 1 are few, 0 is zero-shot."""
     found = {name: columns.tolist() for name, columns in buckets(TRAIN).items()}

@@ -14,7 +14,7 @@ import pytest
 from tiny_models import tiny_encoder_folder
 from toy_index import DIMENSIONS, corpus, make_index, stored, toy_recipe, unit_vectors
 
-from retrieve import Index
+from retrieve import Document, Index
 from retrieve.errors import BadVectors, DimensionMismatch, UsageError
 from retrieve.retrievers.passages import PassageRanking
 from retrieve.retrievers.search import _GROUP
@@ -150,6 +150,30 @@ def test_other_fusions_are_those_of_a_search_for_passages(
     for row, (own, found) in enumerate(zip(hits, places(toy.index, ranking), strict=True)):
         assert found == [(hit.doc_id, hit.passages[0].position) for hit in own]
         assert np.array_equal(ranking.scores[row, : len(own)], np.float32([hit.score for hit in own]))
+
+
+@pytest.mark.parametrize("fusion", ["sum", "convex", "rrf"])
+@pytest.mark.parametrize("using", ["bm25", "dense", "uhd", ("bm25", "dense", "uhd")])
+def test_ties_across_segments_go_by_id_where_a_pool_or_a_ranking_is_cut(
+    tmp_path: Path, fusion: Any, using: Any
+) -> None:
+    """Twelve twins in four segments, whose ids fall as the segments rise, and three better and three worse ones."""
+    texts = ["wing heat"] * 3 + ["wing gene law"] * 12 + ["gene law act court wing"] * 3
+    alike = [VECTORS[0], VECTORS[0] + VECTORS[1], VECTORS[1]]
+    ids = [f"{99 - number}" for number in range(len(texts))]
+    order_in = np.random.default_rng(0).permutation(len(texts))
+    kinds = np.repeat([0, 1, 2], [3, 12, 3])[order_in]
+    documents = [
+        Document(id=name, text=texts[number]) for name, number in zip(ids, order_in.tolist(), strict=True)
+    ]
+    vectors = [alike[kind][None] for kind in kinds]
+    query = {"bm25": "wing heat", "dense": VECTORS[0], "uhd": VECTORS[0]}
+    wanted = [name for kind in range(3) for name in sorted(np.array(ids)[kinds == kind].tolist())]
+    with make_index(tmp_path / "i", documents, vectors, toy_recipe() | {"uhd": UHD}, commits=4) as index:
+        for k in range(1, len(texts) + 1):
+            ranking = index.rank_passages([query] * 3, k, fusion=fusion, using=using, depth=1)
+            for found in places(index, ranking):
+                assert [name for name, _ in found] == wanted[:k]
 
 
 def test_the_default_fusion_is_the_recipes(toy: Toy) -> None:

@@ -61,8 +61,8 @@ class LabelWise(nn.Module):
 
         With `context`, which goes over all rows of a document, there is no such thing.
         """
-        seen = ragged.having(self.dropout(ragged.rows))
-        found = leveled_attention(seen, self._keys(), values=self._weights(self.output))
+        seen = self._dropped(ragged)
+        found: tuple[Tensor, ...] = leveled_attention(seen, self._keys(), values=self._weights(self.output))
         if self.mean is not None:
             found = (*found, total(seen) @ self._weights(self.mean).T)
         return torch.stack(found, dim=1)

@@ -113,7 +113,10 @@ class _Streamed(torch.autograd.Function):
                 weight = share * of_out
                 by_score = weight * (values - out[here][block.owners]) + share * of_level
             asked = [_some(given) for given, need in zip(inputs, wanted, strict=True) if need]
-            made = iter(torch.autograd.grad((scores, values), asked, (by_score, weight)))
+            # Where neither keys nor rows are learned, scores have no gradient; values likewise.
+            pairs = [pair for pair in ((scores, by_score), (values, weight)) if pair[0].requires_grad]
+            outputs, their = zip(*pairs, strict=True)
+            made = iter(torch.autograd.grad(outputs, asked, their))
             for number, need in enumerate(wanted):
                 if need and number == 0:
                     _some(found[0])[block.begin : block.end] = next(made)

@@ -25,7 +25,7 @@ from retrieve.types import Progress
 if TYPE_CHECKING:
     from retrieve.api import Added, Index
 
-source_options = with_options(
+reading_options = with_options(
     click.option("--format", type=click.Choice(FORMATS), help="What the sources are, if it cannot be told."),
     click.option("--skip-bad", is_flag=True, help="Go on after a bad record, and say how many there were."),
     click.option(
@@ -36,8 +36,9 @@ source_options = with_options(
         show_default=True,
         help="Longest record accepted.",
     ),
-    workers_option,
 )
+
+source_options = with_options(reading_options, workers_option)
 
 
 class Filled(NamedTuple):
@@ -59,20 +60,25 @@ def fill(
     vectors: Path | None = None,
 ) -> Filled:
     """Add all sources in one commit."""
-    if max_line < 1:
-        raise UsageError(f"--max-line is {max_line}: wanted at least 1 byte")
     if vectors is not None and skip_bad:
         raise UsageError(
             "--vectors goes by the order of the documents, and --skip-bad may leave some out: repair the source"
         )
-    options = ReadOptions(skip_bad=skip_bad, max_line=max_line)
-    corpora = [open_corpus(source, format=format, options=options) for source in sources]
+    corpora = opened(sources, format=format, skip_bad=skip_bad, max_line=max_line)
     given = None if vectors is None else _vectors(vectors)
     start = time.perf_counter()
     writes_index()
-    with progress_shown() as progress, index.writer(_with_total(progress, corpora), workers) as writer:
+    with progress_shown() as progress, index.writer(with_total(progress, corpora), workers) as writer:
         counts = writer.add(chain.from_iterable(corpora), given)
     return Filled(counts, sum(corpus.skipped for corpus in corpora), time.perf_counter() - start)
+
+
+def opened(sources: Sequence[str], *, format: str | None, skip_bad: bool, max_line: int) -> list[Corpus]:
+    """The sources as collections, read as `reading_options` say."""
+    if max_line < 1:
+        raise UsageError(f"--max-line is {max_line}: wanted at least 1 byte")
+    options = ReadOptions(skip_bad=skip_bad, max_line=max_line)
+    return [open_corpus(source, format=format, options=options) for source in sources]
 
 
 def _vectors(path: Path) -> Iterator[npt.NDArray[Any]]:
@@ -88,7 +94,7 @@ def _vectors(path: Path) -> Iterator[npt.NDArray[Any]]:
     return iter(array)
 
 
-def _with_total(progress: Progress | None, corpora: Sequence[Corpus]) -> Progress | None:
+def with_total(progress: Progress | None, corpora: Sequence[Corpus]) -> Progress | None:
     """Adds to the count of documents how many there will be, guessed from the share of bytes read."""
     sizes = [corpus.bytes_total for corpus in corpora]
     known = sum(size for size in sizes if size is not None)

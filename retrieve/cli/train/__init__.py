@@ -1,4 +1,4 @@
-"""`retrieve train`: the verbs that learn something from judged queries, one module each."""
+"""`retrieve train`: the verbs that learn something from labels or judged queries, one module each."""
 
 from __future__ import annotations
 
@@ -6,9 +6,14 @@ import click
 
 from retrieve.cli.lazy import LazyGroup, Verb
 
-VERBS = (Verb("uhd", "retrieve.cli.train.uhd", "A head for UHD, kept if it beats the untrained one."),)
+VERBS = (
+    Verb(
+        "classifier", "retrieve.cli.train.classifier", "A classifier of long documents, from labelled ones."
+    ),
+    Verb("uhd", "retrieve.cli.train.uhd", "A head for UHD, kept if it beats the untrained one."),
+)
 
 
 @click.command(cls=LazyGroup, verbs=VERBS)
 def command() -> None:
-    """Learn from a collection's text and judged queries."""
+    """Learn from labelled documents, or from a collection's text and judged queries."""
