@@ -18,9 +18,9 @@ from retrieve.classify.estimator import LongDocuments
 from retrieve.classify.figures import validation_figures
 from retrieve.classify.inputs import (
     as_documents,
-    check_names,
     held_documents,
     known_labels,
+    label_set,
     targets_of,
     with_labels,
 )
@@ -225,10 +225,7 @@ class Classifier(ClassifierMixin, LongDocuments):  # type: ignore[misc]
         of all labels. Raises `UsageError` for another preset or a task that is not multilabel.
         """
         self._check_fitted()
-        if isinstance(labels, str):
-            raise UsageError(f"labels is the text {labels!r}: wanted a list of names, or a LabelSet")
-        wanted = labels if isinstance(labels, LabelSet) else LabelSet(tuple(labels))
-        check_names(wanted.names)
+        wanted = label_set(labels)
         if not isinstance(self.model_, Describable) or self.task_ != "multilabel":
             raise UsageError(
                 f"a {self.task_} model of preset {self.preset_.name!r} is of the labels it was trained on: take "

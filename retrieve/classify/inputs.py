@@ -96,7 +96,7 @@ def known_labels(documents: Sequence[LabelledDocument], y: Any, *, task: Task | 
     """
     if task not in (None, *_TASKS):
         raise UsageError(f"task is {task!r}: wanted {', '.join(_TASKS)}, or a Regressor for values in order")
-    named = _label_set(labels)
+    named = None if labels is None else label_set(labels)
     rows = label_rows(documents, y)
     if isinstance(rows, np.ndarray):
         if task not in (None, "multilabel"):
@@ -292,21 +292,21 @@ def _task(rows: Sequence[tuple[Any, ...]], named: LabelSet | None) -> Task:
     return "binary" if count == 2 else "multiclass"
 
 
-def _label_set(labels: Any) -> LabelSet | None:
-    if labels is None:
-        return None
+def label_set(labels: Any) -> LabelSet:
+    """A list of names, or of values that have one, as a label set; a `LabelSet` as it is.
+
+    Raises `UsageError` for a text, and unless there are names, each once, that a file can hold.
+    """
     if isinstance(labels, str):
         raise UsageError(f"labels is the text {labels!r}: wanted a list of names, or a LabelSet")
     found = labels if isinstance(labels, LabelSet) else LabelSet(tuple(map(str, labels)))
-    check_names(found.names)
-    return found
-
-
-def check_names(names: Sequence[str]) -> None:
-    """Raise `UsageError` unless there are names, each once, and a file can hold them."""
+    names = found.names
     if len(set(names)) != len(names) or len(names) == 0:
         raise UsageError(
             f"labels has {len(names)} names, {len(set(names))} of them different: wanted each once"
         )
     for name in names:
+        if not isinstance(name, str):
+            raise UsageError(f"the label set has {name!r}: wanted texts")
         _check_writable(name, f"the label {name!r}")
+    return found

@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 from sklearn.base import clone
 
 from retrieve import Classifier, Regressor
-from retrieve.classify.inputs import as_documents, known_labels, targets_of, values_of
+from retrieve.classify.inputs import as_documents, known_labels, label_set, targets_of, values_of
 from retrieve.errors import UsageError
 from retrieve.types import Document, LabelledDocument, LabelSet
 
@@ -222,3 +222,10 @@ def test_settings_and_validation_that_make_no_sense_are_refused(made: Classifier
         made.fit(texts, y, validation=(texts, y, y))
     with pytest.raises(UsageError, match="validation has no documents"):
         made.fit(texts, y, validation=([], []))
+
+
+@pytest.mark.parametrize("wrong", ["law", [], ["a", "a"], ["\ud800"], LabelSet((1, 2))])  # type: ignore[arg-type]
+def test_label_sets_that_are_none_are_refused(wrong: object) -> None:
+    with pytest.raises(UsageError, match=r"wanted|half a surrogate pair"):
+        label_set(wrong)
+    assert label_set([1, 2]).names == ("1", "2")
