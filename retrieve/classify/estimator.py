@@ -128,9 +128,7 @@ class LongDocuments(BaseEstimator):  # type: ignore[misc]
         if model is None:
             return
         documents = problem.validation.documents
-        before, after = (
-            loss(_finite(each.scores(documents), "validation")) for each in (self.model_, model)
-        )
+        before, after = (loss(_finite(each.scores(documents), "validation")) for each in (self.model_, model))
         if after > before:
             remark = (
                 f"learned again on all {len(whole.documents)} documents it was worse on the validation documents (loss "

@@ -33,8 +33,9 @@ _BLOCK = 1 << 22
 class Thresholds:
     """A document has label l where its probability is at least `values`[l], or with `min_labels` 1 its likeliest label.
 
-    values (L,) float64; `common` is that of a label without validation positives, an unseen one too. `how` "argmax" gives each document the label of greatest probability and reads no value. Of
-    equal probabilities the first label wins. `remark` says why there was nothing to choose by, "" where there was.
+    values (L,) float64; `common` is that of a label without validation positives, an unseen one too. `how` "argmax"
+    gives each document the label of greatest probability and reads no value. Of equal probabilities the first label
+    wins. `remark` says why there was nothing to choose by, "" where there was.
     """
 
     values: FloatArray

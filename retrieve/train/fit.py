@@ -5,6 +5,7 @@ What is ours is the choice of its settings, and that it neither prints nor asks 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from sentence_transformers import SparseEncoderTrainer, SparseEncoderTrainingArg
 from transformers import PrinterCallback, TrainerCallback
 from transformers.trainer_utils import get_last_checkpoint
 
+from retrieve.errors import TrainingError
 from retrieve.train.losses import PairLoss
 from retrieve.train.material import IntArray
 from retrieve.train.settings import Settings
@@ -36,7 +38,7 @@ def fit(
 
     `folder` takes the checkpoints. If there are some, the last one is gone on from, to the weights that an
     uninterrupted training gives. In a batch no text occurs twice, so that no row's positive is also its negative.
-    `progress` is called with steps done and of how many.
+    `progress` is called with steps done and of how many. Raises `TrainingError` for a loss that is not finite.
     """
     arguments = SparseEncoderTrainingArguments(
         output_dir=str(folder),
@@ -55,6 +57,7 @@ def fit(
         save_steps=CHECKPOINT,
         save_total_limit=1,
         logging_steps=LOGGED,
+        logging_nan_inf_filter=False,
         report_to=[],
         disable_tqdm=True,
         dataloader_pin_memory=False,
@@ -81,7 +84,22 @@ def _columns(pairs: IntArray) -> Dataset:
 
 
 class _Trainer(SparseEncoderTrainer):
-    """Without a model card, whose examples would be row numbers and whose bar would be in the way of ours."""
+    """Ends at a loss that is no number. Without a model card, whose examples would be row numbers and whose bar would
+    be in the way of ours.
+    """
+
+    def compute_loss(
+        self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """The library's loss. Raises `TrainingError` for one that is not finite."""
+        found: Any = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        loss = (found[0] if return_outputs else found).item()
+        if not math.isfinite(loss):
+            raise TrainingError(
+                f"the loss of step {self.state.global_step + 1} is {loss}, wanted a number: lower lr, or look for "
+                "weights of the encoder that are not finite"
+            )
+        return found
 
     def add_model_card_callback(self, default_args_dict: Any) -> None:
         """None."""

@@ -39,7 +39,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def network(folder: Path, *, budget: int, recompute: bool, states: bool = False) -> DocumentNetwork:
-    encoder = PassageModel(read_encoder_folder(folder, None), pad=0, normalize=True, states=states, device="cpu")
+    encoder = PassageModel(
+        read_encoder_folder(folder, None), pad=0, normalize=True, states=states, device="cpu"
+    )
     with torch.random.fork_rng():
         torch.manual_seed(5)
         head: Any = Head(encoder.dimensions)
@@ -63,7 +65,9 @@ def passages(*documents: list[int], seed: int = 0) -> Any:
 BATCH = ([12, 5, 30], [], [7], [7, 64, 3, 12])
 
 
-def gradients(model: DocumentNetwork, batch: Any, seed: int = 3) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+def gradients(
+    model: DocumentNetwork, batch: Any, seed: int = 3
+) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     """Scores of a batch, and the gradients of a loss over them."""
     torch.manual_seed(seed)
     model.zero_grad()
@@ -102,7 +106,9 @@ def test_attention_over_parts_is_attention_over_the_whole_document(folder: Path,
     model.zero_grad()
     scores = model(batch)
     scores.square().sum().backward()
-    found = {name: weights.grad.clone() for name, weights in model.named_parameters() if weights.grad is not None}
+    found = {
+        name: weights.grad.clone() for name, weights in model.named_parameters() if weights.grad is not None
+    }
     model.zero_grad()
     wanted = head(model.encoded(batch))  # all states at once
     wanted.square().sum().backward()
@@ -224,7 +230,9 @@ def test_the_poolings_of_a_plain_folder(tmp_path: Path) -> None:
     for pooling in ("cls", "mean", "max", "last"):
         model = PassageModel(read_encoder_folder(root, pooling), pad=0, normalize=False, device="cpu").eval()  # type: ignore[arg-type]
         with torch.no_grad():
-            hidden = [model.transformer(torch.from_numpy(row.ids.astype(np.int64))[None])[0][0] for row in rows]
+            hidden = [
+                model.transformer(torch.from_numpy(row.ids.astype(np.int64))[None])[0][0] for row in rows
+            ]
             found = model(*model.batch(rows))
         for states, vector in zip(hidden, found, strict=True):
             wanted = {

@@ -63,10 +63,10 @@ def test_every_passage_comes_sooner_or_later() -> None:
     assert (np.abs(counts - 100) < 43).all()
 
 
-@given(
-    st.lists(st.integers(0, 500), min_size=1, max_size=60), st.integers(1, 9), st.integers(0, 3)
-)
-def test_each_epoch_has_every_document_once_in_as_many_batches(lengths: list[int], batch: int, epoch: int) -> None:
+@given(st.lists(st.integers(0, 500), min_size=1, max_size=60), st.integers(1, 9), st.integers(0, 3))
+def test_each_epoch_has_every_document_once_in_as_many_batches(
+    lengths: list[int], batch: int, epoch: int
+) -> None:
     sampler = ByLength(lengths, batch, seed=7)
     sampler.set_epoch(epoch)
     found = list(sampler)

@@ -7,6 +7,7 @@ import pickle
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -69,25 +70,24 @@ def test_scores_are_a_documents_own(folder: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["mean", "attention", "label-wise-tokens"])
-def test_evidence_is_what_is_scored_without_a_passage(folder: Path, kind: str) -> None:
-    model = trained(folder, kind)
+def test_evidence_is_the_score_of_the_document_without_a_passage(folder: Path, kind: str) -> None:
+    """A passage for each paragraph: without the paragraph, the document has one fewer."""
+    model = trained(folder, kind, passages__cut="paragraphs", passages__merge=False, passages__size=60)
     document = problem(2, 9).validation.documents[0]
     evidence = model.evidence(document)
-    passages = len(evidence.spans)
+    passages = len(document.paragraphs)
     assert passages > 2
-    text = document.document.text
-    assert "".join(text[start:end] for start, end in evidence.spans) == text
+    assert evidence.spans.tolist() == [list(span) for span in document.paragraphs]
     assert np.allclose(evidence.scores, model.scores([document])[0], atol=1e-5)
     assert evidence.without.shape == (passages, 3)
-    # The first passage ends where the second begins: what is left is cut as before.
-    rest = LabelledDocument(Document("rest", text[evidence.spans[1][0] :]))
-    kept = model.evidence(rest)
-    if np.array_equal(kept.spans + evidence.spans[1][0], evidence.spans[1:]):
-        assert np.allclose(kept.scores, evidence.without[0], atol=1e-4)
+    for left in range(passages):
+        kept = tuple(span for number, span in enumerate(document.paragraphs) if number != left)
+        rest = replace(document, paragraphs=kept)
+        assert np.allclose(model.scores([rest])[0], evidence.without[left], atol=1e-5)
     if kind == "mean":
         assert evidence.attention is None
     else:
-        assert evidence.attention is not None
+        assert evidence.attention is not None and evidence.attention.shape == (passages, 3)
         assert np.allclose(evidence.attention.sum(axis=0), 1)
 
 
@@ -137,7 +137,9 @@ def test_a_fresh_process_gives_equal_scores_without_the_encoders_folder(tmp_path
     record = {"estimator": "Classifier", "model": "tuned"}
     save_parts(tmp_path / "model", record, model.state(), force=False)
     shutil.rmtree(source)
-    assert not [path for path in (tmp_path / "model").iterdir() if path.suffix not in (".json", ".safetensors")]
+    assert not [
+        path for path in (tmp_path / "model").iterdir() if path.suffix not in (".json", ".safetensors")
+    ]
     load_parts(tmp_path / "model", "Classifier")
     (tmp_path / "texts").write_text("\x00".join(each.document.text for each in documents))
     place = tmp_path / "scores.npy"
@@ -197,4 +199,6 @@ def test_a_dense_layer_after_the_pooling_is_trained_and_kept(tmp_path: Path) -> 
     state = model.state()
     started = modules[2].linear.weight.detach().numpy()
     assert not np.allclose(state.arrays["encoder.2_Dense.linear.weight"], started)
-    assert np.array_equal(TunedNetwork.from_state(state, context()).scores(documents), model.scores(documents))
+    assert np.array_equal(
+        TunedNetwork.from_state(state, context()).scores(documents), model.scores(documents)
+    )

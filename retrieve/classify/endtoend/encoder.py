@@ -1,7 +1,7 @@
 """The encoder as a module that can be trained: a checked folder's transformer, its pooling and what follows it.
 
-Its weights are loaded by the torch back end, in float32; here they have gradients, and a batch is three tensors, so that
-it can be encoded again in the backward pass.
+Its weights are loaded by the torch back end, in float32; here they have gradients, and a batch is three tensors, so
+that it can be encoded again in the backward pass.
 """
 
 from __future__ import annotations
@@ -31,13 +31,19 @@ class Batch(NamedTuple):
 class PassageModel(nn.Module):
     """Passages (B,T) of tokens → their vectors (B,D), or the states (T′,H) of their real tokens, one after another.
 
-    `pad` fills batches up; `dimensions` is D, `width` H.
+    `dimensions` is D, or H of states; `batch_tokens` are as many at a time as it works best with.
     """
 
     def __init__(
-        self, folder: ModelFolder, *, pad: int, normalize: bool, states: bool = False, device: str | None = None
+        self,
+        folder: ModelFolder,
+        *,
+        pad: int,
+        normalize: bool,
+        states: bool = False,
+        device: str | None = None,
     ) -> None:
-        """`normalize`: vectors of unit length. `states`: token states in place of vectors."""
+        """`pad` fills batches up. `normalize`: vectors of unit length. `states`: token states in place of vectors."""
         super().__init__()
         parts = TorchEncoder(folder, device, "fp32", rearranged=False)
         self.transformer: Any = parts.transformer
@@ -46,7 +52,7 @@ class PassageModel(nn.Module):
         self.pooling = parts.pooling
         self.head = nn.ModuleList(parts.head)
         self.dimensions = parts.width if states else parts.dimensions
-        self.states = states
+        self.states, self.batch_tokens = states, parts.batch_tokens
         self._pad, self._normalize = pad, normalize
         self._takes_types = "token_type_ids" in inspect.signature(self.transformer.forward).parameters
 

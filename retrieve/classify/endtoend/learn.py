@@ -26,7 +26,6 @@ from retrieve.classify.losses import check_loss, class_weights
 from retrieve.classify.preset import Preset
 from retrieve.classify.records import Context, Fitted, Problem
 from retrieve.classify.standardise import Standardise, dropped, learn_standardise
-from retrieve.encoders.tokens import TokenRow
 from retrieve.errors import TrainingError, UsageError
 from retrieve.passages.encoder import PassageEncoder
 from retrieve.types import Progress
@@ -55,7 +54,7 @@ def learn_end_to_end(
     if not len(problem.train.documents):
         raise TrainingError("there is no training document")
     parts = context.encoder(recipe_of(preset))
-    made = Made(preset, problem.task, problem.labels, None)
+    made = Made(preset, problem.task, problem.labels, preset.end_to_end.epochs)
     reader = Reader(parts, preset)
     train = reader.read(problem.train.documents, progress=progress)
     validation = reader.read(problem.validation.documents, progress=progress)
@@ -67,7 +66,9 @@ def learn_end_to_end(
                 begin(folder, _record(problem, made, parts, context.seed))
             curves = _trained(network, problem, preset, (train, validation), folder, context, progress)
     problem.remarks.extend(_dropped(network))
-    tried: list[dict[str, Any]] = [{"preset": preset.name, **curves[_best(curves, settings.patience)]}]
+    best = _best(curves, settings.patience)
+    tried: list[dict[str, Any]] = [{"preset": preset.name, **curves[best]}]
+    made = made._replace(epochs=best + 1)
     return Fitted(TunedNetwork(made, reader, network, tokenizer_of(parts)), curves, tried)
 
 
@@ -152,7 +153,9 @@ def _record(problem: Problem, made: Made, parts: PassageEncoder, seed: int) -> d
     """Everything that a training depends on beside this machine."""
     preset = made.preset.model_dump(mode="json")
     sections = {name: preset[name] for name in ("passages", "encoder", "aggregator", "end_to_end")}
-    settings = {f"{name}.{key}": value for name, section in sections.items() for key, value in section.items()}
+    settings = {
+        f"{name}.{key}": value for name, section in sections.items() for key, value in section.items()
+    }
     return settings | {
         "task": problem.task,
         "data": data_digest(problem.train, problem.validation, problem.labels),

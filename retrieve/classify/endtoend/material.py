@@ -6,6 +6,7 @@ other worker processes, draws the same passages and the same batches.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -22,6 +23,7 @@ Key = tuple[int, int]
 
 _POOL = 50
 """Batches whose documents are sorted by length together, as in transformers' own grouping."""
+
 
 class Material(Dataset[dict[str, Any]]):
     """Documents as tokens with their targets. `material[number]` has all passages of a document.
@@ -72,7 +74,7 @@ class ByLength(Sampler[list[Key]]):
         self._seed, self._epoch = seed, 0
 
     def __len__(self) -> int:
-        return -(-len(self._lengths) // self.batch_size)
+        return math.ceil(len(self._lengths) / self.batch_size)
 
     def set_epoch(self, epoch: int) -> None:
         """The next iteration is of this epoch."""

@@ -1,8 +1,8 @@
 """Encoder and aggregator as one module: passages of a batch of documents, packed, to the documents' scores.
 
-With `recompute` a micro-batch leaves nothing in memory but its vectors: the backward pass encodes it again, with the same
-dropout, and the gradients are those of the plain graph. Of token states not even they stay: a micro-batch leaves for
-each of its documents and labels what its share of the label-wise attention came to, and these are joined.
+With `recompute` a micro-batch leaves nothing in memory but its vectors: the backward pass encodes it again, with the
+same dropout, and the gradients are those of the plain graph. Of token states not even they stay: a micro-batch leaves
+for each of its documents and labels what its share of the label-wise attention came to, and these are joined.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ def passages_of(documents: Sequence[Sequence[TokenRow]]) -> Passages:
 class DocumentNetwork(nn.Module):
     """Passages of N documents → scores (N,L) float32.
 
-    `head` takes `Ragged` vectors, or token states. `budget`: tokens, padding included, that are encoded at a time; a
-    passage that is longer is alone.
+    `head` takes `Ragged` vectors, or token states. `budget`: tokens, padding included, that are encoded at a time at
+    most; fewer where the machine likes that better. A passage that is longer is alone.
     """
 
     def __init__(self, encoder: PassageModel, head: nn.Module, *, budget: int, recompute: bool) -> None:
         super().__init__()
         self.encoder, self.head = encoder, head
-        self._budget, self._recompute = budget, recompute
+        self._budget, self._recompute = min(budget, encoder.batch_tokens), recompute
 
     def forward(self, passages: Passages) -> Tensor:
         """Scores (N,L)."""
@@ -66,9 +66,7 @@ class DocumentNetwork(nn.Module):
             return Ragged(next(self.parameters()).new_zeros((0, self.encoder.dimensions)), firsts)
         lengths = _lengths(passages)
         order = list(batches(lengths, self._budget))
-        made = torch.cat(
-            [self._again(self.encoder, *self._batch(passages, part)) for part in order]
-        )
+        made = torch.cat([self._again(self.encoder, *self._batch(passages, part)) for part in order])
         counts = lengths if self.encoder.states else np.ones_like(lengths)
         places = self._placed(_scattered(np.concatenate(order), counts))
         return Ragged(made.index_select(0, places), self._placed(_before(counts))[firsts])
@@ -77,19 +75,19 @@ class DocumentNetwork(nn.Module):
         """Scores by micro-batches of token states, none of which stay."""
         lengths, owners = _lengths(passages), _owners(passages)
         made, whose = [], []
-        for part in batches(lengths, self._budget):
-            part = np.sort(part)  # a document's passages side by side
-            documents, first = np.unique(owners[part], return_index=True)
-            firsts = self._placed(_before(lengths[part])[[*first, len(part)]])
+        for found in batches(lengths, self._budget):
+            part = np.sort(found)  # a document's passages side by side
+            documents, starts = np.unique(owners[part], return_index=True)
+            firsts = self._placed(_before(lengths[part])[[*starts, len(part)]])
             made.append(self._again(self._part, *self._batch(passages, part), firsts))
             whose.append(documents)
-        order = np.argsort(np.concatenate(whose), kind="stable")
-        documents = len(passages.firsts) - 1
-        parts = np.bincount(np.concatenate(whose), minlength=documents)
-        counts = np.bincount(owners, weights=lengths, minlength=documents).astype(np.int64)
-        joined = Ragged(torch.cat(made).index_select(0, self._placed(order)), self._placed(_before(parts)))
+        joined = np.concatenate(whose)
+        count = len(passages.firsts) - 1
+        parts = torch.cat(made).index_select(0, self._placed(np.argsort(joined, kind="stable")))
+        firsts = self._placed(_before(np.bincount(joined, minlength=count)))
+        tokens = np.bincount(owners, weights=lengths, minlength=count).astype(np.int64)
         head: Any = self.head
-        scores: Tensor = head.joined(joined, self._placed(counts))
+        scores: Tensor = head.joined(Ragged(parts, firsts), self._placed(tokens))
         return scores
 
     def _part(self, ids: Tensor, mask: Tensor, types: Tensor, firsts: Tensor) -> Tensor:

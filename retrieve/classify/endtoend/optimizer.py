@@ -1,4 +1,4 @@
-"""Which parameters learn how fast: the aggregator by its own rate, each layer of the encoder less than the one above."""
+"""Which parameters learn how fast: the aggregator by its own rate, each layer of the encoder less than the next."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ def parameter_groups(
         if not name.startswith("encoder."):
             rate = settings.head_lr
         else:
-            below = layers if "embed" in name and depth is None else 0 if depth is None else layers - 1 - depth
+            below = (
+                layers if "embed" in name and depth is None else 0 if depth is None else layers - 1 - depth
+            )
             rate = settings.lr * settings.layer_decay**below
         decay = settings.weight_decay if name in decayed else 0.0
         groups.setdefault((rate, decay), []).append(weights)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -81,7 +81,7 @@ class Reader:
         return TokenRow(np.full(length, model.pad, np.int32), np.zeros(length, np.int32), 0)
 
 
-def recipe_of(preset: Preset) -> dict[str, object]:
+def recipe_of(preset: Preset) -> dict[str, Any]:
     """The recipe of the preset's encoder, of which the tokenizer is used and the weights are trained by torch alone."""
     recipe = encoder_recipe(preset)
     return recipe | {"dense": recipe["dense"] | {"backend": "torch", "precision": "fp32"}}

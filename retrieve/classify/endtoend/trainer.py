@@ -1,7 +1,7 @@
 """transformers' `Trainer` for documents: exact loss under accumulation, an end at NaN, nothing on standard output.
 
-What it would do by itself and must not: skip NaN in its log, weigh batches of other sizes alike, let an evaluation change
-the dropout that follows it, and take the same batches in every epoch.
+What it would do by itself and must not: skip NaN in its log, weigh batches of other sizes alike, let an evaluation
+change the dropout that follows it, and take the same batches in every epoch.
 """
 
 from __future__ import annotations
@@ -115,9 +115,10 @@ class DocumentTrainer(Trainer):
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         """The trainer's own optimizer over groups with rates of their own."""
         if self.optimizer is None:
-            decayed = self.get_decay_parameter_names(self.model)
-            kind, options = self.get_optimizer_cls_and_kwargs(self.args, self.model)
-            self.optimizer = kind(parameter_groups(self.model, self._settings, set(decayed)), **options)
+            network: Any = self.model
+            decayed = self.get_decay_parameter_names(network)
+            kind, options = self.get_optimizer_cls_and_kwargs(self.args, network)
+            self.optimizer = kind(parameter_groups(network, self._settings, set(decayed)), **options)
         return self.optimizer
 
     def curves(self) -> list[dict[str, float]]:

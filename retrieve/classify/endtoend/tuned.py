@@ -74,10 +74,11 @@ class TunedNetwork:
         found = self._reader.read([document])
         with torch.inference_mode():
             ragged = self.network.encoded(passages_of(found.rows))
+        head: Any = self.network.head
         own = found.rows[0][: len(found.spans[0])]  # without those of legacy padding
         counts = [len(row.ids) if self.network.encoder.states else 1 for row in own]
         bounds = np.cumsum([0, *counts], dtype=np.int64)
-        return evidence_of(self.network.head, ragged, bounds, found.spans[0])
+        return evidence_of(head, ragged, bounds, found.spans[0])
 
     def state(self) -> State:
         """The network, and the encoder with its settings and its tokenizer."""
@@ -87,6 +88,7 @@ class TunedNetwork:
             "preset": made.preset.model_dump(mode="json"),
             "task": made.task,
             "labels": {"names": list(made.labels.names), "descriptions": dict(made.labels.descriptions)},
+            "epochs": made.epochs,
             "encoder": texts,
             "prompt": model.document_prompt,
             "normalize": model.normalize,
@@ -107,7 +109,7 @@ class TunedNetwork:
     def _restored(cls, state: State, device: str | None) -> Self:
         settings = state.settings
         labels = LabelSet(tuple(settings["labels"]["names"]), settings["labels"]["descriptions"])
-        made = Made(load_preset(settings["preset"]), settings["task"], labels, None)
+        made = Made(load_preset(settings["preset"]), settings["task"], labels, settings["epochs"])
         arrays = _under("encoder.", state)
         with encoder_folder(settings["encoder"], arrays) as folder:
             own = {
@@ -118,7 +120,7 @@ class TunedNetwork:
                 "document_prompt": settings["prompt"],
                 "limit": None,
             }
-            recipe = recipe_of(made.preset)
+            recipe: dict[str, Any] = recipe_of(made.preset)
             dense = {key: value for key, value in (recipe["dense"] | own).items() if value is not None}
             parts = PassageEncoder(recipe | {"dense": dense}, cache=False, device=device)
             reader = Reader(parts, made.preset)
@@ -127,7 +129,9 @@ class TunedNetwork:
             tokenizer = tokenizer_of(parts)
         try:
             head = {name: torch.from_numpy(np.array(array)) for name, array in _under("head.", state).items()}
-            standardise = Standardise(*(head[f"standardise.{name}"].numpy() for name in ("mean", "sd", "kept")))
+            standardise = Standardise(
+                *(head[f"standardise.{name}"].numpy() for name in ("mean", "sd", "kept"))
+            )
             network = network_of(made, encoder, standardise, (0.0, 1.0), head.get("aggregator.descriptions"))
             network.head.load_state_dict(head)
         except (KeyError, RuntimeError) as error:
