@@ -35,7 +35,7 @@ class _Rows(NamedTuple):
 class Remembering:
     """A `PassageEncoder` whose `split` and `vectors` remember each document, by title and text; else itself.
 
-    Of vectors the longest list of passages is kept, and serves those that are the first of it.
+    Of vectors those of the passages last encoded are kept, and serve for the first of these passages too.
     """
 
     def __init__(self, encoder: PassageEncoder) -> None:
