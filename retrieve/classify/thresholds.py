@@ -112,7 +112,7 @@ def choose_thresholds(
         values = np.full(labels, 0.5)
         remark = "no validation document has a label: thresholds are .5"
     else:
-        common = float(_best_cuts(found.reshape(-1, 1), wanted.reshape(-1, 1))[0])
+        common = float(_best_cuts(*_reachable(found, wanted))[0])
         values = np.full(labels, common) if how == "global" else _shrunk(found, wanted, common)
     first = Thresholds(values, min_labels or 0, how, remark, common)
     if min_labels is not None:
