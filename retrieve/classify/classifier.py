@@ -16,7 +16,14 @@ from sklearn.utils import Tags
 from retrieve.classify.calibrate import Calibration, fit_calibration
 from retrieve.classify.estimator import LongDocuments
 from retrieve.classify.figures import validation_figures
-from retrieve.classify.inputs import as_documents, known_labels, targets_of
+from retrieve.classify.inputs import (
+    as_documents,
+    held_documents,
+    known_labels,
+    label_set,
+    targets_of,
+    with_labels,
+)
 from retrieve.classify.preset import Preset, Regime
 from retrieve.classify.records import Describable, Examples, FloatArray
 from retrieve.classify.screening import Band, undecided_band
@@ -98,14 +105,15 @@ class Classifier(ClassifierMixin, LongDocuments):  # type: ignore[misc]
         stratified share of `X` if not given. Raises `UsageError` for labels that cannot be learned from,
         `TrainingError` for a training that fails.
         """
+        self._check_settings()
         documents = as_documents(X)
         known = known_labels(documents, y, task=self.task, labels=self.labels)
         targets = targets_of(documents, y, known)
         if validation is None:
             train, held = self._held_out(documents, targets, targets)
         else:
-            texts, labels = validation if isinstance(validation, tuple) else (validation, None)
-            others = as_documents(texts)
+            texts, labels = with_labels(validation)
+            others = held_documents(texts)
             train, held = Examples(documents, targets), Examples(others, targets_of(others, labels, known))
         problem, scores = self._learn(known.task, known.labels, train, held, progress=progress)
         self.classes_ = known.classes
@@ -217,7 +225,7 @@ class Classifier(ClassifierMixin, LongDocuments):  # type: ignore[misc]
         of all labels. Raises `UsageError` for another preset or a task that is not multilabel.
         """
         self._check_fitted()
-        wanted = labels if isinstance(labels, LabelSet) else LabelSet(tuple(labels))
+        wanted = label_set(labels)
         if not isinstance(self.model_, Describable) or self.task_ != "multilabel":
             raise UsageError(
                 f"a {self.task_} model of preset {self.preset_.name!r} is of the labels it was trained on: take "

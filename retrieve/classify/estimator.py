@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -72,6 +72,13 @@ class LongDocuments(BaseEstimator):  # type: ignore[misc]
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "model_")
+
+    def _check_settings(self) -> None:
+        """Raise `UsageError` for a setting that would be found wrong late, or never."""
+        if self.regime not in get_args(Regime):
+            raise UsageError(f"regime is {self.regime!r}: wanted {' or '.join(get_args(Regime))}")
+        if not isinstance(self.seed, int | np.integer) or not 0 <= self.seed < 1 << 32:
+            raise UsageError(f"seed is {self.seed!r}: wanted a whole number from 0 to {(1 << 32) - 1}")
 
     # -- training ---------------------------------------------------------------------------------------------
 
@@ -150,8 +157,8 @@ class LongDocuments(BaseEstimator):  # type: ignore[misc]
         self, documents: Sequence[LabelledDocument], targets: Targets, strata: Targets
     ) -> tuple[Examples, Examples]:
         """The documents in two: to learn from, and a share `validation` of them to choose by, stratified."""
-        if not 0 < self.validation < 1:
-            raise UsageError(f"validation is {self.validation}: wanted a share between 0 and 1")
+        if not isinstance(self.validation, int | float) or not 0 < self.validation < 1:
+            raise UsageError(f"validation is {self.validation!r}: wanted a share between 0 and 1")
         if len(documents) < 4:
             raise UsageError(
                 f"{len(documents)} documents are too few to hold some out: wanted 4 at least, or validation=…"

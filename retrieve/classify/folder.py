@@ -1,11 +1,13 @@
 """A classifier on disk: a folder of JSON and safetensors, nothing that runs when it is read.
 
-It is written beside its place and renamed, so that a crash leaves the old folder or the new one. Checksums of the JSON
-and of the weights are inside it: a damaged folder is an error, never another prediction.
+It is written beside its place and renamed; an old folder is moved aside first and deleted last, so that a crash leaves
+the old one or the new one whole. Checksums of the JSON and of the weights are inside it: a damaged folder is an error,
+never another prediction.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -29,13 +31,11 @@ WEIGHTS = "weights.safetensors"
 
 
 def save_parts(folder: Path, record: dict[str, Any], state: State, *, force: bool) -> None:
-    """Write a model's record and state, all or nothing. Raises `UsageError` where the place is taken."""
+    """Write a model's record and state, all or nothing; through a link, where it leads. Errors as of `check_place`."""
     from safetensors.numpy import save
 
-    if folder.exists() and not (force and (folder / RECORD).is_file()):
-        raise UsageError(
-            f"{folder} is there already: choose another place, or replace the classifier there with force"
-        )
+    check_place(folder, force=force)
+    folder = folder.resolve()
     folder.parent.mkdir(parents=True, exist_ok=True)
     weights = save({name: np.ascontiguousarray(array) for name, array in state.arrays.items()})
     whole = {
@@ -52,12 +52,47 @@ def save_parts(folder: Path, record: dict[str, Any], state: State, *, force: boo
         (building / WEIGHTS).write_bytes(weights)
         text = json.dumps(whole, ensure_ascii=False, allow_nan=False, indent=1)
         (building / RECORD).write_text(text, encoding="utf-8")
-        if folder.exists():
-            remove_folder(folder)
-        publish_folder(building, folder)
+        _publish(building, folder)
     except BaseException:
         remove_folder(building)
         raise
+
+
+def check_place(folder: Path, *, force: bool) -> None:
+    """Raise `UsageError` where no model can be saved: the place is taken, by something else than a classifier with
+    `force`, or no folder can be made there. Made to be asked before a training.
+    """
+    if folder.exists():
+        if not force:
+            raise UsageError(
+                f"{folder} is there already: choose another place, or replace the classifier there with force"
+            )
+        if not (folder / RECORD).is_file():
+            raise UsageError(f"{folder} is there already and is no classifier's folder: choose another place")
+    above = next(path for path in folder.absolute().parents if path.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+        raise UsageError(f"{folder} cannot be made: {above} is no folder to write in; choose another place")
+
+
+def _publish(building: Path, folder: Path) -> None:
+    """Give the finished folder its name; what had it is deleted when the new one is there."""
+    aside = building.with_name(f"{building.name}-old")
+    try:
+        if folder.exists():
+            folder.rename(aside)
+        publish_folder(building, folder)
+    except OSError as error:
+        if aside.exists() and not folder.exists():
+            aside.rename(folder)
+        elif error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT):
+            raise
+        else:
+            remove_folder(aside)
+            raise UsageError(
+                f"{folder} was written by another process at the same time: theirs is kept; save elsewhere, or again"
+            ) from error
+        raise
+    remove_folder(aside)
 
 
 def load_parts(folder: Path, estimator: str | None) -> tuple[dict[str, Any], State]:

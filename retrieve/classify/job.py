@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from retrieve.classify.classifier import Classifier
+from retrieve.classify.folder import check_place
 from retrieve.classify.inputs import values_of
 from retrieve.classify.measured import measured
 from retrieve.classify.preset import Regime, load_preset
@@ -45,9 +46,11 @@ def train_classifier(
     training where `out` is taken, `TrainingError` for a training that fails.
     """
     place = Path(out)
-    if place.exists() and not force:
+    check_place(place, force=force)
+    if not data.train:
         raise UsageError(
-            f"{place} is there already: choose another place, or --force to replace the model there"
+            f"{data.name} has no documents to learn from, {len(data.validation)} of validation and {len(data.test)} of "
+            "test: put labelled ones into its train split"
         )
     made: dict[str, Any] = {
         "settings": settings,

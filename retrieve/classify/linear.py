@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from retrieve.classify.occlude import texts_without, word_passages
+from retrieve.classify.occlude import rows_without, texts_without, word_passages
 from retrieve.classify.preset import Preset, Tfidf
 from retrieve.classify.records import (
     Context,
@@ -77,8 +77,13 @@ class LinearText:
     def evidence(self, document: LabelledDocument, spans: IntArray | None = None) -> Evidence:
         """Each passage taken out of the text; without `spans` passages of about 200 words."""
         spans = word_passages(document) if spans is None else spans
-        scores = self._scores([document.document.text, *texts_without(document, spans)])
-        return Evidence(spans, scores[0], scores[1:], None)
+        scores = self._scores([document.document.text])
+        if self.vocabulary.words:
+            without = [self._scores([text]) for text in texts_without(document, spans)]
+        else:
+            counted = rows_without(self._vectorizer, document, spans, self.vocabulary.ngrams)
+            without = [self.of_rows(rows) for rows in counted]
+        return Evidence(spans, scores[0], np.concatenate([np.zeros((0, scores.shape[1])), *without]), None)
 
     def refit(
         self, problem: Problem, whole: Examples, context: Context, *, progress: Progress | None = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -134,12 +134,16 @@ class Tfidf(Section):
     """The linear model over words. The settings to choose from on validation data; one of each is no choice."""
 
     words: int = Field(default=0, ge=0)
-    ngrams: tuple[int, ...] = Field(default=(1, 2), strict=False)
+    ngrams: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(1, 2), strict=False, min_length=1)
     features: int = Field(default=100_000, ge=1)
     min_df: int = Field(default=2, ge=1)
-    models: tuple[Literal["svm", "logistic"], ...] = Field(default=("svm", "logistic"), strict=False)
-    C: tuple[float, ...] = Field(default=(1.0, 3.0, 10.0), strict=False)
-    balanced: tuple[bool, ...] = Field(default=(False, True), strict=False)
+    models: tuple[Literal["svm", "logistic"], ...] = Field(
+        default=("svm", "logistic"), strict=False, min_length=1
+    )
+    C: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] = Field(
+        default=(1.0, 3.0, 10.0), strict=False, min_length=1
+    )
+    balanced: tuple[bool, ...] = Field(default=(False, True), strict=False, min_length=1)
 
 
 class Preset(Section):

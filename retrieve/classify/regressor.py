@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import RegressorMixin
 
 from retrieve.classify.estimator import LongDocuments
-from retrieve.classify.inputs import as_documents, values_of
+from retrieve.classify.inputs import as_documents, held_documents, values_of, with_labels
 from retrieve.classify.records import Examples, FloatArray
 from retrieve.types import LabelSet, Progress
 
@@ -26,13 +26,14 @@ class Regressor(RegressorMixin, LongDocuments):  # type: ignore[misc]
         """Learn from documents and their values; arguments as of `Classifier.fit`, `y` None: the documents' `value`."""
         from retrieve.measures.label_values import ordinal_report
 
+        self._check_settings()
         documents = as_documents(X)
         values = values_of(documents, y)
         if validation is None:
             train, held = self._held_out(documents, values, _strata(values))
         else:
-            texts, given = validation if isinstance(validation, tuple) else (validation, None)
-            others = as_documents(texts)
+            texts, given = with_labels(validation)
+            others = held_documents(texts)
             train, held = Examples(documents, values), Examples(others, values_of(others, given))
         self.range_ = float(train.targets.min()), float(train.targets.max())
         problem, scores = self._learn("ordinal", LabelSet(("value",)), train, held, progress=progress)

@@ -31,6 +31,7 @@ _log = logging.getLogger("retrieve")
 
 _ON_PAGE = 200
 """Documents of a page: more could not be looked through, and a browser would not open them."""
+_FIELD = "labels"
 _BETWEEN = "|"
 """Between the labels of one cell."""
 
@@ -47,7 +48,7 @@ _BETWEEN = "|"
 @click.option("--page", type=click.Path(path_type=Path), metavar="FILE.html", help="Explain on a page.")
 @click.option("--info", is_flag=True, help="Say what the model is, and classify nothing.")
 @click.option("--index", metavar="INDEX", help="Label every document of this index, in its metadata.")
-@click.option("--field", metavar="NAME", default="labels", show_default=True, help="The field for --index.")
+@click.option("--field", metavar="NAME", default=_FIELD, show_default=True, help="The field for --index.")
 @click.option("--force", is_flag=True, help="With --index: replace the field where documents have it.")
 @reading_options
 @device_option
@@ -78,6 +79,16 @@ def command(  # noqa: PLR0913 - one for each option
     their labels go into its metadata, where --where finds them. --json is for --info and --index.
     """
     _check_usage(documents, info, index, as_csv, json_lines, explain, page, as_json)
+    if index is None and (force or field != _FIELD):
+        raise UsageError("--field and --force go with --index")
+    if not documents and top is not None:
+        raise UsageError("--top goes with DOCUMENTS")
+    if top is not None and top < 1:
+        raise UsageError(f"--top is {top}: wanted 1 at least")
+    if page is not None:
+        from retrieve.report.page import check_writable
+
+        check_writable(page)
     if info:
         _print_info(model, as_json=as_json)
         return

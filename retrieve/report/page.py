@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from retrieve.errors import UsageError
 from retrieve.files import write_file
 from retrieve.report import drawing
 from retrieve.report.passages import pieces
@@ -38,6 +39,12 @@ def render(page: Page) -> str:
 def write_page(page: Page, path: str | Path) -> None:
     """Write the page, all or nothing. Raises `OSError` where its folder is not there."""
     write_file(Path(path), render(page).encode("utf-8"))
+
+
+def check_writable(path: Path) -> None:
+    """Raise `UsageError` where no page can be written, before the work that it is to tell of."""
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise UsageError(f"{path} cannot be a page: wanted a file's name in a folder that is there")
 
 
 @cache

@@ -11,6 +11,7 @@ from endtoend_case import context, preset, problem
 from hypothesis import given
 from hypothesis import strategies as st
 from tiny_models import tiny_bare_folder, tiny_encoder_folder
+from torch.utils.data import DataLoader
 
 from retrieve.classify.endtoend.encoder import PassageModel
 from retrieve.classify.endtoend.material import ByLength, Material, collate
@@ -54,6 +55,19 @@ def test_passages_are_drawn_by_seed_epoch_and_document_alone() -> None:
     assert all(other != first for other in others)
     assert drawn(ours, 0, 2) == [0, 1]  # it has no more
     assert len(ours[0]["rows"]) == 30  # all of them outside of training
+
+
+def test_other_processes_draw_the_same() -> None:
+    ours = material(30, 30, 2, 9, passages=5)
+    epochs = []
+    for workers in (0, 2):
+        sampler = ByLength(ours.lengths(), 2, seed=0)
+        sampler.set_epoch(3)
+        loader = DataLoader(ours, batch_sampler=sampler, collate_fn=collate, num_workers=workers)
+        epochs.append(
+            [([int(one.ids[0]) for one in batch["passages"].rows], batch["ids"]) for batch in loader]
+        )
+    assert epochs[0] == epochs[1]
 
 
 def test_every_passage_comes_sooner_or_later() -> None:

@@ -55,6 +55,13 @@ def test_it_comes_back_equal_in_all_scores(folder: Path, kind: str) -> None:
     assert all(np.array_equal(second.arrays[name], array) for name, array in state.arrays.items())
 
 
+def test_labels_known_by_their_descriptions_come_back(folder: Path) -> None:
+    model = trained(folder, "label-wise", aggregator__descriptions=True)
+    documents = problem(2, 5).validation.documents
+    again = TunedNetwork.from_state(model.state(), context())
+    assert np.array_equal(again.scores(documents), model.scores(documents))
+
+
 @pytest.mark.parametrize("kind", ["transformer", "label-wise-tokens"])
 def test_scores_are_a_documents_own(folder: Path, kind: str) -> None:
     model = trained(folder, kind, end_to_end__budget=40)

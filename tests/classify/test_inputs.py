@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd  # type: ignore[import-untyped]
 import pytest
 from scipy.sparse import csr_array
+from sklearn.base import clone
 
-from retrieve.classify.inputs import as_documents, known_labels, targets_of, values_of
+from retrieve import Classifier, Regressor
+from retrieve.classify.inputs import as_documents, known_labels, label_set, targets_of, values_of
 from retrieve.errors import UsageError
 from retrieve.types import Document, LabelledDocument, LabelSet
 
@@ -119,3 +122,110 @@ def test_one_label_is_wanted_of_a_multiclass_document() -> None:
 def test_values_are_numbers(value: float | None) -> None:
     with pytest.raises(UsageError, match="document 'd1' has the value"):
         values_of(labelled(None, None), [1.0, value])
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        [None, "a", "b"],
+        [float("nan"), "a", "b"],
+        [float("nan"), 1.0, 2.0],
+        pd.Series([1, None, 2], dtype="Int64"),
+        [["a", None], ["b"], ["c"]],
+        [["a"], ["b", float("nan")], ["c"]],
+    ],
+)
+def test_a_missing_label_is_no_label(y: object) -> None:
+    with pytest.raises(UsageError, match=r"document 'd[01]' has the label .* which is none"):
+        known_labels(labelled(None, None, None), y, task=None, labels=None)
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        ([["a", "b"], "contract", ["c"]], "document 'd1' has 'contract' where others have lists"),
+        ([["a", "b"], None, ["c"]], "document 'd1' has None where others have lists"),
+        ("abc", "the labels are a str"),
+        ({"a": 1, "b": 2, "c": 3}, "the labels are a dict"),
+        (iter("abc"), "the labels are a str_"),
+        ([b"a", b"b", b"c"], "wanted a text, decode it"),
+        ([1, 2.0, 3], r"several types \(float, int\)"),
+        ([1, True, False], r"several types \(bool, int\)"),
+        (["a", "\ud800", "b"], "half a surrogate pair"),
+        (np.zeros((3, 0)), r"shape \(3, 0\)"),
+        (np.zeros((3, 2, 2)), r"shape \(3, 2, 2\)"),
+    ],
+)
+def test_labels_that_would_be_read_as_others_are_refused(y: object, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        known_labels(labelled(None, None, None), y, task=None, labels=None)
+
+
+def test_columns_of_a_table_are_the_names_of_its_labels() -> None:
+    documents, y = labelled(None, None, None), pd.DataFrame({"tort": [1, 0, 1], "contract": [0, 1, 1]})
+    known = known_labels(documents, y, task=None, labels=None)
+    assert known.labels.names == ("tort", "contract")
+    with pytest.raises(UsageError, match="column 'tort' where the label is 'contract'"):
+        known_labels(documents, y, task=None, labels=["contract", "tort"])
+    with pytest.raises(UsageError, match="column 'contract' where the label is 'tort'"):
+        targets_of(documents, y[["contract", "tort"]], known)
+    unnamed = known_labels(documents, pd.DataFrame(y.to_numpy()), task=None, labels=["a", "b"])
+    assert unnamed.labels.names == ("a", "b")
+
+
+def test_given_labels_say_the_task_and_the_classes() -> None:
+    documents = labelled(None, None, None)
+    assert known_labels(documents, ["a", "b", "a"], task=None, labels=["a", "b", "c"]).task == "multiclass"
+    assert known_labels(documents, ["a", "a", "a"], task=None, labels=["a", "b"]).task == "binary"
+    assert known_labels(documents, [1, 2, 3], task=None, labels=[1, 2, 3]).classes.tolist() == [1, 2, 3]
+    for task in ("ordinal", "foo"):
+        with pytest.raises(UsageError, match="or a Regressor"):
+            known_labels(documents, [1, 2, 3], task=task, labels=None)  # type: ignore[arg-type]
+    for names in (LabelSet(()), LabelSet(("a", "a"))):
+        with pytest.raises(UsageError, match="wanted each once"):
+            known_labels(documents, ["a", "b", "a"], task=None, labels=names)
+
+
+@pytest.mark.parametrize(
+    "texts", [{"a": "b"}, {"a", "b"}, pd.DataFrame({"text": ["a"], "n": [1]}), ["\ud800"]]
+)
+def test_texts_without_an_order_and_texts_of_no_encoding_are_refused(texts: object) -> None:
+    with pytest.raises(UsageError, match=r"wanted a list, an array|half a surrogate pair"):
+        as_documents(texts)
+
+
+@pytest.mark.parametrize("wrong", ["3", pd.NA, 1e39, float("-inf"), np.datetime64("2020-01-01")])
+def test_a_value_that_is_no_number_is_refused(wrong: object) -> None:
+    with pytest.raises(UsageError, match="document 'd1' has the value"):
+        values_of(labelled(None, None), pd.Series([1.0, wrong], dtype=object))
+
+
+def test_values_of_one_column() -> None:
+    assert values_of(labelled(None, None), pd.DataFrame({"v": [1, 2]})).tolist() == [[1], [2]]
+    assert values_of(labelled(None, None), iter([1, 2.5])).tolist() == [[1], [2.5]]
+    with pytest.raises(UsageError, match=r"shape \(2, 2\)"):
+        values_of(labelled(None, None), np.ones((2, 2)))
+
+
+@pytest.mark.parametrize("made", [Classifier("tfidf"), Regressor("tfidf")])
+def test_settings_and_validation_that_make_no_sense_are_refused(made: Classifier | Regressor) -> None:
+    texts, y = ["a text", "another text"] * 5, [1.0, 2.0] * 5
+    for settings, message in (
+        ({"regime": "endtoend"}, "regime is 'endtoend'"),
+        ({"seed": -1}, "seed is -1"),
+        ({"seed": None}, "seed is None"),
+        ({"validation": "0.2"}, "validation is '0.2'"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            clone(made).set_params(**settings).fit(texts, y)
+    with pytest.raises(UsageError, match="validation is a tuple of 3"):
+        made.fit(texts, y, validation=(texts, y, y))
+    with pytest.raises(UsageError, match="validation has no documents"):
+        made.fit(texts, y, validation=([], []))
+
+
+@pytest.mark.parametrize("wrong", ["law", [], ["a", "a"], ["\ud800"], LabelSet((1, 2))])  # type: ignore[arg-type]
+def test_label_sets_that_are_none_are_refused(wrong: object) -> None:
+    with pytest.raises(UsageError, match=r"wanted|half a surrogate pair"):
+        label_set(wrong)
+    assert label_set([1, 2]).names == ("1", "2")

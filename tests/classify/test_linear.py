@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -235,7 +236,7 @@ def test_occlusion_is_the_score_of_the_text_without_the_passage() -> None:
 def test_passages_of_parts_lose_all_their_parts() -> None:
     document = LabelledDocument(Document("d", "aaa bbb ccc ddd"))
     spans = np.array([[[0, 4], [12, 15]], [[8, 12], [0, 0]]])
-    assert texts_without(document, spans) == ["bbb ccc ", "aaa bbb ddd"]
+    assert list(texts_without(document, spans)) == ["bbb ccc ", "aaa bbb ddd"]
     with pytest.raises(UsageError, match="leave the text"):
         texts_without(document, np.array([[0, 16]]))
 
@@ -263,3 +264,43 @@ def test_paragraphs_of_the_data_are_joined_and_cut() -> None:
 def test_the_first_words_keep_their_places() -> None:
     assert first_words(["  a  b c", "a", ""], 2) == ["  a  b", "a", ""]
     assert first_words(["a b"], 0) == ["a b"]
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_occlusion_counts_what_the_whole_texts_would(parts: int) -> None:
+    model = learned({"tfidf.ngrams": [2], "tfidf.min_df": 1})
+    rng = np.random.default_rng(parts)
+    words = [
+        "law",
+        "court",
+        "cell",
+        "a",
+        "É",
+        "ΟΔΟΣ",
+        "x-ray",
+        "wing,",
+        "\n\n",
+        "the",
+        "in",
+        "was",
+        "lawcourt",
+    ]
+    for _ in range(20):
+        text = " ".join(rng.choice(words, rng.integers(0, 60)).tolist())
+        spans = np.sort(rng.integers(0, len(text) + 1, (70, 2 * parts)), axis=1).reshape(70, parts, 2)
+        document = LabelledDocument(Document("d", text), (), None)
+        found = model.evidence(document, spans.squeeze(1) if parts == 1 else spans)
+        rest = [LabelledDocument(Document("", one)) for one in texts_without(document, spans)]
+        np.testing.assert_allclose(found.without, model.scores(rest), atol=1e-12)
+
+
+def test_a_long_text_is_explained_in_memory_of_its_length() -> None:
+    model = learned()
+    text = "law court of the cell and wing " * 20_000
+    tracemalloc.start()
+    evidence = model.evidence(LabelledDocument(Document("d", text)))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(evidence.spans) == 700
+    # The texts without each passage have 434 MB together; words, their places and the counts some dozen bytes a letter.
+    assert peak < 200 * len(text)

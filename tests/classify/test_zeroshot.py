@@ -87,7 +87,7 @@ def test_a_document_without_text_has_the_least_cosine(preset: Preset) -> None:
 def test_labels_can_be_added_later(preset: Preset) -> None:
     model, _ = learned(preset)
     more = LabelSet((*LABELS.names, "blood"), {**LABELS.descriptions, "blood": "blood and protein"})
-    wider = model.with_labels(more)
+    wider = model.for_labels(more)
     documents = toy_documents(3, seed=5)
     np.testing.assert_allclose(wider.scores(documents)[:, :3], model.scores(documents), atol=1e-6)
     direct, _ = learned(preset, more)

@@ -253,3 +253,25 @@ def test_what_json_holds_comes_back(tmp_path_factory: pytest.TempPathFactory, ro
     data = read_labelled(path, task="multilabel")
     found = {d.document.id: (d.document.text, list(d.labels or ())) for d in data.train}
     assert found == rows
+
+
+def test_a_bad_first_line_is_named_and_can_be_skipped(tmp_path: Path) -> None:
+    good = '{"id": "1", "text": "t", "labels": ["a"]}\n'
+    path = tmp_path / "d.jsonl"
+    path.write_text('{"id": "0", "value": NaN}\n' + good)
+    with pytest.raises(InputError, match=r"d\.jsonl:1"):
+        read_labelled(path)
+    assert read_labelled(path, options=ReadOptions(skip_bad=True)).skipped == 1
+    path.write_text('{"id": "0", "value": NaN}\n')
+    with pytest.raises(InputError, match=r"d\.jsonl:1"):
+        read_labelled(path)
+    path.write_text("")
+    with pytest.raises(InputError, match="0 documents and none of them has a label"):
+        read_labelled(path)
+
+
+def test_a_label_that_no_file_can_hold_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "d.jsonl"
+    path.write_text('{"id": "1", "text": "t", "labels": ["\\ud800"]}\n')
+    with pytest.raises(InputError, match=r"d\.jsonl:1: label '\\ud800' has half a surrogate pair"):
+        read_labelled(path)

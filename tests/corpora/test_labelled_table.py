@@ -148,3 +148,9 @@ def test_what_the_csv_module_writes_comes_back(
     data = read_labelled(path, task="multilabel", separator=separator)
     found = {d.document.id: (d.document.text, list(d.labels or ())) for d in data.train}
     assert found == rows
+
+
+def test_a_table_of_other_separators_says_so(tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text("id;text;labels\n1;a text;x\n")
+    with pytest.raises(InputError, match="columns parted by ';' as it seems"):
+        read_labelled(tmp_path / "d.csv")

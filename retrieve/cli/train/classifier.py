@@ -48,7 +48,13 @@ from retrieve.types import Task
     help="What the format's reader takes, as in label_set=subjects_min10.",
 )
 @click.option("--skip-bad", is_flag=True, help="Go on after a bad record, and say how many there were.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of weights, held-out documents, order.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    default=0,
+    show_default=True,
+    help="Of weights, held-out documents, order.",
+)
 @click.option("--checkpoints", metavar="FOLDER", help="Where an end-to-end training can go on from.")
 @click.option("--report", "page", type=click.Path(path_type=Path), metavar="PAGE.html", help="Write a page.")
 @click.option("--force", is_flag=True, help="Replace the model that is there.")
@@ -78,12 +84,18 @@ def command(  # noqa: PLR0913 - one for each option
     chosen is chosen on validation documents (held out of the training ones if there are none), and test documents are
     looked at once, at the end. FOLDER is written whole or not at all.
     """
+    from retrieve.classify.folder import check_place
     from retrieve.classify.job import train_classifier
     from retrieve.corpora.corpus import ReadOptions
     from retrieve.corpora.labelled.label_file import read_label_file
     from retrieve.corpora.labelled.open import read_labelled
+    from retrieve.report.page import check_writable
 
-    _refuse_taken(Path(out), force=how["force"])
+    check_place(
+        Path(out), force=how["force"]
+    )  # before the data are read: a long collection is not read for nothing
+    if page is not None:
+        check_writable(page)
     session = click.get_current_context().find_object(Session)
     if session is not None and how["checkpoints"]:
         session.kept = "checkpoints are kept, and the same command goes on from them"
@@ -117,14 +129,6 @@ def command(  # noqa: PLR0913 - one for each option
     else:
         print_figures(report)
     click.echo(f"{out}: model kept", err=True)
-
-
-def _refuse_taken(out: Path, *, force: bool) -> None:
-    """Before the data are read: a long collection is not read for nothing."""
-    if out.exists() and not force:
-        raise UsageError(
-            f"{out} is there already: choose another place, or --force to replace the model there"
-        )
 
 
 def print_figures(report: Mapping[str, Any]) -> None:

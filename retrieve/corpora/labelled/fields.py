@@ -88,6 +88,13 @@ def checked_labels(labels: Sequence[str], where: str) -> tuple[str, ...]:
     for place, label in enumerate(labels):
         if not label.strip():
             raise InputError(where, "a label is blank: take it out, or name it")
+        if not label.isascii():
+            try:
+                label.encode()
+            except UnicodeEncodeError:
+                raise InputError(
+                    where, f"label {label!r} has half a surrogate pair, which no file can hold"
+                ) from None
         if label in labels[:place]:
             raise InputError(where, f"label {label!r} stands twice in one document: keep one of them")
     return tuple(labels)

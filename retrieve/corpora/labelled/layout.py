@@ -87,15 +87,22 @@ class Layout:
 
     @cached_property
     def first_object(self) -> dict[str, Any]:
-        """The first JSON object of the files of JSON lines; {} where there is none, or it is not readable as one."""
+        """The first JSON object of the files of JSON lines that can be read; {} where there is none."""
         for path in self.with_suffix(*_JSON):
             with Stream.open(path) as stream:
                 for line, text in filled_lines(stream, self.options):
+                    if isinstance(text, InputError):
+                        continue
                     try:
-                        return {} if isinstance(text, InputError) else parse_object(text, f"{path}:{line}")
+                        return parse_object(text, f"{path}:{line}")
                     except InputError:
-                        return {}  # the reader says what is wrong with it
+                        continue  # the reader says what is wrong with it
         return {}
+
+    @property
+    def has_json_lines(self) -> bool:
+        """Whether there are files of JSON lines, readable or not."""
+        return bool(self.with_suffix(*_JSON))
 
     def remarks(self) -> list[str]:
         """A sentence about records that are not read, because other files are named for splits."""

@@ -131,6 +131,8 @@ def _format(layout: Layout, format: str | None) -> str:
     for name, candidate in FORMATS.items():
         if candidate.recognises(layout):
             return name
+    if layout.has_json_lines:
+        return "jsonl"  # without one good line, and its reader says what is wrong with the first
     readable = "; ".join(f"{name}: {candidate.says}" for name, candidate in FORMATS.items())
     raise InputError(layout.name, f"is not recognised as labelled data. Readable are {readable}")
 

@@ -146,6 +146,11 @@ def heading_of(
     if isinstance(cells, InputError):
         raise cells
     if lacking := [name for name in wanted if name not in cells]:
+        if other := next((mark for mark in ";,\t|" if len(cells) == 1 and mark in cells[0]), None):
+            raise InputError(
+                where,
+                f"has columns parted by {other!r} as it seems: wanted commas in a .csv and tabs in a .tsv; save it so",
+            )
         raise InputError(
             where,
             f"has no column {', '.join(map(repr, lacking))}; the heading has {', '.join(map(repr, cells))}: "
