@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -112,7 +112,7 @@ def choose_thresholds(
         values = np.full(labels, 0.5)
         remark = "no validation document has a label: thresholds are .5"
     else:
-        common = float(_best_cuts(found.reshape(-1, 1), wanted.reshape(-1, 1))[0])
+        common = float(_best_cuts(_reachable(found, wanted))[0])
         values = np.full(labels, common) if how == "global" else _shrunk(found, wanted, common)
     first = Thresholds(values, min_labels or 0, how, remark, common)
     if min_labels is not None:
@@ -133,10 +133,18 @@ def best_micro_f1(scores: npt.ArrayLike, targets: npt.ArrayLike) -> float:
     found, wanted = np.asarray(scores, dtype=np.float64), np.asarray(targets) > 0
     if not wanted.any():
         return 0.0
-    return float(_cut_f1(*_reachable(found, wanted))[1].max())
+    return float(_cut_f1(_reachable(found, wanted))[1].max())
 
 
-def _reachable(scores: FloatArray, wanted: npt.NDArray[np.bool_]) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+class _Columns(NamedTuple):
+    """Scores (N,M), whether each is of a positive, and how many positives (M,) there are, those left out too."""
+
+    scores: FloatArray
+    wanted: npt.NDArray[np.bool_]
+    positives: npt.NDArray[np.int64]
+
+
+def _reachable(scores: FloatArray, wanted: npt.NDArray[np.bool_]) -> _Columns:
     """The highest scores of all pairs, as a column (M,1): those that the cut of greatest F1 can accept, and the next.
 
     With P positives, accepting n pairs has F1 of 2P/(n + P) at most, so that a cut of F1 f is not beaten beyond n =
@@ -150,7 +158,7 @@ def _reachable(scores: FloatArray, wanted: npt.NDArray[np.bool_]) -> tuple[Float
     if most < len(flat) - 1:
         near = flat >= _highest(flat, int(most) + 2)
         flat, positive = flat[near], positive[near]
-    return flat[:, None], positive[:, None]
+    return _Columns(flat[:, None], positive[:, None], np.array([count]))
 
 
 def _highest(scores: FloatArray, place: int) -> float:
@@ -163,19 +171,21 @@ def _shrunk(found: FloatArray, wanted: npt.NDArray[np.bool_], common: float) -> 
 
     step = max(1, _BLOCK // max(1, len(found)))
     parts = [slice(first, first + step) for first in range(0, found.shape[1], step)]
-    own = np.concatenate([_best_cuts(found[:, part], wanted[:, part]) for part in parts])
     positives = wanted.sum(axis=0)
+    own = np.concatenate(
+        [_best_cuts(_Columns(found[:, part], wanted[:, part], positives[part])) for part in parts]
+    )
     logits = (positives * logit(own) + _PRIOR * logit(common)) / (positives + _PRIOR)
     return np.where(positives > 0, expit(logits), common)
 
 
-def _best_cuts(scores: FloatArray, wanted: npt.NDArray[np.bool_]) -> FloatArray:
+def _best_cuts(given: _Columns) -> FloatArray:
     """Of each column (N,M) the threshold (M,) of greatest F1, between two neighbouring scores, above 0."""
     from scipy.special import expit
 
-    ordered, f1 = _cut_f1(scores, wanted)
+    ordered, f1 = _cut_f1(given)
     places = f1.argmax(axis=0)
-    columns = np.arange(scores.shape[1])
+    columns = np.arange(ordered.shape[1])
     upper = ordered[places, columns]
     following = np.minimum(places + 1, len(ordered) - 1)
     lower = ordered[following, columns]
@@ -185,13 +195,13 @@ def _best_cuts(scores: FloatArray, wanted: npt.NDArray[np.bool_]) -> FloatArray:
     return np.asarray(np.where(lower < upper, held, upper), dtype=np.float64)
 
 
-def _cut_f1(scores: FloatArray, wanted: npt.NDArray[np.bool_]) -> tuple[FloatArray, FloatArray]:
+def _cut_f1(given: _Columns) -> tuple[FloatArray, FloatArray]:
     """Columns (N,M) in falling order, and the F1 of accepting rows 0 to n; −1 where that parts equal ones."""
-    order = np.argsort(-scores, axis=0, kind="stable")
-    ordered = np.take_along_axis(scores, order, axis=0)
-    hits = np.cumsum(np.take_along_axis(wanted, order, axis=0), axis=0)
-    accepted = np.arange(1, len(scores) + 1)[:, None]
-    f1 = 2 * hits / (accepted + hits[-1])
+    order = np.argsort(-given.scores, axis=0, kind="stable")
+    ordered = np.take_along_axis(given.scores, order, axis=0)
+    hits = np.cumsum(np.take_along_axis(given.wanted, order, axis=0), axis=0)
+    accepted = np.arange(1, len(ordered) + 1)[:, None]
+    f1 = 2 * hits / (accepted + given.positives)
     f1[:-1][ordered[:-1] == ordered[1:]] = -1.0
     return ordered, f1
 

@@ -125,6 +125,26 @@ def test_neighbours_that_differ_by_rounding_are_still_parted() -> None:
         assert found.apply([[upper], [lower]]).ravel().tolist() == [True, False]
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_pairs_beyond_the_reach_of_the_best_cut_change_nothing(seed: int) -> None:
+    """Thousands of pairs of few positives, some of them at the very end, and many ties."""
+    random = np.random.default_rng(seed)
+    targets = random.random((400, 10)) < 0.03
+    scores = random.normal(size=targets.shape) + (2 + seed % 3) * targets * (
+        random.random(targets.shape) < 0.8
+    )
+    probabilities = np.round(expit(scores - 2), 1 + seed % 4)
+    order = np.argsort(-probabilities.ravel(), kind="stable")
+    ordered, hits = probabilities.ravel()[order], np.cumsum(targets.ravel()[order])
+    f1 = 2 * hits / (np.arange(1, 4001) + targets.sum())
+    ends = np.append(ordered[1:] != ordered[:-1], True)
+    best = int(np.argmax(np.where(ends, f1, 0)))
+    assert best_micro_f1(probabilities, targets) == pytest.approx(f1[best])
+    value = choose_thresholds(probabilities, targets, "global", 0).values[0]
+    assert ordered[best + 1] < value <= ordered[best]
+    assert value == pytest.approx(expit((logit(ordered[best]) + logit(ordered[best + 1])) / 2))
+
+
 def test_many_labels_by_blocks_are_the_same_as_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     random = np.random.default_rng(1)
     probabilities, targets = random.random((40, 7)), random.random((40, 7)) < 0.2
