@@ -10,4 +10,6 @@ export HF_HUB_OFFLINE=1
 .venv/bin/ruff format --check .
 .venv/bin/mypy
 .venv/bin/lint-imports
-.venv/bin/python -m pytest "$@"
+# A process for each core, which then computes on that one: tests wait for no neighbour's threads.
+export OMP_NUM_THREADS=1
+.venv/bin/python -m pytest -n auto --dist loadfile "$@"
