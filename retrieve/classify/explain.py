@@ -204,8 +204,8 @@ def faithfulness(
     """Take the first `counts` passages of each document's top label out of its text, and as many random ones.
 
     What is left is cut and encoded anew, so that this judges effects and attention by something that neither is made
-    of. Raises `UsageError` where the model has no attention and `by` asks for it, and where no document has passages
-    enough.
+    of. A count that no document goes beyond is left out. Raises `UsageError` where the model has no attention and `by`
+    asks for it, and where no count is left.
     """
     chance = np.random.default_rng(seed)
     cases = [_case(model, calibration, labels, document, by) for document in documents]
@@ -213,7 +213,7 @@ def faithfulness(
     for count in counts:
         long = [case for case in cases if len(case.order) > count]
         if not long:
-            raise UsageError(f"no document has more than {count} passages: give longer ones, or lower counts")
+            continue
         ranked = [without_passages(case.document, case.spans[case.order[:count]]) for case in long]
         drawn = [
             without_passages(case.document, case.spans[chance.choice(len(case.order), count, replace=False)])
@@ -233,6 +233,11 @@ def faithfulness(
                 float((lost > lost_at_random).mean()),
                 len(long),
             )
+        )
+    if not drops:
+        raise UsageError(
+            f"none of {len(documents)} documents has more than {min(counts)} passages: give longer ones, "
+            "or lower counts"
         )
     return Faithfulness(by, tuple(drops))
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from retrieve.classify.classifier import Classifier
+from retrieve.classify.explain import Ranking, faithfulness
 from retrieve.classify.folder import check_place
 from retrieve.classify.inputs import values_of
 from retrieve.classify.measured import measured
@@ -37,13 +38,15 @@ def train_classifier(
     device: str | None = None,
     cache: bool = True,
     checkpoints: str | Path | None = None,
+    check_explanations: int = 0,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Train a preset on `data`, save the model, measure it on the test documents if there are any.
 
     Returns a JSON object: `data` (sizes, duplicates, remarks), `preset` (all settings), `fit` (the estimator's
-    `report_`), `calibration` and `thresholds`, `test` (`measured`, or None), `versions`. Raises `UsageError` before the
-    training where `out` is taken, `TrainingError` for a training that fails.
+    `report_`), `calibration` and `thresholds`, `test` (`measured`, or None), `versions`. With
+    `check_explanations` N, `test` has `faithfulness` of the explanations of its first N documents. Raises `UsageError`
+    before the training where `out` is taken, `TrainingError` for a training that fails.
     """
     place = Path(out)
     check_place(place, force=force)
@@ -71,11 +74,32 @@ def train_classifier(
     classifier.fit(data.train, validation=data.validation or None, progress=progress)
     classifier.save(place, force=force)
     test = measured(classifier, data.test, data.train, seed=seed, progress=progress) if data.test else None
+    if test is not None and check_explanations:
+        test["faithfulness"] = _faithfulness(classifier, data.test[:check_explanations], seed)
     return _report(data, place, classifier, test) | {
         "calibration": classifier.calibration_.to_json(),
         "thresholds": classifier.thresholds_.to_json(),
         "label_names": list(classifier.labels_.names),
     }
+
+
+def _faithfulness(
+    classifier: Classifier, documents: list[LabelledDocument], seed: int
+) -> list[dict[str, Any]]:
+    """A row for each ranking that the model has, and each number of passages taken out; none of short documents."""
+    model, found = classifier.model_, []
+    evidence = [model.evidence(document) for document in documents]
+    if max(len(each.spans) for each in evidence) < 2:
+        return []
+    rankings: list[Ranking] = ["effect"]
+    if all(each.attention is not None for each in evidence):
+        rankings.append("attention")
+    for by in rankings:
+        checked = faithfulness(
+            model, classifier.calibration_, classifier.labels_, documents, by=by, seed=seed
+        )
+        found += [{"by": by, **drop._asdict()} for drop in checked.drops]
+    return found
 
 
 def _values(regressor: Regressor, documents: list[LabelledDocument]) -> dict[str, Any] | None:

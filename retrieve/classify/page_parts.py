@@ -121,6 +121,22 @@ def calibration(report: Report, test: Report) -> tuple[Block, ...]:
     return tuple(blocks)
 
 
+def faithfulness(test: Report) -> tuple[Block, ...]:
+    """What the probability of a document's top label loses without the passages of its explanation, and random ones."""
+    columns = ("by", "passages", "documents", "ranked", "random", "better")
+    header = (
+        "ranked by",
+        "passages taken out",
+        "documents",
+        "their loss",
+        "loss of random ones",
+        "share better",
+    )
+    rows = tuple(tuple(row[name] for name in columns) for row in test.get("faithfulness") or ())
+    note = "Mean loss of probability of the top label, over test documents that have more passages."
+    return (Table("Explanations checked", header, rows, note),) if rows else ()
+
+
 def curves(fit: Report) -> tuple[Block, ...]:
     """Losses by epoch, with the epoch of the least validation loss, and other measures in a chart of their own."""
     rows = fit.get("curves") or []

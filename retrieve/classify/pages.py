@@ -45,6 +45,7 @@ def training_page(report: Mapping[str, Any]) -> Page:
         Section("Calibration", parts.calibration(report, test)),
         Section("Training", parts.curves(fit) + parts.tried(fit)),
         Section("How far to read", parts.readings(test)),
+        Section("Explanations", parts.faithfulness(test)),
         Section("Labels", parts.by_label(report, test)),
         Section("Made by", _made_by(report)),
     ]

@@ -76,6 +76,25 @@ def test_the_training_says_what_it_did(place: Path) -> None:
         assert said in page
 
 
+def test_explanations_are_checked_on_test_documents(place: Path, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    filler = "\n\n".join(" ".join([word] * 150) for word in ("stone", "water", "grass", "cloud"))
+    for name, number in (("train", 40), ("validation", 20), ("test", 10)):
+        rows = [
+            {"id": f"{name}{place}", "text": f"{filler}\n\n{key} " + "road " * 150, "labels": [key]}
+            for place, key in enumerate(["ship", "field"] * (number // 2))
+        ]
+        write_lines(tmp_path / "data" / f"{name}.jsonl", rows)
+    trained = call(
+        *("train", "classifier", tmp_path / "data", "--out", tmp_path / "m", "--preset", "tfidf", *ONE),
+        *("--check-explanations", 6, "--report", tmp_path / "page.html", "--json"),
+    )
+    one, three = json.loads(trained.stdout)["test"]["faithfulness"]
+    assert (one["by"], one["passages"], three["passages"], one["documents"]) == ("effect", 1, 3, 6)
+    assert one["ranked"] > one["random"]
+    assert "Explanations checked" in (tmp_path / "page.html").read_text()
+
+
 def test_a_taken_place_is_refused_before_the_data_are_read(place: Path) -> None:
     before = (place / "m" / "model.json").read_bytes()
     refused = call("train", "classifier", place / "nowhere", "--out", place / "m", status=2)

@@ -56,6 +56,13 @@ from retrieve.types import Task
     help="Of weights, held-out documents, order.",
 )
 @click.option("--checkpoints", metavar="FOLDER", help="Where an end-to-end training can go on from.")
+@click.option(
+    "--check-explanations",
+    type=click.IntRange(0),
+    default=0,
+    metavar="N",
+    help="On the first N test documents: what taking explaining passages out costs, beside random ones.",
+)
 @click.option("--report", "page", type=click.Path(path_type=Path), metavar="PAGE.html", help="Write a page.")
 @click.option("--force", is_flag=True, help="Replace the model that is there.")
 @device_option
