@@ -40,7 +40,7 @@ def acts(folder: str) -> int:
         table(data, runs(), asked.table)
         return 0
     auto, first = of_seeds(data, "auto", asked.seeds)
-    base, words = of_seeds(data, "tfidf", asked.seeds)
+    base, words = of_seeds(data, "tfidf", 1)  # its solver's order of documents is all that a seed changes
     against = differences(first, words, MEASURES)
     report: dict[str, Any] = {
         "dataset": data.name,
