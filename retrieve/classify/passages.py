@@ -97,12 +97,7 @@ def _paragraphs(
             _merged(own, tokens, size, title)
             for own, tokens, title in zip(pieces, offsets, titles, strict=True)
         ]
-    windows = _windows(encoder, fed, pieces)
-    whole = _whole(encoder, fed, windows)
-    return [
-        whole[number] if not own else np.array([span for part in own for span in part], dtype=np.int64)
-        for number, own in enumerate(windows)
-    ]
+    return _apart(encoder, fed, pieces)
 
 
 def _zones(
@@ -122,12 +117,7 @@ def _zones(
     ]
     if section.merge:
         return _over_parts(encoder, fed, pieces)
-    windows = _windows(encoder, fed, pieces)
-    whole = _whole(encoder, fed, windows)
-    return [
-        whole[number] if not own else np.array([span for part in own for span in part], dtype=np.int64)
-        for number, own in enumerate(windows)
-    ]
+    return _apart(encoder, fed, pieces)
 
 
 def _head_tail(
@@ -187,6 +177,18 @@ def _tokens_between(offsets: IntArray, start: int, end: int) -> int:
     """Tokens, offsets (T,2), that have a character from `start` to `end`."""
     first = np.searchsorted(offsets[:, 1], start, side="right")
     return int(np.searchsorted(offsets[:, 0], end, side="left") - first)
+
+
+def _apart(
+    encoder: PassageEncoder, fed: Sequence[Document], pieces: Sequence[Sequence[Spans]]
+) -> list[IntArray]:
+    """Windows (S,2) of each piece by itself; of a document without one, those of its tokens."""
+    windows = _windows(encoder, fed, pieces)
+    whole = _whole(encoder, fed, windows)
+    return [
+        whole[number] if not own else np.array([span for part in own for span in part], dtype=np.int64)
+        for number, own in enumerate(windows)
+    ]
 
 
 def _windows(

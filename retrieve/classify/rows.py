@@ -19,7 +19,7 @@ from retrieve.classify.ragged import Ragged
 from retrieve.classify.records import IntArray
 from retrieve.errors import UsageError
 from retrieve.passages.encoder import PassageEncoder
-from retrieve.passages.ragged import DocumentStates
+from retrieve.passages.ragged import DocumentStates, PassageVectors
 from retrieve.types import Progress
 
 Rows = npt.NDArray[np.floating]
@@ -74,14 +74,19 @@ def read_rows(
     )
 
 
-def _vectors(encoder: PassageEncoder, cut: Cut, progress: Progress | None) -> DocumentRows:
+def vectors_of(encoder: PassageEncoder, cut: Cut, progress: Progress | None = None) -> PassageVectors:
+    """Vectors of all passages, through the cache, with progress in passages."""
     passages = sum(map(len, cut.spans))
 
     def told(done: int, tokens: int) -> None:
         if progress is not None:
             progress("encoding passages", done, passages)
 
-    found = encoder.vectors(cut.documents, cut.spans, progress=told)
+    return encoder.vectors(cut.documents, cut.spans, progress=told)
+
+
+def _vectors(encoder: PassageEncoder, cut: Cut, progress: Progress | None) -> DocumentRows:
+    found = vectors_of(encoder, cut, progress)
     counts = np.diff(found.firsts)
     return DocumentRows(found.of, counts, lambda number: np.arange(counts[number] + 1))
 

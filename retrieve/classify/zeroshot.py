@@ -15,6 +15,7 @@ from retrieve.classify.linear import figure_of
 from retrieve.classify.passages import cut, encoder_recipe
 from retrieve.classify.preset import Preset, load_preset
 from retrieve.classify.records import Context, Evidence, Fitted, FloatArray, IntArray, Problem, State
+from retrieve.classify.rows import vectors_of
 from retrieve.errors import UsageError
 from retrieve.passages.ragged import PassageVectors
 from retrieve.types import LabelledDocument, LabelSet, Progress, Task
@@ -91,13 +92,7 @@ class ZeroShot:
     ) -> tuple[PassageVectors, list[IntArray]]:
         encoder = self._context.encoder(encoder_recipe(self.preset))
         found = cut(encoder, self.preset.passages, documents)
-        passages = sum(map(len, found.spans))
-
-        def told(done: int, tokens: int) -> None:
-            if progress is not None:
-                progress("encoding passages", done, passages)
-
-        return encoder.vectors(found.documents, found.spans, progress=told), found.spans
+        return vectors_of(encoder, found, progress), found.spans
 
     def _cosines(self, found: PassageVectors) -> FloatArray:
         return np.asarray(unit(found.vectors) @ self.vectors.T, dtype=np.float64)
