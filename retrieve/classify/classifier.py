@@ -139,7 +139,7 @@ class Classifier(ClassifierMixin, LongDocuments):  # type: ignore[misc]
         self.report_["remarks"] += [
             part.remark for part in (self.calibration_, self.thresholds_) if part.remark
         ]
-        self._refit(problem, lambda scores: self._loss(scores, held), progress=progress)
+        self._refit(problem, scores, lambda found: self._loss(found, held), progress=progress)
         return self
 
     def _loss(self, scores: FloatArray, held: Examples) -> float:

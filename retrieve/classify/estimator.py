@@ -118,12 +118,17 @@ class LongDocuments(BaseEstimator):  # type: ignore[misc]
         return problem, scores
 
     def _refit(
-        self, problem: Problem, loss: Callable[[FloatArray], float], *, progress: Progress | None
+        self,
+        problem: Problem,
+        scores: FloatArray,
+        loss: Callable[[FloatArray], float],
+        *,
+        progress: Progress | None,
     ) -> None:
         """What was chosen, learned again on training and validation documents together, where the preset can.
 
-        `loss` of validation scores tells whether that went well: a model that has seen the validation documents and has
-        a greater loss on them than one that has not is thrown away, and that is said.
+        `scores` (V,L) are the first model's of the validation documents. A model that has seen those and has a greater
+        `loss` of its scores than the first one is thrown away, and that is said.
         """
         if not self.refit:
             return
@@ -134,8 +139,8 @@ class LongDocuments(BaseEstimator):  # type: ignore[misc]
         model = refit(self.model_, problem, whole, self._context(), progress=progress)
         if model is None:
             return
-        documents = problem.validation.documents
-        before, after = (loss(_finite(each.scores(documents), "validation")) for each in (self.model_, model))
+        again = _finite(model.scores(problem.validation.documents), "validation")
+        before, after = loss(scores), loss(again)
         if after > before:
             remark = (
                 f"learned again on all {len(whole.documents)} documents it was worse on the validation documents (loss "

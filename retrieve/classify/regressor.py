@@ -39,7 +39,9 @@ class Regressor(RegressorMixin, LongDocuments):  # type: ignore[misc]
         problem, scores = self._learn("ordinal", LabelSet(("value",)), train, held, progress=progress)
         predicted = np.clip(scores[:, 0], *self.range_)
         self.report_["figures"] = ordinal_report(held.targets[:, 0], predicted)
-        self._refit(problem, lambda found: float(np.abs(found - held.targets).mean()), progress=progress)
+        self._refit(
+            problem, scores, lambda found: float(np.abs(found - held.targets).mean()), progress=progress
+        )
         return self
 
     def predict(self, X: Any) -> FloatArray:
