@@ -70,6 +70,23 @@ class Query(NamedTuple):
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question with M ≥ 2 options, of which `answer` is the right one, from 0; None where nobody says.
+
+    `labels` are what the options are called ("A", "B", …), `facts` the ids of documents known to help, `roles` what each
+    of them is (CENTRAL, GROUNDING, …) where that is known.
+    """
+
+    id: str
+    text: str
+    choices: tuple[str, ...]
+    answer: int | None = None
+    labels: tuple[str, ...] = ()
+    facts: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+
+
 class PassageHit(NamedTuple):
     """A passage of a hit: character offsets, position in the document, the text between the offsets, score."""
 

@@ -30,8 +30,7 @@ from torch import Tensor
 
 from retrieve.classify.aggregators.make import make_aggregator
 from retrieve.classify.encoders import Encoders
-from retrieve.classify.endtoend.encoder import PassageModel
-from retrieve.classify.endtoend.learn import learn_end_to_end, own_chance
+from retrieve.classify.endtoend.learn import learn_end_to_end
 from retrieve.classify.endtoend.model import DocumentNetwork, Passages, passages_of
 from retrieve.classify.frozen import learn_frozen
 from retrieve.classify.losses import document_losses
@@ -40,6 +39,8 @@ from retrieve.classify.ragged import Ragged
 from retrieve.classify.records import Context, Examples, Problem
 from retrieve.encoders.folder import read_encoder_folder
 from retrieve.encoders.load import DEFAULT_MODEL, find_model, load_encoder
+from retrieve.encoders.trainable import PassageModel
+from retrieve.trainer.chance import own_chance
 from retrieve.types import Document, LabelledDocument, LabelSet
 
 LAYERS = 2

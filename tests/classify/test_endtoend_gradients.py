@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from tiny_models import tiny_bare_folder, tiny_encoder_folder
 
 from retrieve.classify.aggregators.labelwise import LabelWise
-from retrieve.classify.endtoend.encoder import PassageModel
 from retrieve.classify.endtoend.model import DocumentNetwork, _scattered, passages_of
 from retrieve.classify.network import Network
 from retrieve.classify.ragged import Ragged, mean
 from retrieve.encoders.folder import read_encoder_folder
 from retrieve.encoders.tokens import TokenRow
+from retrieve.encoders.trainable import PassageModel
 
 
 class Head(torch.nn.Module):

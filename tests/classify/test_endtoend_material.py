@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from tiny_models import tiny_bare_folder, tiny_encoder_folder
 from torch.utils.data import DataLoader
 
-from retrieve.classify.endtoend.encoder import PassageModel
 from retrieve.classify.endtoend.material import ByLength, Material, collate
 from retrieve.classify.endtoend.reading import Reader, recipe_of
 from retrieve.classify.records import Examples
 from retrieve.encoders.folder import read_encoder_folder
 from retrieve.encoders.tokens import TokenRow
+from retrieve.encoders.trainable import PassageModel
 from retrieve.errors import RecipeError
 
 

@@ -11,13 +11,13 @@ import pytest
 from endtoend_case import context, preset, problem
 from tiny_models import tiny_encoder_folder
 
-from retrieve.classify.endtoend import trainer as trainer_module
+from retrieve.trainer import callbacks
 from retrieve.classify.endtoend.learn import learn_end_to_end
-from retrieve.classify.endtoend.record import last_checkpoint
 from retrieve.classify.endtoend.tuned import TunedNetwork
 from retrieve.classify.preset import Preset
 from retrieve.classify.records import Examples, Fitted, Problem
 from retrieve.errors import TrainingError
+from retrieve.trainer.checkpoints import last_checkpoint
 
 
 class Interrupted(Exception):
@@ -31,7 +31,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def _checkpoints_at_every_second_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trainer_module, "CHECKPOINT", 2)
+    monkeypatch.setattr(callbacks, "CHECKPOINT", 2)
 
 
 def turned(found: Problem) -> Problem:

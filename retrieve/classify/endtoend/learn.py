@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -13,11 +12,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from retrieve.classify.endtoend.encoder import PassageModel
 from retrieve.classify.endtoend.material import Material
 from retrieve.classify.endtoend.model import DocumentNetwork, passages_of
 from retrieve.classify.endtoend.reading import Read, Reader, recipe_of
-from retrieve.classify.endtoend.record import begin, end, ended, last_checkpoint
 from retrieve.classify.endtoend.trainer import DocumentTrainer, arguments_of
 from retrieve.classify.endtoend.tuned import TunedNetwork, network_of, passage_model, tokenizer_of
 from retrieve.classify.folder import data_digest
@@ -26,8 +23,11 @@ from retrieve.classify.losses import check_loss, class_weights
 from retrieve.classify.preset import Preset
 from retrieve.classify.records import Context, Fitted, Problem
 from retrieve.classify.standardise import Standardise, dropped, learn_standardise
+from retrieve.encoders.trainable import PassageModel
 from retrieve.errors import TrainingError, UsageError
 from retrieve.passages.encoder import PassageEncoder
+from retrieve.trainer.chance import on_device, own_chance
+from retrieve.trainer.checkpoints import begin, end, ended, last_checkpoint
 from retrieve.types import Progress
 
 _SAMPLE = 1024
@@ -59,7 +59,7 @@ def learn_end_to_end(
     train = reader.read(problem.train.documents, progress=progress)
     validation = reader.read(problem.validation.documents, progress=progress)
     problem.remarks.extend(_remarks(preset, train))
-    with own_chance(context.seed), _on(device):
+    with own_chance(context.seed), on_device(device):
         network = _untrained(problem, made, parts, train, device, context.seed)
         with _folder(context.checkpoints) as folder:
             if context.checkpoints is not None:
@@ -185,24 +185,6 @@ def _dropped(network: DocumentNetwork) -> list[str]:
     if not left:
         return []
     return [f"{len(left)} of {network.encoder.dimensions} dimensions hardly vary and were dropped: {left}"]
-
-
-@contextmanager
-def own_chance(seed: int) -> Iterator[None]:
-    """All generators, which the trainer seeds for the whole process, start from `seed` and are put back afterwards."""
-    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
-    try:
-        with torch.random.fork_rng(enabled=True):
-            torch.manual_seed(seed)
-            yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(numpy)  # noqa: NPY002
-
-
-def _on(device: torch.device) -> AbstractContextManager[Any]:
-    """The trainer takes the current GPU, not one that is named."""
-    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
 
 
 @contextmanager

@@ -16,11 +16,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from retrieve.classify.endtoend.encoder import Batch, PassageModel
 from retrieve.classify.ragged import Ragged
 from retrieve.classify.records import IntArray
 from retrieve.encoders.batches import batches
 from retrieve.encoders.tokens import TokenRow
+from retrieve.encoders.trainable import Batch, PassageModel
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,6 @@ from transformers import (
     EarlyStoppingCallback,
     PrinterCallback,
     Trainer,
-    TrainerCallback,
     TrainingArguments,
 )
 
@@ -27,9 +26,8 @@ from retrieve.classify.endtoend.optimizer import parameter_groups
 from retrieve.classify.losses import document_losses
 from retrieve.classify.preset import EndToEnd
 from retrieve.errors import TrainingError
+from retrieve.trainer.callbacks import Steps
 from retrieve.types import Progress, Task
-
-CHECKPOINT = 200  # steps between checkpoints, besides those at the end of an epoch
 
 
 class DocumentTrainer(Trainer):
@@ -57,7 +55,7 @@ class DocumentTrainer(Trainer):
             data_collator=collate,
             train_dataset=train,
             eval_dataset=validation,
-            callbacks=[_Steps(progress, often=often)],
+            callbacks=[Steps(progress, often=often)],
         )
         self.remove_callback(PrinterCallback)  # standard output is for the product
         if validation is not None and settings.patience:
@@ -178,19 +176,3 @@ def arguments_of(
     # On a machine with several GPUs it would split each batch among them, which ragged batches are not made for.
     arguments._n_gpu = min(arguments.n_gpu, 1)
     return arguments
-
-
-class _Steps(TrainerCallback):
-    """Tells of steps, and asks for checkpoints between those at the end of an epoch."""
-
-    def __init__(self, progress: Progress | None, *, often: bool) -> None:
-        self._progress, self._often = progress, often
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        if self._often and state.global_step % CHECKPOINT == 0:
-            control.should_save = True
-
-    def on_log(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        # Of a step, when all is done that follows it but its checkpoint.
-        if self._progress is not None and "loss" in state.log_history[-1]:
-            self._progress("training", state.global_step, state.max_steps)

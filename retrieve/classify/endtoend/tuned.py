@@ -13,8 +13,6 @@ import torch
 from torch import Tensor
 
 from retrieve.classify.aggregators.make import make_aggregator
-from retrieve.classify.endtoend.encoder import PassageModel
-from retrieve.classify.endtoend.folders import encoder_data, encoder_folder
 from retrieve.classify.endtoend.model import DocumentNetwork, passages_of
 from retrieve.classify.endtoend.reading import Reader, recipe_of
 from retrieve.classify.frozen import Made, columns, evidence_of
@@ -24,6 +22,8 @@ from retrieve.classify.records import Context, Evidence, FloatArray, IntArray, S
 from retrieve.classify.standardise import Standardise
 from retrieve.encoders.folder import read_encoder_folder
 from retrieve.encoders.tokens import TokenRow, load_tokenizer
+from retrieve.encoders.trainable import PassageModel
+from retrieve.encoders.trained_folder import encoder_data, encoder_folder
 from retrieve.errors import ModelMismatch
 from retrieve.passages.encoder import PassageEncoder
 from retrieve.types import LabelledDocument, LabelSet, Progress

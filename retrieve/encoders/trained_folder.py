@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from retrieve.classify.endtoend.encoder import PassageModel
 from retrieve.encoders.torch_backend import no_progress_bar
+from retrieve.encoders.trainable import PassageModel
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 

@@ -1,0 +1,1 @@
+"""The bound, its estimator, the sampler and the multiple-choice factorisation: tensors in, tensors out."""
