@@ -74,7 +74,7 @@ class Query(NamedTuple):
 class Question:
     """A question with M ≥ 2 options, of which `answer` is the right one, from 0; None where nobody says.
 
-    `labels` are what the options are called ("A", "B", …), `facts` the ids of documents known to help, `roles` what each
+    `labels` are what the options are called ("A", "B", …), `facts` the ids of documents that help, `roles` what each
     of them is (CENTRAL, GROUNDING, …) where that is known.
     """
 

@@ -11,12 +11,12 @@ import pytest
 from endtoend_case import context, preset, problem
 from tiny_models import tiny_encoder_folder
 
-from retrieve.trainer import callbacks
 from retrieve.classify.endtoend.learn import learn_end_to_end
 from retrieve.classify.endtoend.tuned import TunedNetwork
 from retrieve.classify.preset import Preset
 from retrieve.classify.records import Examples, Fitted, Problem
 from retrieve.errors import TrainingError
+from retrieve.trainer import callbacks
 from retrieve.trainer.checkpoints import last_checkpoint
 
 
