@@ -1,17 +1,8 @@
-"""A classifier on disk: a folder of JSON and safetensors, nothing that runs when it is read.
-
-It is written beside its place and renamed; an old folder is moved aside first and deleted last, so that a crash leaves
-the old one or the new one whole. Checksums of the JSON and of the weights are inside it: a damaged folder is an error,
-never another prediction.
-"""
+"""A classifier on disk: its record and its weights, which have a checksum in it; and what it may be used for."""
 
 from __future__ import annotations
 
-import errno
 import hashlib
-import json
-import os
-import tempfile
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -20,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from retrieve.classify.records import Examples, State
-from retrieve.errors import ModelCorrupt, ModelMismatch, UsageError
-from retrieve.files import checksum_bytes, publish_folder, remove_folder
+from retrieve.errors import ModelCorrupt, ModelMismatch
+from retrieve.files import checksum_bytes
 from retrieve.recipe import canonical
+from retrieve.trainer.model_folder import ModelKind
 from retrieve.types import LabelSet
 
-FORMAT = 1
-RECORD = "model.json"
+KIND = ModelKind("classifier", "model.json", 1)
 WEIGHTS = "weights.safetensors"
 
 
@@ -34,65 +25,19 @@ def save_parts(folder: Path, record: dict[str, Any], state: State, *, force: boo
     """Write a model's record and state, all or nothing; through a link, where it leads. Errors as of `check_place`."""
     from safetensors.numpy import save
 
-    check_place(folder, force=force)
-    folder = folder.resolve()
-    folder.parent.mkdir(parents=True, exist_ok=True)
     weights = save({name: np.ascontiguousarray(array) for name, array in state.arrays.items()})
-    whole = {
-        "format": FORMAT,
-        "versions": {name: version(name) for name in ("retrieve-engine", "torch", "scikit-learn")},
-        **record,
-        "state": state.settings,
-        "weights": checksum_bytes(weights),
-    }
-    whole["checksum"] = checksum_bytes(canonical(whole))
-    building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        building.chmod(0o777 & ~_umask())
+
+    def fill(building: Path) -> dict[str, Any]:
         (building / WEIGHTS).write_bytes(weights)
-        text = json.dumps(whole, ensure_ascii=False, allow_nan=False, indent=1)
-        (building / RECORD).write_text(text, encoding="utf-8")
-        _publish(building, folder)
-    except BaseException:
-        remove_folder(building)
-        raise
+        return {"state": state.settings, "weights": checksum_bytes(weights)}
+
+    versions = {name: version(name) for name in ("retrieve-engine", "torch", "scikit-learn")}
+    KIND.write(folder, {"versions": versions, **record}, fill, force=force)
 
 
 def check_place(folder: Path, *, force: bool) -> None:
-    """Raise `UsageError` where no model can be saved: the place is taken, by something else than a classifier with
-    `force`, or no folder can be made there. Made to be asked before a training.
-    """
-    if folder.exists():
-        if not force:
-            raise UsageError(
-                f"{folder} is there already: choose another place, or replace the classifier there with force"
-            )
-        if not (folder / RECORD).is_file():
-            raise UsageError(f"{folder} is there already and is no classifier's folder: choose another place")
-    above = next(path for path in folder.absolute().parents if path.exists())
-    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
-        raise UsageError(f"{folder} cannot be made: {above} is no folder to write in; choose another place")
-
-
-def _publish(building: Path, folder: Path) -> None:
-    """Give the finished folder its name; what had it is deleted when the new one is there."""
-    aside = building.with_name(f"{building.name}-old")
-    try:
-        if folder.exists():
-            folder.rename(aside)
-        publish_folder(building, folder)
-    except OSError as error:
-        if aside.exists() and not folder.exists():
-            aside.rename(folder)
-        elif error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT):
-            raise
-        else:
-            remove_folder(aside)
-            raise UsageError(
-                f"{folder} was written by another process at the same time: theirs is kept; save elsewhere, or again"
-            ) from error
-        raise
-    remove_folder(aside)
+    """Raise `UsageError` where no classifier can be saved: see `ModelKind`. Made to be asked before a training."""
+    KIND.check_place(folder, force=force)
 
 
 def load_parts(folder: Path, estimator: str | None) -> tuple[dict[str, Any], State]:
@@ -116,21 +61,7 @@ def load_parts(folder: Path, estimator: str | None) -> tuple[dict[str, Any], Sta
 
 def read_record(folder: Path) -> dict[str, Any]:
     """What a folder says of its model, without the weights; errors as of `load_parts`."""
-    path = folder / RECORD
-    if not path.is_file():
-        raise UsageError(f"{folder} is no classifier's folder: there is no {RECORD} in it")
-    try:
-        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        found = record.pop("checksum")
-        if record.get("format", 0) > FORMAT:
-            raise ModelMismatch(
-                f"{folder} is of format {record['format']}, this version reads up to {FORMAT}: update it"
-            )
-        if found != checksum_bytes(canonical(record)):
-            raise ValueError("its checksum is another one")  # noqa: TRY301
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
-        raise ModelCorrupt(f"{path} is damaged ({error}): train again, or restore it from a copy") from error
-    return record
+    return KIND.read(folder)
 
 
 def check_labels(known: LabelSet, wanted: LabelSet | Sequence[str] | None) -> None:
@@ -161,9 +92,3 @@ def data_digest(train: Examples, validation: Examples, labels: LabelSet) -> str:
             digest.update(canonical([item.document.id, item.document.title, item.document.text]))
         digest.update(np.ascontiguousarray(part.targets).tobytes())
     return digest.hexdigest()
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -17,8 +17,9 @@ VERBS = (
     Verb("evaluate", "retrieve.cli.evaluate", "Measure a run by judgments."),
     Verb("fuse", "retrieve.cli.fuse", "Make one run of several."),
     Verb("bench", "retrieve.cli.bench", "Build, run and measure a benchmark in one go."),
-    Verb("train", "retrieve.cli.train", "Learn a classifier from labels, or a head from judged queries."),
+    Verb("train", "retrieve.cli.train", "Learn from labels, from answers, or from judged queries."),
     Verb("classify", "retrieve.cli.classify", "Label documents or an index, and say why."),
+    Verb("answer", "retrieve.cli.answer", "Answer questions with options, and say by which documents."),
     Verb("cache", "retrieve.cli.cache", "Show, check and empty the cache of passage vectors."),
     Verb("demo", "retrieve.cli.demo", "Index Python's own documentation and ask it five questions."),
 )

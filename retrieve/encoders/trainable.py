@@ -10,10 +10,11 @@ import inspect
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from retrieve.encoders.batches import Padded
+from retrieve.encoders.batches import Padded, batches
 from retrieve.encoders.folder import ModelFolder
 from retrieve.encoders.inputs import to_device
 from retrieve.encoders.tokens import TokenRow
@@ -53,7 +54,7 @@ class PassageModel(nn.Module):
         self.head = nn.ModuleList(parts.head)
         self.dimensions = parts.width if states else parts.dimensions
         self.states, self.batch_tokens = states, parts.batch_tokens
-        self._pad, self._normalize = pad, normalize
+        self._pad, self.normalize = pad, normalize
         self._takes_types = "token_type_ids" in inspect.signature(self.transformer.forward).parameters
 
     @property
@@ -73,6 +74,15 @@ class PassageModel(nn.Module):
         padded = Padded(rows, self._pad)
         return Batch(*(to_device(array, self.device) for array in (padded.ids, padded.mask, padded.types)))
 
+    def vectors(self, rows: Sequence[TokenRow], budget: int) -> Tensor:
+        """Vectors (N,D) of texts, encoded by length, `budget` tokens at a time at most, padding included."""
+        if not rows:
+            return torch.zeros((0, self.dimensions), device=self.device)
+        order = list(batches([len(row.ids) for row in rows], budget))
+        made = torch.cat([self(*self.batch([rows[row] for row in part])) for part in order])
+        places = torch.from_numpy(np.argsort(np.concatenate(order), kind="stable"))
+        return made.index_select(0, places.to(self.device))
+
     def forward(self, ids: Tensor, mask: Tensor, types: Tensor) -> Tensor:
         """Vectors (B,D), or states of the tokens whose mask is 1, passage after passage; float32 or better."""
         inputs = {"input_ids": ids, "attention_mask": mask}
@@ -86,4 +96,4 @@ class PassageModel(nn.Module):
         for module in self.head:
             features = module(features)
         vectors: Tensor = features["sentence_embedding"]
-        return nn.functional.normalize(vectors, dim=1) if self._normalize else vectors
+        return nn.functional.normalize(vectors, dim=1) if self.normalize else vectors

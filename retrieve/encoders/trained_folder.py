@@ -30,7 +30,7 @@ def encoder_data(model: PassageModel, *, tokenizer: str, limit: int) -> tuple[di
 
     with TemporaryDirectory() as place:
         root = Path(place)
-        _write(model, root, tokenizer=tokenizer, limit=limit)
+        write_encoder_folder(model, root, tokenizer=tokenizer, limit=limit)
         texts = {path.relative_to(root).as_posix(): path.read_text("utf-8") for path in root.rglob("*.json")}
         arrays = {
             f"{path.parent.name}.{name}": array
@@ -60,8 +60,16 @@ def encoder_folder(texts: Mapping[str, str], arrays: Arrays) -> Iterator[Path]:
         yield root
 
 
-def _write(model: PassageModel, root: Path, *, tokenizer: str, limit: int) -> None:
+def write_encoder_folder(
+    model: PassageModel, root: Path, *, tokenizer: str, limit: int, prompts: Mapping[str, str] | None = None
+) -> None:
+    """A folder of sentence-transformers with the model's weights; `prompts` by name, where there are some.
+
+    `tokenizer`: what tokenizer.json holds. Vectors that the model scales to unit length are so by a module of the
+    folder.
+    """
     kinds = ["Transformer"]
+    root.mkdir(parents=True, exist_ok=True)
     with no_progress_bar():
         model.transformer.save_pretrained(root / _TRANSFORMER)
     (root / _TRANSFORMER / "tokenizer.json").write_text(tokenizer, encoding="utf-8")
@@ -73,6 +81,12 @@ def _write(model: PassageModel, root: Path, *, tokenizer: str, limit: int) -> No
         folder.mkdir()
         module.save(str(folder))
         kinds.append(kind)
+    if model.normalize:
+        (root / f"{len(kinds)}_Normalize").mkdir()
+        _write_json(root / f"{len(kinds)}_Normalize" / "config.json", {})
+        kinds.append("Normalize")
+    if prompts and any(prompts.values()):
+        _write_json(root / "config_sentence_transformers.json", {"prompts": dict(prompts)})
     modules = [
         {
             "idx": number,

@@ -12,17 +12,18 @@ CHECKPOINT = 200  # steps between checkpoints, besides those at the end of an ep
 
 
 class Steps(TrainerCallback):
-    """Tells of steps as `stage`, and with `often` asks for checkpoints between those at the end of an epoch."""
+    """Tells of steps, and asks for checkpoints: with `often` every so many steps, and at the end of every `period`."""
 
-    def __init__(self, progress: Progress | None, stage: str = "training", *, often: bool) -> None:
-        self._progress, self._stage, self._often = progress, stage, often
+    def __init__(self, progress: Progress | None, *, often: bool, period: int = 0) -> None:
+        self._progress, self._often, self._period = progress, often, period
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Between epochs' ends, too."""
-        if self._often and state.global_step % CHECKPOINT == 0:
+        step = state.global_step
+        if (self._often and step % CHECKPOINT == 0) or (self._period and step % self._period == 0):
             control.should_save = True
 
     def on_log(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Of a step, when all is done that follows it but its checkpoint."""
         if self._progress is not None and "loss" in state.log_history[-1]:
-            self._progress(self._stage, state.global_step, state.max_steps)
+            self._progress("training", state.global_step, state.max_steps)

@@ -1,12 +1,8 @@
-"""transformers' `Trainer` for documents: exact loss under accumulation, an end at NaN, nothing on standard output.
-
-What it would do by itself and must not: skip NaN in its log, weigh batches of other sizes alike, let an evaluation
-change the dropout that follows it, and take the same batches in every epoch.
-"""
+"""transformers' `Trainer` for documents: batches of similar length, others in each epoch, and the documents' loss."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +11,6 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from transformers import (
     EarlyStoppingCallback,
-    PrinterCallback,
-    Trainer,
     TrainingArguments,
 )
 
@@ -25,15 +19,15 @@ from retrieve.classify.endtoend.model import DocumentNetwork
 from retrieve.classify.endtoend.optimizer import parameter_groups
 from retrieve.classify.losses import document_losses
 from retrieve.classify.preset import EndToEnd
-from retrieve.errors import TrainingError
 from retrieve.trainer.callbacks import Steps
+from retrieve.trainer.examples import ExampleTrainer
 from retrieve.types import Progress, Task
 
 
-class DocumentTrainer(Trainer):
+class DocumentTrainer(ExampleTrainer):
     """Trains a `DocumentNetwork` on `Material`. `weights` (L,): see `document_losses`."""
 
-    loss_is_scaled_for_ga = True
+    remedy = "lower end_to_end.lr and head_lr, or set end_to_end.precision to fp32"
 
     def __init__(
         self,
@@ -57,7 +51,6 @@ class DocumentTrainer(Trainer):
             eval_dataset=validation,
             callbacks=[Steps(progress, often=often)],
         )
-        self.remove_callback(PrinterCallback)  # standard output is for the product
         if validation is not None and settings.patience:
             self.add_callback(EarlyStoppingCallback(settings.patience))
         self._task: Task = task
@@ -72,13 +65,6 @@ class DocumentTrainer(Trainer):
         prepared: DataLoader[Any] = self.accelerator.prepare(loader)
         return prepared
 
-    def get_batch_samples(
-        self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
-    ) -> tuple[list[Any], Any]:
-        """The batches of one step of the optimizer, and how many documents they have together."""
-        found, _ = super().get_batch_samples(epoch_iterator, num_batches, device)
-        return found, sum(len(batch["ids"]) for batch in found)
-
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
@@ -91,33 +77,14 @@ class DocumentTrainer(Trainer):
         losses = document_losses(
             logits, inputs["targets"], task=self._task, loss=self._settings.loss, weights=weights
         )
-        self._check(losses, inputs["ids"], training=model.training)
+        self.check(losses, inputs["ids"], training=model.training)
         loss = losses.sum() / (num_items_in_batch if model.training else len(losses))
         return (loss, {"logits": logits}) if return_outputs else loss
 
-    def _check(self, losses: Tensor, ids: list[str], *, training: bool) -> None:
-        if bool(torch.isfinite(losses).all()):
-            return
-        where = f"step {self.state.global_step + 1}" if training else "the evaluation"
-        first = next(loss for loss in losses.tolist() if not abs(loss) < float("inf"))
-        raise TrainingError(
-            f"the loss of {where} is {first}, in the batch of documents {', '.join(map(repr, ids))}: wanted a number; "
-            "lower end_to_end.lr and head_lr, or set end_to_end.precision to fp32"
-        )
-
-    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
-        """As the trainer does it, without moving the generator that dropout draws from."""
-        with torch.random.fork_rng(devices=[]):
-            return super().evaluate(*args, **kwargs)
-
-    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
-        """The trainer's own optimizer over groups with rates of their own."""
-        if self.optimizer is None:
-            network: Any = self.model
-            decayed = self.get_decay_parameter_names(network)
-            kind, options = self.get_optimizer_cls_and_kwargs(self.args, network)
-            self.optimizer = kind(parameter_groups(network, self._settings, set(decayed)), **options)
-        return self.optimizer
+    def parameter_groups(self, decayed: Collection[str]) -> list[dict[str, Any]]:
+        """Of encoder and aggregator: see `optimizer`."""
+        network: Any = self.model
+        return parameter_groups(network, self._settings, decayed)
 
     def curves(self) -> list[dict[str, float]]:
         """For each epoch the mean loss of its steps, and the validation loss where there is one."""

@@ -1,0 +1,111 @@
+"""The corpus as an index that follows the training: encoded anew by each checkpoint, its passages' keys staying.
+
+Vectors of a training are of no use to anybody later, so they are kept out of this machine's vector cache, and torch
+encodes them: converting new weights for another back end would take longer than it saves on corpora of this size.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from retrieve.api import Index
+from retrieve.corpora.open import open_corpus
+from retrieve.encoders.encoder import Encoder
+from retrieve.encoders.load import load_encoder
+from retrieve.errors import InputError, RecipeError
+from retrieve.recipe import load_recipe
+from retrieve.text.analyze import Analyzer
+from retrieve.text.passages import with_title
+from retrieve.train.vod.retriever import Retriever, Texts
+from retrieve.train.vod.settings import VodSettings
+from retrieve.types import Progress
+
+
+class Collection:
+    """An index of the corpus under `folder`. `encoder`: the folder or name of the first checkpoint's document tower."""
+
+    def __init__(self, index: Index) -> None:
+        self.index = index
+        self._texts: dict[int, str] = {}
+        bm25 = index.recipe.bm25
+        assert bm25 is not None
+        self._analyzer = Analyzer(bm25.language, stopwords=bm25.stopwords)
+
+    def terms(self, text: str) -> Sequence[str]:
+        """What BM25 makes of a text."""
+        return self._analyzer.terms(text)
+
+    @classmethod
+    def open(
+        cls,
+        folder: Path,
+        settings: VodSettings,
+        *,
+        device: str | None = None,
+        progress: Progress | None = None,
+    ) -> Collection:
+        """Build the index if it is not there. Raises `InputError` for an empty corpus, `RecipeError` for a recipe
+        without the views bm25 and dense.
+        """
+        if (folder / "manifest.json").is_file():
+            index = Index.open(folder, cache=False, device=device)
+            if len(index):
+                return cls(index)
+            index.close()
+        recipe = load_recipe(settings.index.recipe, settings.index.set)
+        if not {"bm25", "dense"} <= set(recipe.views):
+            raise RecipeError(
+                f"index.recipe {settings.index.recipe!r} has the views {', '.join(recipe.views)}: wanted bm25 and dense"
+            )
+        normalize = settings.retriever.similarity == "cosine"
+        encoder = training_encoder(settings.retriever.encoder, normalize=normalize, device=device)
+        index = Index.create(folder, recipe, cache=False, encoder=encoder, device=device)
+        index.add(open_corpus(settings.data.corpus), progress=progress)
+        if not index.info()["passages"]:
+            index.close()
+            raise InputError(settings.data.corpus, "has no passages: give a corpus with texts")
+        return cls(index)
+
+    def follow(
+        self, phi: Retriever, texts: Texts, *, normalize: bool, progress: Progress | None = None
+    ) -> None:
+        """A new generation by the document tower of φ; nothing if the index is of that one already."""
+        with TemporaryDirectory() as place:
+            phi.write(Path(place) / "documents", texts, documents=True)
+            device = str(phi.queries.device)
+            encoder = training_encoder(f"{place}/documents", normalize=normalize, device=device)
+            if encoder.fingerprint != self.index.fingerprint:
+                self.index.reencode(encoder, progress=progress)
+
+    def move(self, place: Path) -> None:
+        """The index goes to another place and is closed."""
+        folder = self.index.path
+        self.index.close()
+        shutil.move(folder, place)
+
+    def texts(self, keys: Sequence[int]) -> list[str]:
+        """The passages' texts, each with its title in front as it was encoded. They stay in memory once asked for."""
+        missing = [key for key in dict.fromkeys(keys) if key not in self._texts]
+        if missing:
+            title = self.index.recipe.passages.title
+            passages = [
+                passage for passage in self.index.passages_at(missing, layout=self.index.layout) if passage
+            ]
+            documents = self.index.get_many([passage.doc_id for passage in passages])
+            for key, passage, document in zip(missing, passages, documents, strict=True):
+                assert document is not None
+                self._texts[key] = with_title(document, passage.text, passage.position, title=title)
+        return [self._texts[key] for key in keys]
+
+    def ids(self, keys: Sequence[int]) -> list[str]:
+        """The ids of the passages' documents; "" for a key of −1."""
+        passages = self.index.passages_at(list(keys), layout=self.index.layout)
+        return ["" if passage is None else passage.doc_id for passage in passages]
+
+
+def training_encoder(model: str, *, normalize: bool, device: str | None) -> Encoder:
+    """A checkpoint's encoder, in torch and float32, without the vector cache."""
+    return load_encoder(model, normalize=normalize, backend="torch", precision="fp32", device=device)

@@ -1,0 +1,204 @@
+"""A VOD training from its settings to what is kept: questions, index, network, periods, the best checkpoint."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from retrieve.corpora.questions.open import read_questions
+from retrieve.errors import TrainingError
+from retrieve.files import remove_folder
+from retrieve.train.vod.collection import Collection
+from retrieve.train.vod.folder import check_place, write_model
+from retrieve.train.vod.material import Material, check_questions
+from retrieve.train.vod.model import VodModel
+from retrieve.train.vod.network import make_network
+from retrieve.train.vod.refresh import Refresher, take_weights
+from retrieve.train.vod.retriever import Texts
+from retrieve.train.vod.settings import VodSettings, load_settings
+from retrieve.train.vod.trainer import VodTrainer, arguments_of
+from retrieve.trainer.callbacks import Steps
+from retrieve.trainer.chance import on_device, own_chance
+from retrieve.trainer.checkpoints import begin, last_checkpoint
+from retrieve.types import Progress, Question
+
+_log = logging.getLogger("retrieve")
+
+VERSIONS = ("retrieve-engine", "transformers", "torch", "numpy")
+
+Report = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything that trains: `period` steps in one."""
+
+    settings: VodSettings
+    collection: Collection | None
+    texts: Texts
+    network: VodModel
+    train: Material
+    validation: Material
+    period: int
+
+
+def train_vod(
+    config: str | Path | Mapping[str, Any] | VodSettings,
+    out: str | Path,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    work: str | Path | None = None,
+    device: str | None = None,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> Report:
+    """Train retriever and reader by a configuration, and write the best checkpoint to the folder `out` with its index.
+
+    `settings` are dotted ones over the configuration; `work` takes index, caches and checkpoints, and an interrupted
+    training goes on from there bit for bit (default: `<out>.training`, which is removed at the end). The report has
+    `settings`, `periods` (each checkpoint judged on held-out questions), `steps` (loss and diagnostics of each), `best`
+    and `seconds`. Raises `RecipeError`, `InputError` for the data, `TrainingError` for a loss that is no number or the
+    folder of another training, `UsageError` for settings that do not go with the data.
+    """
+    asked = load_settings(config, settings)
+    place = Path(out)
+    check_place(place, force=force)
+    folder = Path(work) if work is not None else place.with_name(f"{place.name}.training")
+    train, validation = read_split(asked, seed)
+    start = time.perf_counter()
+    where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    with own_chance(seed), on_device(where):
+        begin(folder, _record(asked, train, validation, seed))
+        parts = make_parts(asked, train, validation, folder, seed=seed, device=str(where), progress=progress)
+        report = _trained(parts, folder, seed, where, progress)
+        report["seconds"] = round(time.perf_counter() - start, 1)
+        write_model(parts.network, parts.texts, parts.collection, report, place, force=force)
+    if work is None:
+        remove_folder(folder)
+    return report
+
+
+def read_split(settings: VodSettings, seed: int) -> tuple[list[Question], list[Question]]:
+    """Questions to train on, and those that choose the checkpoint: the data's own, or held out of train by the seed."""
+    data = read_questions(settings.data.questions, format=settings.data.format, need_answers=True)
+    train, validation = list(data.train), list(data.validation)
+    check_questions(train, data.name, answers=True)
+    if not validation:
+        held = settings.data.held_out
+        if held >= len(train):
+            raise TrainingError(
+                f"{data.name} has {len(train)} questions to train on, {held} are to be held out: lower data.held_out"
+            )
+        order = np.random.default_rng([seed, 0x4E]).permutation(len(train))
+        validation = [train[number] for number in np.sort(order[:held])]
+        train = [train[number] for number in np.sort(order[held:])]
+    check_questions(validation, data.name, answers=True)
+    return train, validation
+
+
+def make_parts(
+    settings: VodSettings,
+    train: list[Question],
+    validation: list[Question],
+    folder: Path,
+    *,
+    seed: int,
+    device: str,
+    progress: Progress | None = None,
+) -> Parts:
+    """Index, towers and reader, untrained, with the questions."""
+    normalize = settings.retriever.similarity == "cosine"
+    texts = Texts(settings.retriever.encoder, normalize=normalize)
+    collection = None
+    if settings.retriever.source != "none":
+        collection = Collection.open(folder / "index", settings, device=device, progress=progress)
+    network = make_network(settings, texts, device)
+    given: dict[str, Any] = {"dimensions": network.retriever.queries.dimensions, "seed": seed}
+    period = settings.training.steps or math.ceil(
+        len(train) / (settings.training.batch * settings.training.accumulation)
+    )
+    return Parts(
+        settings,
+        collection,
+        texts,
+        network,
+        Material(train, settings, collection, texts, training=True, **given),
+        Material(validation, settings, collection, texts, training=False, **given),
+        period,
+    )
+
+
+def _trained(
+    parts: Parts, folder: Path, seed: int, device: torch.device, progress: Progress | None
+) -> Report:
+    """Train in place, put the best checkpoint's weights into the network; the report."""
+    settings, network = parts.settings, parts.network
+    refresher = Refresher(
+        folder,
+        settings,
+        network,
+        parts.collection,
+        parts.texts,
+        parts.train,
+        parts.validation,
+        period=parts.period,
+        seed=seed,
+        progress=progress,
+    )
+    steps = settings.training.periods * parts.period
+    trainer = VodTrainer(
+        network,
+        arguments_of(settings.training, folder / "steps", steps=steps, seed=seed, device=device),
+        parts.train,
+        settings,
+        period=parts.period,
+        callbacks=[refresher, Steps(progress, often=True, period=parts.period)],
+    )
+    last = last_checkpoint(folder / "steps")
+    trainer.train(resume_from_checkpoint=None if last is None else str(last))
+    trainer.accelerator.unwrap_model(network, keep_fp32_wrapper=False)
+    refresher.begin(settings.training.periods, last=True)
+    best = refresher.best
+    take_weights(network, folder / "best")
+    if parts.collection is not None and settings.retriever.source == "model":
+        normalize = settings.retriever.similarity == "cosine"
+        parts.collection.follow(network.phi, parts.texts, normalize=normalize, progress=progress)
+    return {
+        "settings": settings.model_dump(mode="json"),
+        "seed": seed,
+        "questions": len(parts.train),
+        "held_out": len(parts.validation),
+        "period_steps": parts.period,
+        "periods": refresher.measured,
+        "best": best,
+        "steps": trainer.curve(),
+        "device": str(device),
+        "versions": {name: version(name) for name in VERSIONS},
+    }
+
+
+def _record(
+    settings: VodSettings, train: list[Question], validation: list[Question], seed: int
+) -> dict[str, Any]:
+    """Everything that a training depends on beside this machine."""
+    values = settings.model_dump(mode="json")
+    sections = {name: section for name, section in values.items() if isinstance(section, dict)}
+    flat = {f"{name}.{key}": value for name, section in sections.items() for key, value in section.items()}
+    return flat | {"seed": seed, "questions": _digest(train), "held-out questions": _digest(validation)}
+
+
+def _digest(questions: list[Question]) -> str:
+    text = json.dumps([asdict(question) for question in questions])
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

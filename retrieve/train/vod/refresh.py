@@ -1,0 +1,224 @@
+"""The beginning of a period: θ becomes φ, the corpus is encoded by it, candidates are ranked, the checkpoint is judged.
+
+Everything is kept under the training's folder before the first step that uses it, so that a training killed in the
+middle of a period goes on with the same numbers; what is missing is computed again from φ, to the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import TrainerCallback
+
+from retrieve.files import publish_folder, remove_folder, write_file
+from retrieve.train.vod.asked import Asked
+from retrieve.train.vod.candidates import (
+    Candidates,
+    How,
+    build_candidates,
+    choose_temperature,
+    effective_sizes,
+    open_candidates,
+    write_candidates,
+)
+from retrieve.train.vod.collection import Collection
+from retrieve.train.vod.material import Material
+from retrieve.train.vod.measure import answered, judged
+from retrieve.train.vod.model import VodModel
+from retrieve.train.vod.retriever import Texts
+from retrieve.train.vod.settings import VodSettings
+from retrieve.train.vod.start import fit_start
+from retrieve.types import Progress
+
+_log = logging.getLogger("retrieve")
+
+WEIGHTS = "weights.safetensors"
+MEASURED = "measured.json"
+
+
+class Refresher(TrainerCallback):
+    """Refreshes a training at the steps where a period begins. `measured`: what each checkpoint came to, by period."""
+
+    def __init__(
+        self,
+        folder: Path,
+        settings: VodSettings,
+        network: VodModel,
+        collection: Collection | None,
+        texts: Texts,
+        train: Material,
+        validation: Material,
+        *,
+        period: int,
+        seed: int,
+        progress: Progress | None,
+    ) -> None:
+        self._folder, self._settings, self._network = folder, settings, network
+        self._collection, self._texts = collection, texts
+        self._train, self._validation = train, validation
+        self._period, self._seed, self._progress = period, seed, progress
+        self.measured: list[dict[str, Any]] = _read(folder / MEASURED)
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **given: Any) -> None:
+        """A period begins, or goes on after a resume."""
+        period, within = divmod(state.global_step, self._period)
+        if within == 0:
+            self.begin(period)
+            optimizer = given.get("optimizer")
+            if period and optimizer is not None:
+                getattr(optimizer, "optimizer", optimizer).state.clear()
+        elif self._train.candidates is None:
+            self._take(period)
+
+    def begin(self, period: int, *, last: bool = False) -> None:
+        """θ becomes φ, and is judged as it would be used. `last`: no training follows."""
+        if period and not self._fixed:
+            self._network.phi.load_state_dict(self._network.retriever.state_dict())
+        self._take(period, last=last)
+        if period == 0:
+            fit_start(self._network, self._train, seed=self._seed)
+        self._judge(period)
+
+    @property
+    def _fixed(self) -> bool:
+        return self._settings.retriever.source != "model"
+
+    def _take(self, period: int, *, last: bool = False) -> None:
+        """Candidates of φ for both sets of questions, from the folder or computed."""
+        if self._collection is None:
+            return
+        wanted = {"checkpoint": digest_of(self._network.phi), "period": 0 if self._fixed else period}
+        place = self._folder / f"period-{wanted['period']}"
+        for name, material in (("validation", self._validation), ("train", self._train)):
+            if last and name == "train":
+                continue
+            asked = wanted | {"questions": asked_digest(material.asked)}
+            if not (place / name).is_dir():
+                self._compute(place / name, material, asked, period, place)
+            material.use(open_candidates(place / name, asked))
+        if not self._fixed:
+            remove_folder(self._folder / f"period-{period - 2}")
+
+    def _compute(
+        self, place: Path, material: Material, record: Mapping[str, Any], period: int, folder: Path
+    ) -> None:
+        collection, settings = self._collection, self._settings
+        assert collection is not None
+        self._encode(period)
+        bm25_alone = self._fixed or (period == 0 and settings.sampler.bm25_period)
+        how = How(settings.sampler.p, 0.0 if bm25_alone else self._network.phi.scale, 5.0)
+        temperature = settings.sampler.temperature or self._temperature(folder, how)
+        made = build_candidates(
+            collection.index, material.asked, how._replace(temperature=temperature), record=record,
+            stage=f"period {period}: candidates", progress=self._progress,
+        )  # fmt: skip
+        write_candidates(made, place)
+        _log.info(
+            "period %d: temperature %.3g, median effective size of r %.1f on %d lists of %d",
+            period, temperature, median_size(made), len(made.keys), settings.sampler.p,
+        )  # fmt: skip
+
+    def _temperature(self, folder: Path, how: How) -> float:
+        """One for both sets of a period, chosen on training questions."""
+        known = folder / "temperature.json"
+        if known.is_file():
+            return float(json.loads(known.read_text(encoding="utf-8")))
+        assert self._collection is not None
+        size = self._settings.sampler.effective_size
+        chosen = choose_temperature(
+            self._collection.index, self._train.asked, how, size=size, seed=self._seed
+        )
+        folder.mkdir(parents=True, exist_ok=True)
+        write_file(known, json.dumps(chosen).encode())
+        return chosen
+
+    def _encode(self, period: int) -> None:
+        """The index's vectors by φ; the first checkpoint's are there from its building."""
+        collection = self._collection
+        assert collection is not None
+        if period == 0 and collection.index.fingerprint == self._texts.model.fingerprint:
+            return
+        normalize = self._settings.retriever.similarity == "cosine"
+        collection.follow(self._network.phi, self._texts, normalize=normalize, progress=self._progress)
+
+    def _judge(self, period: int) -> None:
+        """Judge the checkpoint on validation questions, once, and keep its weights if it is the best so far."""
+        draws = self._settings.training.draws
+        found = judged(
+            answered(self._network, self._validation, draws=draws, progress=self._progress), self._validation
+        )
+        record: dict[str, Any] = {"period": period, **found._asdict(), "scale": self._network.retriever.scale}
+        if self._validation.candidates is not None:
+            cache = self._validation.candidates
+            record |= {"temperature": cache.record["temperature"], "effective_size": median_size(cache)}
+            record["sampler_scale"] = cache.record["scale"]
+        self.measured = [each for each in self.measured if each["period"] < period] + [record]
+        if self.best == period:
+            keep_weights(self._network, self._folder / "best")
+        write_file(self._folder / MEASURED, json.dumps(self.measured, indent=1).encode())
+        _log.info(
+            "period %d: held-out questions: log-likelihood %.4f, %.1f %% right", period, found.log_likelihood,
+            100 * found.accuracy,
+        )  # fmt: skip
+
+    @property
+    def best(self) -> int:
+        """The period whose beginning has the best log-likelihood of held-out questions."""
+        return int(max(self.measured, key=lambda each: (each["log_likelihood"], -each["period"]))["period"])
+
+
+def median_size(candidates: Candidates) -> float:
+    """The median effective size of r over all lists."""
+    return float(np.median(effective_sizes(np.asarray(candidates.sampler, np.float64))))
+
+
+def keep_weights(network: VodModel, folder: Path) -> None:
+    """All weights but φ's, whole or not at all; those that are there go."""
+    building = folder.with_name(f".building-{folder.name}")
+    remove_folder(building)
+    building.mkdir(parents=True)
+    save_file(weights_of(network), building / WEIGHTS)
+    remove_folder(folder)
+    publish_folder(building, folder)
+
+
+def take_weights(network: VodModel, folder: Path) -> None:
+    """Put kept weights into the network, and into φ."""
+    network.load_state_dict(load_file(folder / WEIGHTS), strict=False)
+    network.phi.load_state_dict(network.retriever.state_dict())
+
+
+def weights_of(network: VodModel) -> dict[str, torch.Tensor]:
+    """By name, without φ's."""
+    return {
+        name: value.detach().cpu().contiguous()
+        for name, value in network.state_dict().items()
+        if not name.startswith("phi.")
+    }
+
+
+def digest_of(module: torch.nn.Module) -> str:
+    """Of all weights."""
+    found = hashlib.blake2b(digest_size=16)
+    for name, value in sorted(module.state_dict().items()):
+        found.update(name.encode())
+        found.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return found.hexdigest()
+
+
+def asked_digest(asked: Sequence[Asked]) -> str:
+    """Of all that is asked for."""
+    text = json.dumps([(each.text, sorted(each.terms.items()), each.options) for each in asked])
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []

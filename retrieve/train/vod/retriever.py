@@ -1,0 +1,99 @@
+"""The retriever as a module: a tower for questions, one for documents or the same, and a scale that is learned.
+
+At a scale of 1 the softmax of cosines over a hundred documents is flat and nothing would be learned: 20 is where it
+starts.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from pathlib import Path
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from retrieve.encoders.folder import read_encoder_folder
+from retrieve.encoders.load import find_model, load_encoder
+from retrieve.encoders.text_model import TextModel
+from retrieve.encoders.tokens import TokenRow, load_tokenizer
+from retrieve.encoders.trainable import PassageModel
+from retrieve.encoders.trained_folder import write_encoder_folder
+from retrieve.train.vod.settings import RetrieverSection
+
+
+class Texts:
+    """How texts become tokens for a tower: its tokenizer, limit and prompts. Loads no weights."""
+
+    def __init__(self, model: str, *, normalize: bool) -> None:
+        self.model: TextModel[object] = load_encoder(
+            model, normalize=normalize, backend="torch", precision="fp32"
+        )  # type: ignore[assignment]
+        self.folder = read_encoder_folder(find_model(model), None)
+
+    def questions(self, texts: list[str]) -> list[TokenRow]:
+        """Texts with the query prompt."""
+        return self.model.rows([self.model.query_prompt + text for text in texts])
+
+    def documents(self, texts: list[str]) -> list[TokenRow]:
+        """Texts with the document prompt."""
+        return self.model.rows([self.model.document_prompt + text for text in texts])
+
+    def tower(self, device: str | None, *, normalize: bool) -> PassageModel:
+        """Its model, to be trained."""
+        unit = normalize or self.folder.normalizes
+        return PassageModel(self.folder, pad=self.model.pad, normalize=unit, device=device)
+
+    def tokenizer(self) -> str:
+        """What a tokenizer.json of it holds."""
+        text: str = load_tokenizer(self.folder.transformer, lower_case=self.folder.lower_case).to_str()
+        return text
+
+
+class Retriever(nn.Module):
+    """f(d, q) of vectors, and the towers that make them. `documents` None: both towers are one."""
+
+    def __init__(self, queries: PassageModel, documents: PassageModel | None, *, scale: float) -> None:
+        super().__init__()
+        self.queries, self.documents = queries, documents
+        self.log_scale = nn.Parameter(torch.tensor(math.log(scale)))
+
+    @classmethod
+    def load(
+        cls, section: RetrieverSection, texts: Texts, device: str | None, *, documents: Path | None = None
+    ) -> Self:
+        """From the encoder of `texts`; a document tower of its own from the folder `documents`, or the same."""
+        cosine = section.similarity == "cosine"
+        queries = texts.tower(device, normalize=cosine)
+        tower = None
+        if section.towers == "separate":
+            own = texts if documents is None else Texts(str(documents), normalize=cosine)
+            tower = own.tower(device, normalize=cosine)
+        return cls(queries, tower, scale=section.scale).to(queries.device)
+
+    @property
+    def document_tower(self) -> PassageModel:
+        """What encodes documents."""
+        return self.queries if self.documents is None else self.documents
+
+    @property
+    def scale(self) -> float:
+        """e^λ."""
+        return float(self.log_scale.exp())
+
+    def score(self, queries: Tensor, documents: Tensor) -> Tensor:
+        """Vectors (…,D) of questions and (…,K,D) of documents → f_θ (…,K)."""
+        return self.log_scale.exp() * torch.einsum("...d,...kd->...k", queries, documents)
+
+    def frozen_copy(self) -> Retriever:
+        """A copy that nothing trains: φ."""
+        return copy.deepcopy(self).requires_grad_(False).eval()
+
+    def write(self, folder: Path, texts: Texts, *, documents: bool = False) -> None:
+        """The question tower, or the document tower, as a folder of sentence-transformers."""
+        tower = self.document_tower if documents else self.queries
+        prompts = {"query": texts.model.query_prompt, "document": texts.model.document_prompt}
+        write_encoder_folder(
+            tower, folder, tokenizer=texts.tokenizer(), limit=texts.model.limit, prompts=prompts
+        )

@@ -1,0 +1,165 @@
+"""transformers' `Trainer` for VOD: the bound of drawn documents, α by the step, diagnostics beside every loss.
+
+Draws are made where the loss is computed, from the step that the trainer is at: a collator works ahead, and would draw
+from another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.optim.lr_scheduler import LambdaLR
+from transformers import TrainerCallback, TrainingArguments
+
+from retrieve.train.vod.material import Batch, Material
+from retrieve.train.vod.model import Outcome, VodModel
+from retrieve.train.vod.schedule import alpha_at, rate_at
+from retrieve.train.vod.settings import TrainingSection, VodSettings
+from retrieve.trainer.examples import ExampleTrainer
+
+ENCODERS = ("retriever.queries.", "retriever.documents.", "reader_tower.", "reader.encoder.", "reader.model.")
+
+
+class VodTrainer(ExampleTrainer):
+    """Trains a `VodModel` on `Material`, whose candidates a callback puts there before each period."""
+
+    what = "questions"
+    remedy = "lower training.lr and training.head_lr, or set training.precision to fp32"
+
+    def __init__(
+        self,
+        network: VodModel,
+        arguments: TrainingArguments,
+        material: Material,
+        settings: VodSettings,
+        *,
+        period: int,
+        callbacks: list[TrainerCallback],
+    ) -> None:
+        """`period`: the steps of one."""
+        self._material, self._settings, self._period = material, settings, period
+        self._told: list[dict[str, float]] = []
+        super().__init__(
+            model=network,
+            args=arguments,
+            data_collator=self._collate,
+            train_dataset=material,
+            callbacks=callbacks,
+        )
+
+    def _collate(self, numbers: list[int]) -> dict[str, Any]:
+        return {"numbers": numbers, "ids": [self._material.questions[number].id for number in numbers]}
+
+    def compute_loss(
+        self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """The batch's share of −mean L̂_α over the questions of a step. Raises `TrainingError` for what is no number."""
+        step = self.state.global_step
+        batch = self.drawn(inputs["numbers"], step)
+        outcome: Outcome = model(batch)
+        losses = -outcome.bounds
+        self.check(losses, inputs["ids"], training=True)
+        self._tell(inputs["numbers"], batch, outcome)
+        loss = losses.sum().to(torch.float32) / (num_items_in_batch or len(losses))
+        return (loss, {"logits": outcome.log_probabilities}) if return_outputs else loss
+
+    def drawn(self, numbers: list[int], step: int) -> Batch:
+        """What a step draws for these questions."""
+        network: Any = self.accelerator.unwrap_model(self.model)
+        return self._material.batch(
+            numbers,
+            step=step,
+            fresh=network.wants_documents,
+            texts=network.reads_texts,
+            alpha=alpha_at(step, self._period, self._settings.objective),
+        )
+
+    def _tell(self, numbers: list[int], batch: Batch, outcome: Outcome) -> None:
+        diagnostics = outcome.diagnostics
+        right = outcome.log_probabilities.argmax(dim=1).cpu() == batch.answers
+        told = {
+            "effective_size": float(diagnostics.effective_size.mean()),
+            "divergence": float(diagnostics.divergence.mean()),
+            "gap": float(diagnostics.gap.mean()),
+            "alpha": batch.alpha,
+            "accuracy": float(right.double().mean()),
+        }
+        hits = [
+            not gold.isdisjoint(batch.keys[b].ravel().tolist())
+            for b, number in enumerate(numbers)
+            if (gold := self._material.gold(number)) or self._material.questions[number].facts
+        ]
+        if hits:
+            told["hit_rate"] = sum(hits) / len(hits)
+        self._told.append(told)
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """The trainer's entry of a step, with the diagnostics of its batches."""
+        if "loss" in logs and self._told:
+            names = {name for told in self._told for name in told}
+            for name in sorted(names):
+                values = [told[name] for told in self._told if name in told]
+                logs[name] = sum(values) / len(values)
+            self._told = []
+        super().log(logs, start_time)
+
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+        """The rate rises and falls within each period."""
+        if self.lr_scheduler is None:
+            warmup = self._settings.training.warmup
+            self.lr_scheduler = LambdaLR(
+                optimizer or self.optimizer, lambda step: rate_at(step, self._period, warmup)
+            )
+            self._created_lr_scheduler = True
+        return self.lr_scheduler
+
+    def parameter_groups(self, decayed: Collection[str]) -> list[dict[str, Any]]:
+        """Encoders by one rate, all else by another."""
+        network: Any = self.model
+        training = self._settings.training
+        groups: dict[tuple[float, float], list[Any]] = {}
+        for name, weights in network.named_parameters():
+            if weights.requires_grad and not name.startswith("phi."):
+                rate = training.lr if name.startswith(ENCODERS) else training.head_lr
+                decay = training.weight_decay if name in decayed and rate == training.lr else 0.0
+                groups.setdefault((rate, decay), []).append(weights)
+        return [{"params": own, "lr": rate, "weight_decay": decay} for (rate, decay), own in groups.items()]
+
+    def curve(self) -> list[dict[str, float]]:
+        """Every step's loss and diagnostics."""
+        return [dict(entry) for entry in self.state.log_history if "loss" in entry]
+
+
+def arguments_of(
+    training: TrainingSection, folder: Path, *, steps: int, seed: int, device: torch.device
+) -> TrainingArguments:
+    """The trainer's settings."""
+    arguments = TrainingArguments(
+        output_dir=str(folder),
+        max_steps=steps,
+        per_device_train_batch_size=training.batch,
+        gradient_accumulation_steps=training.accumulation,
+        learning_rate=training.lr,
+        weight_decay=training.weight_decay,
+        max_grad_norm=training.clip,
+        bf16=training.precision == "bf16",
+        fp16=training.precision == "fp16",
+        use_cpu=device.type == "cpu",
+        seed=seed,
+        data_seed=seed,
+        save_strategy="no",  # a callback asks for checkpoints
+        save_total_limit=1,
+        remove_unused_columns=False,
+        logging_steps=1,
+        logging_nan_inf_filter=False,
+        ddp_find_unused_parameters=True,
+        report_to=[],
+        disable_tqdm=True,
+        dataloader_pin_memory=False,
+    )
+    # Batches are ragged: several GPUs are used by as many processes (torchrun), not by splitting each batch.
+    arguments._n_gpu = min(arguments.n_gpu, 1)
+    return arguments
