@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
 
 from retrieve.cli.options import device_option
-from retrieve.cli.output import as_json, figure, print_json, print_jsonl, print_table
+from retrieve.cli.output import as_json, figure, print_json
 from retrieve.cli.progress import progress_shown
 
 
@@ -15,7 +16,9 @@ from retrieve.cli.progress import progress_shown
 @click.argument("model")
 @click.argument("questions")
 @click.option("--format", metavar="NAME", help="What QUESTIONS are, if it cannot be told.")
-@click.option("--split", type=click.Choice(["train", "validation", "test"]), help="Of a folder; all if not given.")
+@click.option(
+    "--split", type=click.Choice(["train", "validation", "test"]), help="Of a folder; all if not given."
+)
 @click.option(
     "--documents",
     type=click.IntRange(0),
@@ -65,6 +68,6 @@ def command(
         print_json({"model": model, "questions": len(found), "accuracy": accuracy, "answers": rows})
     else:
         for row in rows:
-            print_jsonl(row)
+            click.echo(json.dumps(row, ensure_ascii=False))
     if accuracy is not None:
         click.echo(f"{right} of {len(known)} right: {figure(accuracy)}", err=True)

@@ -13,7 +13,7 @@ import numpy as np
 
 from retrieve.api import Index
 from retrieve.errors import UsageError
-from retrieve.train.vod.candidates import Candidates, How, build_candidates
+from retrieve.train.vod.candidates import Candidates, How, build_candidates, encoded
 from retrieve.train.vod.collection import Collection
 from retrieve.train.vod.folder import Opened, open_model
 from retrieve.train.vod.material import Material, check_questions
@@ -114,7 +114,10 @@ class VodModel:
         assert self._collection is not None
         period = next(each for each in self.record["periods"] if each["period"] == self.record["best"])
         how = How(self._opened.settings.sampler.p, period["sampler_scale"], period["temperature"])
-        return build_candidates(self._collection.index, material.asked, how, record={})
+        opened = self._opened
+        budget = opened.settings.training.budget
+        vectors = encoded(opened.network.retriever, opened.texts, material.asked, budget)
+        return build_candidates(self._collection.index, material.asked, vectors, how, record={})
 
     def _answer(self, question: Question, found: Answered, support: int) -> Answer:
         choice = int(found.probabilities.argmax())

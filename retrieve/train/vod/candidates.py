@@ -13,11 +13,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from retrieve.api import Index
 from retrieve.errors import TrainingError, UsageError
 from retrieve.files import publish_folder, read_array, remove_folder, write_array, write_file
 from retrieve.train.vod.asked import Asked
+from retrieve.train.vod.retriever import Retriever, Texts
 from retrieve.types import Progress
 
 Float32s = npt.NDArray[np.float32]
@@ -77,16 +79,24 @@ def log_softmax(scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 def effective_sizes(scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """exp of the entropy's order-2 form, (Σr)²/Σr², of the softmax of each row (R,P)."""
     probabilities = np.exp(log_softmax(scores))
-    return 1.0 / (probabilities**2).sum(axis=-1)
+    sizes: npt.NDArray[np.float64] = 1.0 / (probabilities**2).sum(axis=-1)
+    return sizes
+
+
+@torch.inference_mode()
+def encoded(retriever: Retriever, texts: Texts, asked: Sequence[Asked], budget: int) -> Float32s:
+    """Vectors (R,D) of what is asked, by the question tower."""
+    found: Float32s = (
+        retriever.queries.vectors(texts.questions([each.text for each in asked]), budget).cpu().numpy()
+    )
+    return found
 
 
 def choose_temperature(
-    index: Index, asked: Sequence[Asked], how: How, *, size: float, seed: int, sample: int = 512
+    index: Index, asked: Sequence[Asked], vectors: Float32s, how: How, *, size: float
 ) -> float:
-    """The t at which half of a sample of lists have an effective size above `size`, as near as t can make it."""
-    chosen = np.sort(np.random.default_rng([seed, 0x7E]).permutation(len(asked))[:sample])
-    some = [asked[row] for row in chosen.tolist()]
-    found = _ranked(index, some, how)
+    """The t at which half of the lists have an effective size above `size`, as near as t can make it."""
+    found = _ranked(index, asked, vectors, how)
 
     def median(temperature: float) -> float:
         scores = how.scale * found["cosine"].astype(np.float64) + found["bm25"] / temperature
@@ -102,13 +112,16 @@ def choose_temperature(
 def build_candidates(
     index: Index,
     asked: Sequence[Asked],
+    vectors: Float32s,
     how: How,
     *,
     record: Mapping[str, Any],
     stage: str = "candidates ranked",
     progress: Progress | None = None,
 ) -> Candidates:
-    """The cache of these lists. Raises `UsageError` where the index has fewer passages than P, or none."""
+    """The cache of these lists; `vectors` (R,D) are of their texts. Raises `UsageError` where the index
+    has fewer passages than P.
+    """
     passages = index.info()["passages"]
     if how.p > passages:
         raise UsageError(
@@ -118,7 +131,7 @@ def build_candidates(
     width = max(len(each.options) for each in asked)
     for start in range(0, len(asked), _ROWS):
         some = asked[start : start + _ROWS]
-        ranked = _ranked(index, some, how)
+        ranked = _ranked(index, some, vectors[start : start + _ROWS], how)
         parts.append(ranked | _apart(index, some, ranked["keys"], width))
         if progress is not None:
             progress(stage, start + len(some), len(asked))
@@ -137,9 +150,9 @@ def build_candidates(
     )
 
 
-def _ranked(index: Index, asked: Sequence[Asked], how: How) -> dict[str, npt.NDArray[Any]]:
+def _ranked(index: Index, asked: Sequence[Asked], vectors: Float32s, how: How) -> dict[str, npt.NDArray[Any]]:
     """Keys (R,P) of the best by f_φ, with their cosines and BM25 scores, 0 where there is no passage."""
-    queries = [{"bm25": each.terms, "dense": each.text} for each in asked]
+    queries = [{"bm25": each.terms, "dense": vector} for each, vector in zip(asked, vectors, strict=True)]
     weights = {"bm25": 1.0 / how.temperature, "dense": how.scale or _TIE}
     found = index.rank_passages(queries, how.p, fusion="sum", weights=weights, depth=max(_DEPTH, how.p))
     filled = found.keys >= 0
@@ -206,4 +219,5 @@ def open_candidates(folder: Path, wanted: Mapping[str, Any]) -> Candidates:
             f"{folder} is the sampler's cache of another checkpoint: its {key} is {found.get(key)!r}, this one's is "
             f"{wanted[key]!r}; delete that folder, and it is computed anew"
         )
-    return Candidates(*(read_array(folder / f"{name}.npy") for name in _ARRAYS), record=found)
+    arrays: dict[str, Any] = {name: read_array(folder / f"{name}.npy") for name in _ARRAYS}
+    return Candidates(**arrays, record=found)

@@ -9,17 +9,17 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from retrieve.api import Index
 from retrieve.corpora.open import open_corpus
 from retrieve.encoders.encoder import Encoder
 from retrieve.encoders.load import load_encoder
 from retrieve.errors import InputError, RecipeError
+from retrieve.files import publish_folder, remove_folder
 from retrieve.recipe import load_recipe
 from retrieve.text.analyze import Analyzer
 from retrieve.text.passages import with_title
-from retrieve.train.vod.retriever import Retriever, Texts
+from retrieve.train.vod.retriever import Retriever, Texts, digest_of
 from retrieve.train.vod.settings import VodSettings
 from retrieve.types import Progress
 
@@ -72,13 +72,22 @@ class Collection:
     def follow(
         self, phi: Retriever, texts: Texts, *, normalize: bool, progress: Progress | None = None
     ) -> None:
-        """A new generation by the document tower of φ; nothing if the index is of that one already."""
-        with TemporaryDirectory() as place:
-            phi.write(Path(place) / "documents", texts, documents=True)
-            device = str(phi.queries.device)
-            encoder = training_encoder(f"{place}/documents", normalize=normalize, device=device)
-            if encoder.fingerprint != self.index.fingerprint:
-                self.index.reencode(encoder, progress=progress)
+        """A new generation by the document tower of φ; nothing if the index is of that one already.
+
+        The tower's folder stays beside the index, which loads it when it is first asked for.
+        """
+        place = self.index.path.with_name(f"documents-{digest_of(phi)}")
+        if not place.is_dir():
+            building = place.with_name(f".building-{place.name}")
+            remove_folder(building)
+            phi.write(building, texts, documents=True)
+            publish_folder(building, place)
+        encoder = training_encoder(str(place), normalize=normalize, device=str(phi.queries.device))
+        if encoder.fingerprint != self.index.fingerprint:
+            self.index.reencode(encoder, progress=progress)
+        for old in self.index.path.parent.glob("documents-*"):
+            if old != place:
+                remove_folder(old)
 
     def move(self, place: Path) -> None:
         """The index goes to another place and is closed."""

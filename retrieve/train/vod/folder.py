@@ -97,7 +97,10 @@ def open_model(folder: Path, *, device: str | None = None) -> Opened:
         _read_reader(network, folder / WEIGHTS)
     except RuntimeError as error:
         raise ModelMismatch(f"{folder / WEIGHTS} has the weights of another reader: {error}") from error
-    index = Index.open(folder / INDEX, cache=False, device=where) if (folder / INDEX).is_dir() else None
+    index = None
+    if (folder / INDEX).is_dir():
+        tower = folder / (DOCUMENTS if (folder / DOCUMENTS).is_dir() else QUESTIONS)
+        index = Index.open(folder / INDEX, model=str(tower), cache=False, device=where)
     return Opened(record, settings, texts, network.eval(), index)
 
 

@@ -22,10 +22,12 @@ from retrieve.files import publish_folder, remove_folder, write_file
 from retrieve.train.vod.asked import Asked
 from retrieve.train.vod.candidates import (
     Candidates,
+    Float32s,
     How,
     build_candidates,
     choose_temperature,
     effective_sizes,
+    encoded,
     open_candidates,
     write_candidates,
 )
@@ -33,7 +35,7 @@ from retrieve.train.vod.collection import Collection
 from retrieve.train.vod.material import Material
 from retrieve.train.vod.measure import answered, judged
 from retrieve.train.vod.model import VodModel
-from retrieve.train.vod.retriever import Texts
+from retrieve.train.vod.retriever import Texts, digest_of
 from retrieve.train.vod.settings import VodSettings
 from retrieve.train.vod.start import fit_start
 from retrieve.types import Progress
@@ -42,6 +44,9 @@ _log = logging.getLogger("retrieve")
 
 WEIGHTS = "weights.safetensors"
 MEASURED = "measured.json"
+
+_SAMPLE = 512
+"""Lists that a temperature is chosen on."""
 
 
 class Refresher(TrainerCallback):
@@ -117,8 +122,8 @@ class Refresher(TrainerCallback):
         how = How(settings.sampler.p, 0.0 if bm25_alone else self._network.phi.scale, 5.0)
         temperature = settings.sampler.temperature or self._temperature(folder, how)
         made = build_candidates(
-            collection.index, material.asked, how._replace(temperature=temperature), record=record,
-            stage=f"period {period}: candidates", progress=self._progress,
+            collection.index, material.asked, self._encoded(material.asked), how._replace(temperature=temperature),
+            record=record,             stage=f"period {period}: candidates", progress=self._progress,
         )  # fmt: skip
         write_candidates(made, place)
         _log.info(
@@ -133,12 +138,16 @@ class Refresher(TrainerCallback):
             return float(json.loads(known.read_text(encoding="utf-8")))
         assert self._collection is not None
         size = self._settings.sampler.effective_size
-        chosen = choose_temperature(
-            self._collection.index, self._train.asked, how, size=size, seed=self._seed
-        )
+        order = np.random.default_rng([self._seed, 0x7E]).permutation(len(self._train.asked))
+        sample = [self._train.asked[row] for row in np.sort(order[:_SAMPLE]).tolist()]
+        chosen = choose_temperature(self._collection.index, sample, self._encoded(sample), how, size=size)
         folder.mkdir(parents=True, exist_ok=True)
         write_file(known, json.dumps(chosen).encode())
         return chosen
+
+    def _encoded(self, asked: Sequence[Asked]) -> Float32s:
+        """Vectors (R,D) of what is asked, by φ."""
+        return encoded(self._network.phi, self._texts, asked, self._settings.training.budget)
 
     def _encode(self, period: int) -> None:
         """The index's vectors by φ; the first checkpoint's are there from its building."""
@@ -203,15 +212,6 @@ def weights_of(network: VodModel) -> dict[str, torch.Tensor]:
         for name, value in network.state_dict().items()
         if not name.startswith("phi.")
     }
-
-
-def digest_of(module: torch.nn.Module) -> str:
-    """Of all weights."""
-    found = hashlib.blake2b(digest_size=16)
-    for name, value in sorted(module.state_dict().items()):
-        found.update(name.encode())
-        found.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-    return found.hexdigest()
 
 
 def asked_digest(asked: Sequence[Asked]) -> str:

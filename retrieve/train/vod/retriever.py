@@ -7,6 +7,7 @@ starts.
 from __future__ import annotations
 
 import copy
+import hashlib
 import math
 from pathlib import Path
 from typing import Self
@@ -14,9 +15,9 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
+from retrieve.encoders.encoder import Encoder
 from retrieve.encoders.folder import read_encoder_folder
 from retrieve.encoders.load import find_model, load_encoder
-from retrieve.encoders.text_model import TextModel
 from retrieve.encoders.tokens import TokenRow, load_tokenizer
 from retrieve.encoders.trainable import PassageModel
 from retrieve.encoders.trained_folder import write_encoder_folder
@@ -27,9 +28,7 @@ class Texts:
     """How texts become tokens for a tower: its tokenizer, limit and prompts. Loads no weights."""
 
     def __init__(self, model: str, *, normalize: bool) -> None:
-        self.model: TextModel[object] = load_encoder(
-            model, normalize=normalize, backend="torch", precision="fp32"
-        )  # type: ignore[assignment]
+        self.model: Encoder = load_encoder(model, normalize=normalize, backend="torch", precision="fp32")
         self.folder = read_encoder_folder(find_model(model), None)
 
     def questions(self, texts: list[str]) -> list[TokenRow]:
@@ -80,7 +79,7 @@ class Retriever(nn.Module):
     @property
     def scale(self) -> float:
         """e^λ."""
-        return float(self.log_scale.exp())
+        return float(self.log_scale.detach().exp())
 
     def score(self, queries: Tensor, documents: Tensor) -> Tensor:
         """Vectors (…,D) of questions and (…,K,D) of documents → f_θ (…,K)."""
@@ -97,3 +96,12 @@ class Retriever(nn.Module):
         write_encoder_folder(
             tower, folder, tokenizer=texts.tokenizer(), limit=texts.model.limit, prompts=prompts
         )
+
+
+def digest_of(module: torch.nn.Module) -> str:
+    """Of all weights."""
+    found = hashlib.blake2b(digest_size=16)
+    for name, value in sorted(module.state_dict().items()):
+        found.update(name.encode())
+        found.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return found.hexdigest()

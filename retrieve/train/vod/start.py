@@ -14,9 +14,10 @@ from torch import Tensor
 from retrieve.train.vod.material import Material
 from retrieve.train.vod.model import VodModel
 from retrieve.train.vod.objective.choice import log_probabilities
+from retrieve.train.vod.readers.scores import in_units
 
-_QUESTIONS = 256
-_DOCUMENTS = 32
+_QUESTIONS = 192
+_DOCUMENTS = 16
 
 
 def fit_start(network: VodModel, train: Material, *, seed: int) -> None:
@@ -28,17 +29,16 @@ def fit_start(network: VodModel, train: Material, *, seed: int) -> None:
     chosen = np.sort(np.random.default_rng([seed, 0x57]).permutation(len(train))[:_QUESTIONS]).tolist()
     parts = [_parts(network, train, chosen[at : at + 32]) for at in range(0, len(chosen), 32)]
     weights = torch.full((3,), 1.0, dtype=torch.float64, requires_grad=True)
-    unit = start.unit.double().cpu()
     optimizer = torch.optim.LBFGS([weights], max_iter=40, line_search_fn="strong_wolfe")
 
     def closure() -> Tensor:
         optimizer.zero_grad()
-        likelihoods = [_likelihood(f, (scores * unit) @ weights, answers) for f, scores, answers in parts]
+        likelihoods = [_likelihood(f, in_units(scores) @ weights, answers) for f, scores, answers in parts]
         loss = -torch.cat(likelihoods).mean() + 1e-3 * (weights**2).mean()
         loss.backward()  # type: ignore[no-untyped-call]
         return loss
 
-    optimizer.step(closure)  # type: ignore[arg-type]
+    optimizer.step(closure)  # type: ignore[no-untyped-call]
     with torch.no_grad():
         start.weights.copy_(weights)
 

@@ -110,9 +110,8 @@ class VodTrainer(ExampleTrainer):
         """The rate rises and falls within each period."""
         if self.lr_scheduler is None:
             warmup = self._settings.training.warmup
-            self.lr_scheduler = LambdaLR(
-                optimizer or self.optimizer, lambda step: rate_at(step, self._period, warmup)
-            )
+            chosen: Any = optimizer or self.optimizer
+            self.lr_scheduler = LambdaLR(chosen, lambda step: rate_at(step, self._period, warmup))
             self._created_lr_scheduler = True
         return self.lr_scheduler
 

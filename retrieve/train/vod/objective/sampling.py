@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from retrieve.errors import UsageError
 
-FloatArray: TypeAlias = npt.NDArray[np.floating]
+Float64s: TypeAlias = npt.NDArray[np.float64]
 Variant: TypeAlias = Literal["priority", "exponential"]
 
 
@@ -22,7 +22,7 @@ class Sample(NamedTuple):
     """K of P documents: indices (N,K) int64, and raw log s̄ (N,K), −inf where fewer than K had any probability."""
 
     indices: npt.NDArray[np.int64]
-    log_weights: FloatArray
+    log_weights: Float64s
 
 
 def uniforms(seed: int, step: int, question: str, shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
@@ -33,7 +33,7 @@ def uniforms(seed: int, step: int, question: str, shape: tuple[int, ...]) -> npt
 
 
 def priority_sample(
-    log_probabilities: FloatArray, k: int, *, uniforms: FloatArray, variant: Variant = "priority"
+    log_probabilities: Float64s, k: int, *, uniforms: Float64s, variant: Variant = "priority"
 ) -> Sample:
     """K of P documents of each of N rows; log r (N,P) normalised, −inf where there is none, and `uniforms` (N,P).
 

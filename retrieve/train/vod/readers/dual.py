@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from retrieve.train.vod.readers.protocol import Read
-from retrieve.train.vod.readers.scores import SCORES, StartingScores
+from retrieve.train.vod.readers.scores import SCORES, StartingScores, in_units
 
 
 class DualReader(nn.Module):
@@ -36,11 +36,10 @@ class DualReader(nn.Module):
         if not self._documents:
             alone: Tensor = self.network(queries * self._unit).squeeze(-1)
             return alone
-        unit = torch.ones(SCORES, device=queries.device) if self.start is None else self.start.unit
         both = [
             queries * read.documents * self._unit**2,
             (queries - read.documents).abs() * self._unit,
-            read.scores * unit,
+            in_units(read.scores),
         ]
         g: Tensor = self.network(torch.cat(both, dim=-1)).squeeze(-1)
         return g if self.start is None else g + self.start(read.scores)

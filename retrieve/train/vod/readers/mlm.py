@@ -80,7 +80,7 @@ class MaskedReader(nn.Module):
             )
             tokens = torch.tensor([token for each in wanted for token in each], device=logits.device)
             each = torch.log_softmax(logits, dim=-1).gather(1, tokens.unsqueeze(1)).squeeze(1)
-            means = [part.mean() for part in each.split([len(tokens) for tokens in wanted])]
+            means = [part.mean() for part in torch.split(each, [len(tokens) for tokens in wanted])]
             found.append(torch.stack(means))
         numbers = torch.from_numpy(np.argsort(np.concatenate(order), kind="stable"))
         return torch.cat(found).index_select(0, numbers.to(found[0].device))

@@ -11,21 +11,25 @@ from torch import Tensor, nn
 SCORES = 3
 """Cosine, BM25 of the question, BM25 of the option."""
 
+BM25_UNIT = 10.0
+"""What BM25 is divided by, so that one learning rate suits all three."""
+
 
 class StartingScores(nn.Module):
-    """w · (cosine, BM25 of the question, BM25 of the option): (…,3) → (…). The weights are learned like all others.
-
-    BM25 is divided by `BM25_UNIT` first, so that one learning rate suits all three.
-    """
-
-    BM25_UNIT = 10.0
+    """w · (cosine, BM25 of the question, BM25 of the option): (…,3) → (…). The weights are learned like all others."""
 
     def __init__(self) -> None:
         super().__init__()
         self.weights = nn.Parameter(torch.zeros(SCORES))
-        self.register_buffer("unit", torch.tensor([1.0, 1 / self.BM25_UNIT, 1 / self.BM25_UNIT]))
 
     def forward(self, scores: Tensor) -> Tensor:
         """Of each document."""
-        total: Tensor = (scores * self.unit) @ self.weights.to(scores.dtype)
+        total: Tensor = in_units(scores) @ self.weights.to(scores.dtype)
         return total
+
+
+def in_units(scores: Tensor) -> Tensor:
+    """Scores (…,3) of about one size: BM25 by `BM25_UNIT`."""
+    return scores * torch.tensor(
+        [1.0, 1 / BM25_UNIT, 1 / BM25_UNIT], dtype=scores.dtype, device=scores.device
+    )
