@@ -43,13 +43,16 @@ class Collection:
         cls,
         folder: Path,
         settings: VodSettings,
+        phi: Retriever,
+        texts: Texts,
         *,
-        device: str | None = None,
         progress: Progress | None = None,
     ) -> Collection:
-        """Build the index if it is not there. Raises `InputError` for an empty corpus, `RecipeError` for a recipe
-        without the views bm25 and dense.
+        """Build the index by φ's document tower if it is not there.
+
+        Raises `InputError` for an empty corpus, `RecipeError` for a recipe without the views bm25 and dense.
         """
+        device = str(phi.queries.device)
         if (folder / "manifest.json").is_file():
             index = Index.open(folder, cache=False, device=device)
             if len(index):
@@ -60,8 +63,7 @@ class Collection:
             raise RecipeError(
                 f"index.recipe {settings.index.recipe!r} has the views {', '.join(recipe.views)}: wanted bm25 and dense"
             )
-        normalize = settings.retriever.similarity == "cosine"
-        encoder = training_encoder(settings.retriever.encoder, normalize=normalize, device=device)
+        encoder = _encoder(_written(phi, texts, folder), phi)
         index = Index.create(folder, recipe, cache=False, encoder=encoder, device=device)
         index.add(open_corpus(settings.data.corpus), progress=progress)
         if not index.info()["passages"]:
@@ -69,20 +71,13 @@ class Collection:
             raise InputError(settings.data.corpus, "has no passages: give a corpus with texts")
         return cls(index)
 
-    def follow(
-        self, phi: Retriever, texts: Texts, *, normalize: bool, progress: Progress | None = None
-    ) -> None:
+    def follow(self, phi: Retriever, texts: Texts, *, progress: Progress | None = None) -> None:
         """A new generation by the document tower of φ; nothing if the index is of that one already.
 
         The tower's folder stays beside the index, which loads it when it is first asked for.
         """
-        place = self.index.path.with_name(f"documents-{digest_of(phi)}")
-        if not place.is_dir():
-            building = place.with_name(f".building-{place.name}")
-            remove_folder(building)
-            phi.write(building, texts, documents=True)
-            publish_folder(building, place)
-        encoder = training_encoder(str(place), normalize=normalize, device=str(phi.queries.device))
+        place = _written(phi, texts, self.index.path)
+        encoder = _encoder(place, phi)
         if encoder.fingerprint != self.index.fingerprint:
             self.index.reencode(encoder, progress=progress)
         for old in self.index.path.parent.glob("documents-*"):
@@ -115,6 +110,23 @@ class Collection:
         return ["" if passage is None else passage.doc_id for passage in passages]
 
 
-def training_encoder(model: str, *, normalize: bool, device: str | None) -> Encoder:
+def _written(phi: Retriever, texts: Texts, index: Path) -> Path:
+    """φ's document tower as a folder beside the index, whole or not there."""
+    place = index.with_name(f"documents-{digest_of(phi)}")
+    if not place.is_dir():
+        building = place.with_name(f".building-{place.name}")
+        remove_folder(building)
+        phi.write(building, texts, documents=True)
+        publish_folder(building, place)
+    return place
+
+
+def _encoder(folder: Path, phi: Retriever) -> Encoder:
     """A checkpoint's encoder, in torch and float32, without the vector cache."""
-    return load_encoder(model, normalize=normalize, backend="torch", precision="fp32", device=device)
+    return load_encoder(
+        str(folder),
+        normalize=phi.queries.normalize,
+        backend="torch",
+        precision="fp32",
+        device=str(phi.queries.device),
+    )

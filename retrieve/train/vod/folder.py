@@ -23,7 +23,7 @@ from retrieve.train.vod.model import VodModel
 from retrieve.train.vod.network import make_network
 from retrieve.train.vod.readers.cross import CrossReader
 from retrieve.train.vod.readers.mlm import MaskedReader
-from retrieve.train.vod.retriever import Texts
+from retrieve.train.vod.retriever import Texts, digest_of
 from retrieve.train.vod.settings import VodSettings, load_settings
 from retrieve.trainer.model_folder import ModelKind
 
@@ -46,12 +46,15 @@ def write_model(
     *,
     force: bool,
 ) -> None:
-    """Write a model with the report of its training, and its index, which moves there."""
+    """Write a model with the report of its training, and its index, which moves there.
+
+    The index is encoded by φ's document tower: where that is not the question tower, it has a folder of its own.
+    """
 
     def fill(building: Path) -> dict[str, Any]:
         network.retriever.write(building / QUESTIONS, texts)
-        if network.retriever.documents is not None:
-            network.retriever.write(building / DOCUMENTS, texts, documents=True)
+        if digest_of(network.phi.document_tower) != digest_of(network.retriever.queries):
+            network.phi.write(building / DOCUMENTS, texts, documents=True)
         _write_reader(network, texts, building)
         found = {
             path.relative_to(building).as_posix(): checksum_file(path)

@@ -121,10 +121,10 @@ def make_parts(
     """Index, towers and reader, untrained, with the questions."""
     normalize = settings.retriever.similarity == "cosine"
     texts = Texts(settings.retriever.encoder, normalize=normalize)
+    network = make_network(settings, texts, device)
     collection = None
     if settings.retriever.source != "none":
-        collection = Collection.open(folder / "index", settings, device=device, progress=progress)
-    network = make_network(settings, texts, device)
+        collection = Collection.open(folder / "index", settings, network.phi, texts, progress=progress)
     given: dict[str, Any] = {"dimensions": network.retriever.queries.dimensions, "seed": seed}
     period = settings.training.steps or math.ceil(
         len(train) / (settings.training.batch * settings.training.accumulation)
@@ -172,9 +172,8 @@ def _trained(
     refresher.begin(settings.training.periods, last=True)
     best = refresher.best
     take_weights(network, folder / "best")
-    if parts.collection is not None and settings.retriever.source == "model":
-        normalize = settings.retriever.similarity == "cosine"
-        parts.collection.follow(network.phi, parts.texts, normalize=normalize, progress=progress)
+    if parts.collection is not None:
+        parts.collection.follow(network.phi, parts.texts, progress=progress)
     return {
         "settings": settings.model_dump(mode="json"),
         "seed": seed,

@@ -59,7 +59,7 @@ class VodModel(nn.Module):
         super().__init__()
         self.retriever, self.reader, self.reader_tower = retriever, reader, reader_tower
         self.phi = retriever.frozen_copy()
-        self._shared, self._fixed, self._fresh, self._budget = shared, fixed, train_documents, budget
+        self._shared, self.fixed, self._fresh, self._budget = shared, fixed, train_documents, budget
         reads: Any = reader
         self.reads_texts: bool = reads.reads_texts
         if fixed:
@@ -68,6 +68,19 @@ class VodModel(nn.Module):
             retriever.documents.requires_grad_(False)
         if self.reads_texts and fixed:
             retriever.requires_grad_(False)
+
+    def state_dict(self, *args: Any, **given: Any) -> dict[str, Any]:  # type: ignore[override]
+        """Weights by name, those with two names once: a language model's embeddings are its head's weights, too, and
+        neither the trainer nor safetensors saves a tensor twice.
+        """
+        seen: set[tuple[int, torch.Size]] = set()
+        found: dict[str, Any] = super().state_dict(*args, **given)
+        for name, value in list(found.items()):
+            place = value.data_ptr(), value.shape
+            if value.numel() and place in seen:
+                del found[name]
+            seen.add(place)
+        return found
 
     @property
     def wants_documents(self) -> bool:
@@ -110,8 +123,11 @@ class VodModel(nn.Module):
         if not self._shared:
             return log_probabilities(scores, scored.reader), scores
         log_prior = torch.log_softmax(scores, dim=-1)
-        found = torch.logsumexp(log_prior + self._log_reader(scored.reader, batch), dim=-1)
-        return found.masked_fill(~batch.present.to(found.device), -torch.inf), scores
+        present = batch.present.to(scores.device)
+        # An option that is not there would have −inf everywhere, and its derivative would be no number.
+        log_reader = self._log_reader(scored.reader, batch).masked_fill(~present.unsqueeze(-1), 0.0)
+        found = torch.logsumexp(log_prior + log_reader, dim=-1)
+        return found.masked_fill(~present, -torch.inf), scores
 
     def scored(self, batch: Batch, *, fresh: bool) -> Scored:
         """Scores of retriever and reader. `fresh`: the document tower encodes; else vectors are those of the cache."""
@@ -125,7 +141,7 @@ class VodModel(nn.Module):
         if fresh:
             documents = self._fresh_documents(self.retriever.document_tower, batch)
         asked = self._encoded(self.retriever.queries, batch.asked, batch.asked_at, kept.shape[:2])
-        scores = self._on(batch.sampler) if self._fixed else self.retriever.score(asked, documents).double()
+        scores = self._on(batch.sampler) if self.fixed else self.retriever.score(asked, documents).double()
         return scores.masked_fill(~kept, -torch.inf), self._read(batch, asked, documents, kept)
 
     def _read(self, batch: Batch, asked: Tensor, documents: Tensor, kept: Tensor) -> Read:

@@ -117,7 +117,7 @@ class Refresher(TrainerCallback):
     ) -> None:
         collection, settings = self._collection, self._settings
         assert collection is not None
-        self._encode(period)
+        collection.follow(self._network.phi, self._texts, progress=self._progress)
         bm25_alone = self._fixed or (period == 0 and settings.sampler.bm25_period)
         how = How(settings.sampler.p, 0.0 if bm25_alone else self._network.phi.scale, 5.0)
         temperature = settings.sampler.temperature or self._temperature(folder, how)
@@ -148,15 +148,6 @@ class Refresher(TrainerCallback):
     def _encoded(self, asked: Sequence[Asked]) -> Float32s:
         """Vectors (R,D) of what is asked, by φ."""
         return encoded(self._network.phi, self._texts, asked, self._settings.training.budget)
-
-    def _encode(self, period: int) -> None:
-        """The index's vectors by φ; the first checkpoint's are there from its building."""
-        collection = self._collection
-        assert collection is not None
-        if period == 0 and collection.index.fingerprint == self._texts.model.fingerprint:
-            return
-        normalize = self._settings.retriever.similarity == "cosine"
-        collection.follow(self._network.phi, self._texts, normalize=normalize, progress=self._progress)
 
     def _judge(self, period: int) -> None:
         """Judge the checkpoint on validation questions, once, and keep its weights if it is the best so far."""
@@ -200,9 +191,10 @@ def keep_weights(network: VodModel, folder: Path) -> None:
 
 
 def take_weights(network: VodModel, folder: Path) -> None:
-    """Put kept weights into the network, and into φ."""
+    """Put kept weights into the network, and into φ where it follows the retriever."""
     network.load_state_dict(load_file(folder / WEIGHTS), strict=False)
-    network.phi.load_state_dict(network.retriever.state_dict())
+    if not network.fixed:
+        network.phi.load_state_dict(network.retriever.state_dict())
 
 
 def weights_of(network: VodModel) -> dict[str, torch.Tensor]:

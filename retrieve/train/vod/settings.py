@@ -61,7 +61,7 @@ class ReaderSection(Section):
     `cross`: an encoder over document, question and option together; `mlm`: the log-probability that a masked language
     model gives the option's tokens after document and question; both by the model folder or name `encoder`. A dual
     reader takes the retriever's question tower, or with `backbone` "separate" one of its own that starts alike and
-    encodes documents too. `limit`: tokens of a pair. `scores`: g starts from retrieval scores.
+    encodes documents too. `limit`: tokens of a pair, None: the model's own. `scores`: g starts from retrieval scores.
     """
 
     kind: ReaderKind = "dual"
@@ -69,7 +69,7 @@ class ReaderSection(Section):
     backbone: Literal["shared", "separate"] = "shared"
     hidden: int = Field(default=128, ge=1)
     dropout: float = Field(default=0.1, ge=0, lt=1)
-    limit: int = Field(default=256, ge=16)
+    limit: int | None = Field(default=None, ge=16)
     scores: bool = True
 
 

@@ -26,7 +26,7 @@ class CrossReader(nn.Module):
     reads_texts = True
 
     def __init__(
-        self, model: str, *, limit: int, dropout: float, scores: bool, budget: int, device: str | None
+        self, model: str, *, limit: int | None, dropout: float, scores: bool, budget: int, device: str | None
     ) -> None:
         """`model`: an encoder by folder or name; `limit`: tokens of the pair, of which the document gives way first."""
         super().__init__()

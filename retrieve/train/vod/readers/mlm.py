@@ -31,7 +31,9 @@ class MaskedReader(nn.Module):
 
     reads_texts = True
 
-    def __init__(self, model: str, *, limit: int, scores: bool, budget: int, device: str | None) -> None:
+    def __init__(
+        self, model: str, *, limit: int | None, scores: bool, budget: int, device: str | None
+    ) -> None:
         """`model`: folder or name of a masked language model; `limit`: tokens in all, the document gives way first."""
         super().__init__()
         from transformers import AutoModelForMaskedLM, AutoTokenizer
