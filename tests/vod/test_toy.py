@@ -42,6 +42,7 @@ def found(toy: ModuleType) -> dict[str, Any]:
 
 def test_annealed_training_comes_to_the_maximum_likelihood(toy: ModuleType, found: dict[str, Any]) -> None:
     assert found["gaps"]["annealed"] <= toy.GOAL
+    assert found["left"] <= toy.GOAL
 
 
 def test_equal_weights_and_the_elbo_do_not(toy: ModuleType, found: dict[str, Any]) -> None:
@@ -52,8 +53,6 @@ def test_equal_weights_and_the_elbo_do_not(toy: ModuleType, found: dict[str, Any
 def test_the_picture_has_all_four_curves(toy: ModuleType, found: dict[str, Any]) -> None:
     root = ElementTree.fromstring(toy.picture(found))
     space = {"svg": "http://www.w3.org/2000/svg"}
-    curves = [
-        line for line in root.iterfind(".//svg:polyline", space) if line.get("stroke") in toy.COLOURS
-    ]
+    curves = [line for line in root.iterfind(".//svg:polyline", space) if line.get("stroke") in toy.COLOURS]
     assert len(curves) == 4
     assert all(len((line.get("points") or "").split()) == toy.STEPS // toy.SHOWN + 1 for line in curves)

@@ -74,9 +74,7 @@ def test_the_options_probabilities_add_up_to_one() -> None:
     """Property 11: of samples as of all documents."""
     questions = [options_of(np.random.default_rng(seed), [5, 5, 5], spread=3) for seed in range(20)]
     choices = choices_of(questions)
-    each = [
-        choice_estimate(choices, torch.full((20,), option), alpha=0.0).exp() for option in range(3)
-    ]
+    each = [choice_estimate(choices, torch.full((20,), option), alpha=0.0).exp() for option in range(3)]
     close(sum(each, torch.zeros(())), torch.ones(20), 1e-12)
     close(log_probabilities(choices.scores, choices.reader).exp().sum(dim=1), torch.ones(20), 1e-12)
 
@@ -95,7 +93,9 @@ def test_it_is_the_sum_over_combinations(
         for pair in zip(questions, answers, strict=True)
     ]
     choices = choices_of(questions)
-    close(choice_estimate(choices, torch.tensor(answers), alpha=alpha), [each.value for each in wanted], 1e-10)
+    close(
+        choice_estimate(choices, torch.tensor(answers), alpha=alpha), [each.value for each in wanted], 1e-10
+    )
     close(grid_estimate(choices, torch.tensor(answers), alpha=alpha), [each.value for each in wanted], 1e-10)
     seen = choice_diagnostics(choices, torch.tensor(answers), alpha=alpha)
     close(seen.effective_size, [each.effective_size for each in wanted], 1e-9)
@@ -162,8 +162,7 @@ def test_padding_changes_nothing(seed: int, counts: list[list[int]], alpha: floa
     found, wanted = (choice_estimate(Choices(*each), answers, alpha=alpha) for each in (wide, short))
     close(found, wanted, 1e-12)
     ours, theirs = (
-        torch.autograd.grad(value.sum(), given[:3])
-        for value, given in ((found, wide), (wanted, short))
+        torch.autograd.grad(value.sum(), given[:3]) for value, given in ((found, wide), (wanted, short))
     )
     for mine, other, values in zip(ours, theirs, wide, strict=False):
         assert torch.isfinite(mine).all()
@@ -213,9 +212,7 @@ def test_constants_change_nothing(seed: int, counts: list[int], alpha: float) ->
             )
         )
     answer = torch.tensor([int(chance.integers(len(counts)))])
-    found, wanted = (
-        choice_estimate(choices_of([each]), answer, alpha=alpha) for each in (moved, options)
-    )
+    found, wanted = (choice_estimate(choices_of([each]), answer, alpha=alpha) for each in (moved, options))
     close(found, wanted, 1e-12 if alpha <= 0.999 or alpha == 1 else 1e-9)
 
 
@@ -238,7 +235,7 @@ def test_options_that_are_nearly_alike_have_an_exact_elbo() -> None:
 
 def test_an_effective_size_above_1_is_refused() -> None:
     choices = choices_of([options_of(np.random.default_rng(0), [2, 2])])
-    with pytest.raises(UsageError, match="α is 1.5, wanted at most 1"):
+    with pytest.raises(UsageError, match=r"α is 1\.5, wanted at most 1"):
         choice_diagnostics(choices, torch.tensor([0]), alpha=1.5)
 
 

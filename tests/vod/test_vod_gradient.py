@@ -1,9 +1,9 @@
 """Property 7: the mean of the estimate's gradient over many draws against the exact one, 64 documents.
 
 Seen to fail with a relative bias above .15 at K = 32: equal weights (s = 1/K), s̄ without max(·, τ), the K lowest keys
-kept, and the lowest P of 128 documents kept by the truncation. Normalised s in the place of s̄ is not seen here, because
-the estimate normalises; `test_vod_sampling.py` sees it. The bias of s̄ = r is the smallest, .14 to .39 over ten instances
-and three α: it is small where a few documents, which are always drawn, have nearly all the gradient.
+kept, and the lowest P of 128 documents kept by the truncation. Normalised s in the place of s̄ is not seen here: the
+estimate normalises; `test_vod_sampling.py` sees it. The bias of s̄ = r is the smallest, .14 to .39 over ten
+instances and three α: it is small where a few documents, always drawn, have nearly all of the gradient.
 """
 
 from __future__ import annotations

@@ -159,7 +159,7 @@ def test_more_than_there_are_is_refused(k: int) -> None:
 @given(st.integers(0, 2**32), st.integers(0, 2**20), st.text("q1 é\0", max_size=5))
 def test_draws_depend_on_seed_step_and_question_alone(seed: int, step: int, question: str) -> None:
     first = uniforms(seed, step, question, (2, 3))
-    np.random.seed(seed % 7)  # noqa: NPY002: a state that must not matter
+    np.random.seed(seed % 7)  # noqa: NPY002 (a state that must not matter)
     uniforms(seed, step, question + "?", (50,))
     assert np.array_equal(first, uniforms(seed, step, question, (2, 3)))
     for other in ((seed + 1, step, question), (seed, step + 1, question), (seed, step, question + "?")):

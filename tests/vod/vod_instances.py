@@ -1,7 +1,7 @@
-"""Instances of VOD that can be enumerated, the formulas as they are in the paper, and samplers that are wrong on purpose.
+"""Instances of VOD that can be enumerated, formulas as the paper has them, and samplers that are wrong on purpose.
 
-The formulas take no care of overflow or cancellation, so that nothing of the code under test is in them. A wrong sampler
-has the arguments of `priority_sample`, so that a property can be seen to fail with it.
+The formulas take no care of overflow or cancellation, so that nothing of the code under test is in them. A wrong
+sampler has the arguments of `priority_sample`, so that a property can be seen to fail with it.
 """
 
 from __future__ import annotations
@@ -79,9 +79,7 @@ def sampled(
     """K of the P documents of an instance (P,) in so many draws: indices and log s̄, (draws,K)."""
     log_r = torch.log_softmax(given.sampler_scores, dim=-1).numpy()
     shape = draws, len(log_r)
-    sample = sampler(
-        np.broadcast_to(log_r, shape), k, uniforms=1 - np.random.default_rng(seed).random(shape)
-    )
+    sample = sampler(np.broadcast_to(log_r, shape), k, uniforms=1 - np.random.default_rng(seed).random(shape))
     return torch.from_numpy(sample.indices), torch.from_numpy(np.array(sample.log_weights))
 
 
