@@ -27,10 +27,11 @@ def exact_bound(scores: Tensor, *, reader: Tensor, sampler_scores: Tensor, alpha
 def score_gradient(scores: Tensor, *, reader: Tensor, sampler_scores: Tensor, alpha: float) -> Tensor:
     """∂L_α/∂f_θ(d) = ω_α(d) − p(d|q), ω_α ∝ r^α · p(d|a,q)^(1−α); (B,P), arguments as in `exact_bound` (derived).
 
-    α = 1 pulls the retriever to the sampler, α = 0 the prior to the posterior.
+    0 where masked. α = 1 pulls the retriever to the sampler, α = 0 the prior to the posterior.
     """
-    log_prior = torch.log_softmax(scores, dim=-1)
-    log_sampler = torch.log_softmax(sampler_scores, dim=-1)
-    posterior = log_prior + reader
-    target = torch.softmax(alpha * log_sampler + (1.0 - alpha) * posterior, dim=-1)
-    return target - log_prior.exp()
+    sampler = normalised(sampler_scores)
+    prior = torch.log_softmax(scores.masked_fill(~sampler.kept, -torch.inf), dim=-1)
+    posterior = sampler.filled(prior) + sampler.filled(reader)
+    log_target = alpha * sampler.filled(sampler.log_weights) + (1.0 - alpha) * posterior
+    target = torch.softmax(log_target.masked_fill(~sampler.kept, -torch.inf), dim=-1)
+    return sampler.filled(target - prior.exp())

@@ -87,7 +87,12 @@ def log_probabilities(scores: Tensor, reader: Tensor) -> Tensor:
 
 @torch.no_grad()
 def choice_diagnostics(choices: Choices, answers: Tensor, *, alpha: float) -> Diagnostics:
-    """Of each of B questions; the effective size is of combinations, the divergence the sum over options (derived)."""
+    """Of each of B questions; the effective size is of combinations, the divergence the sum over options (derived).
+
+    Raises `UsageError` for α above 1, of which there is no integral.
+    """
+    if alpha > 1:
+        raise UsageError(f"the effective size has no integral where α is {alpha}, wanted at most 1: lower it")
     parts = _parts(choices)
     at_zero = choice_estimate(choices, answers, alpha=0.0)
     at_one = choice_estimate(choices, answers, alpha=1.0)
@@ -117,7 +122,7 @@ def _elbo(parts: _Parts, answers: Tensor) -> Tensor:
 
 def _effective_size(parts: _Parts, answers: Tensor, power: float) -> Tensor:
     """(Σω)²/Σω² over all D of ω = Π_j s_j ζ_j^b · p(a|D)^b: both sums are integrals, of powers b and 2b."""
-    if power <= 0:
+    if power == 0:
         squares = (2 * parts.log_weights).exp().sum(dim=-1)
         return torch.where(parts.present, 1 / squares, torch.ones_like(squares)).prod(dim=-1)
     each = parts.log_weights + power * parts.ratio

@@ -55,7 +55,7 @@ def expected_logsumexp(log_weights: Tensor, reader: Tensor, present: Tensor) -> 
     kept = (log_weights > -torch.inf) & present.unsqueeze(-1)
     weights, g = _prepared(log_weights, reader, present, kept)
     highest = _highest(reader, kept)
-    nodes = _nodes(g, kept)
+    nodes = _nodes(g, kept, least=BEYOND)  # e^(−t) is there whatever S is, and S is up to M
     exponents = (nodes + g.unsqueeze(-1)).clamp(max=_TOP)
     logs = torch.logsumexp(weights.unsqueeze(-1) - exponents.exp(), dim=2)
     difference = torch.exp(-nodes.clamp(max=_TOP).exp()) - logs.sum(dim=1).exp()
@@ -84,10 +84,10 @@ def _highest(reader: Tensor, kept: Tensor) -> Tensor:
     return reader.detach().double().masked_fill(~kept, -torch.inf).flatten(1).amax(dim=1)
 
 
-def _nodes(g: Tensor, kept: Tensor) -> Tensor:
-    """(N,) places of u for a whole batch; g (B,M,K) has its highest at 0."""
+def _nodes(g: Tensor, kept: Tensor, *, least: float = LOWEST) -> Tensor:
+    """(N,) places of u for a whole batch, to where e^(−tS) is 0 and at least to `least`; the highest g (B,M,K) is 0."""
     lowest = g.detach().masked_fill(~kept, torch.inf).amin(dim=-1)
     lowest = torch.where(lowest < torch.inf, lowest, torch.full_like(lowest, _ABSENT))
-    last = BEYOND - float(torch.logsumexp(lowest, dim=-1).min())
+    last = max(least, BEYOND - float(torch.logsumexp(lowest, dim=-1).min()))
     count = math.ceil((last - LOWEST) / STEP) + 1
     return LOWEST + STEP * torch.arange(count, dtype=torch.float64, device=g.device)
