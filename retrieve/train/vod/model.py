@@ -7,7 +7,7 @@ what it lost from the very weights that the period began with.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -68,6 +68,12 @@ class VodModel(nn.Module):
             retriever.documents.requires_grad_(False)
         if self.reads_texts and fixed:
             retriever.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> Self:
+        """As torch has it, but φ: what it encodes is cached, and never has dropout."""
+        super().train(mode)
+        self.phi.eval()
+        return self
 
     def state_dict(self, *args: Any, **given: Any) -> dict[str, Any]:  # type: ignore[override]
         """Weights by name, those with two names once: a language model's embeddings are its head's weights, too, and

@@ -62,12 +62,12 @@ class Retriever(nn.Module):
     def load(
         cls, section: RetrieverSection, texts: Texts, device: str | None, *, documents: Path | None = None
     ) -> Self:
-        """From the encoder of `texts`; a document tower of its own from the folder `documents`, or the same."""
+        """From the encoder of `texts`; a document tower of its own from the folder `documents`, if it is there."""
         cosine = section.similarity == "cosine"
         queries = texts.tower(device, normalize=cosine)
         tower = None
         if section.towers == "separate":
-            own = texts if documents is None else Texts(str(documents), normalize=cosine)
+            own = Texts(str(documents), normalize=cosine) if documents and documents.is_dir() else texts
             tower = own.tower(device, normalize=cosine)
         return cls(queries, tower, scale=section.scale).to(queries.device)
 
