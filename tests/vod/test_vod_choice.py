@@ -233,6 +233,19 @@ def test_options_that_are_nearly_alike_have_an_exact_elbo() -> None:
         close(found, [enumerated(options, 0, 1.0).value], 1e-12)
 
 
+@pytest.mark.parametrize("alpha", [0.0, 0.5, 1.0])
+def test_a_reader_that_is_sure_has_finite_gradients(alpha: float) -> None:
+    """Differences of g beyond what an exponential holds, of which a neighbour in the batch has none."""
+    chance = np.random.default_rng(0)
+    questions = [options_of(chance, [2, 3, 2], spread=1_500), options_of(chance, [2, 2, 2])]
+    values = [each.requires_grad_() for each in choices_of(questions)]
+    found = choice_estimate(Choices(*values), torch.tensor([0, 1]), alpha=alpha)
+    wanted = [enumerated(options, row, alpha).value for row, options in enumerate(questions)]
+    close(found, wanted, 1e-10)
+    for gradient in torch.autograd.grad(found.sum(), values[:3]):
+        assert torch.isfinite(gradient).all()
+
+
 def test_an_effective_size_above_1_is_refused() -> None:
     choices = choices_of([options_of(np.random.default_rng(0), [2, 2])])
     with pytest.raises(UsageError, match=r"α is 1\.5, wanted at most 1"):
