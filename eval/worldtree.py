@@ -1,8 +1,8 @@
 """WorldTree (2,205 and 496 science questions over 9,011 facts): retriever and reader trained together, beside pickers.
 
 220 questions are held out of train and choose everything; dev is read once for each row. Rows: BM25 and cosine of the
-best fact, their untrained sum, a conditional logit over ten retrieval scores fitted on train; and trainings of the
-two-core preset: without documents, with BM25's documents for good, by the ELBO alone, by the likelihood alone, annealed.
+best fact, their untrained sum, a conditional logit over ten retrieval scores fitted on train; and trainings with the
+two-core defaults: without documents, with BM25's for good, by the ELBO alone, by the likelihood alone, annealed.
 A row that is in the folder of work already is not made again, and a training that was interrupted goes on.
 `RETRIEVE_DATA=… python eval/worldtree.py --json`
 """
@@ -180,9 +180,9 @@ def pickers(folder: Path, work: Path, parts: Mapping[str, Sequence[Question]]) -
 
 
 def retrieval_scores(index: Index, question: Question) -> FloatArray:
-    """Ten scores of each option (M,10): of BM25 and of the cosine with [q; a] the highest and the means of 3 and 10, the
-    highest of each with the option alone, of a fact's BM25 with the option where it has some with the question, and of
-    the sum of both over the facts that BM25 found.
+    """Ten scores of each option (M,10): of BM25 and of the cosine with [q; a] the highest and the means of 3 and 10,
+    the highest of each with the option alone, the highest of what a fact has with both question and option (the less
+    of the two BM25 scores), and the highest sum of BM25 and cosine.
     """
     both = [f"{question.text} {option}" for option in question.choices]
     bm25 = index.rank_passages(both, 10, using="bm25").scores

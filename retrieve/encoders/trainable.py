@@ -75,10 +75,13 @@ class PassageModel(nn.Module):
         return Batch(*(to_device(array, self.device) for array in (padded.ids, padded.mask, padded.types)))
 
     def vectors(self, rows: Sequence[TokenRow], budget: int) -> Tensor:
-        """Vectors (N,D) of texts, encoded by length, `budget` tokens at a time at most, padding included."""
+        """Vectors (N,D) of texts, encoded by length, `budget` tokens at a time at most, padding included.
+
+        Fewer where the machine likes that better: less is computed on padding.
+        """
         if not rows:
             return torch.zeros((0, self.dimensions), device=self.device)
-        order = list(batches([len(row.ids) for row in rows], budget))
+        order = list(batches([len(row.ids) for row in rows], min(budget, self.batch_tokens)))
         made = torch.cat([self(*self.batch([rows[row] for row in part])) for part in order])
         places = torch.from_numpy(np.argsort(np.concatenate(order), kind="stable"))
         return made.index_select(0, places.to(self.device))
