@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import math
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -15,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from filelock import FileLock
 
 from retrieve.corpora.questions.open import read_questions
 from retrieve.errors import TrainingError
@@ -81,12 +83,16 @@ def train_vod(
     where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     with own_chance(seed), on_device(where):
         begin(folder, _record(asked, train, validation, seed))
-        parts = make_parts(asked, train, validation, folder, seed=seed, device=str(where), progress=progress)
+        with FileLock(folder / "refresh.lock"):
+            parts = make_parts(
+                asked, train, validation, folder, seed=seed, device=str(where), progress=progress
+            )
         report = _trained(parts, folder, seed, where, progress)
         report["seconds"] = round(time.perf_counter() - start, 1)
-        write_model(parts.network, parts.texts, parts.collection, report, place, force=force)
-    if work is None:
-        remove_folder(folder)
+        if int(os.environ.get("RANK", "0")) == 0:  # of several processes, as torchrun numbers them
+            write_model(parts.network, parts.texts, parts.collection, report, place, force=force)
+            if work is None:
+                remove_folder(folder)
     return report
 
 
@@ -172,7 +178,8 @@ def _trained(
     refresher.begin(settings.training.periods, last=True)
     best = refresher.best
     take_weights(network, folder / "best")
-    if parts.collection is not None:
+    trainer.accelerator.wait_for_everyone()
+    if parts.collection is not None and trainer.is_world_process_zero():
         parts.collection.follow(network.phi, parts.texts, progress=progress)
     return {
         "settings": settings.model_dump(mode="json"),

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from filelock import FileLock
 from safetensors.torch import load_file, save_file
 from transformers import TrainerCallback
 
@@ -70,6 +71,8 @@ class Refresher(TrainerCallback):
         self._collection, self._texts = collection, texts
         self._train, self._validation = train, validation
         self._period, self._seed, self._progress = period, seed, progress
+        # Of several processes on as many GPUs one computes what all read.
+        self._lock = FileLock(folder / "refresh.lock")
         self.measured: list[dict[str, Any]] = _read(folder / MEASURED)
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **given: Any) -> None:
@@ -81,16 +84,19 @@ class Refresher(TrainerCallback):
             if period and optimizer is not None:
                 getattr(optimizer, "optimizer", optimizer).state.clear()
         elif self._train.candidates is None:
-            self._take(period)
+            with self._lock:
+                self._take(period)
 
     def begin(self, period: int, *, last: bool = False) -> None:
         """θ becomes φ, and is judged as it would be used. `last`: no training follows."""
         if period and not self._fixed:
             self._network.phi.load_state_dict(self._network.retriever.state_dict())
-        self._take(period, last=last)
+        with self._lock:
+            self._take(period, last=last)
         if period == 0:
             fit_start(self._network, self._train, seed=self._seed)
-        self._judge(period)
+        with self._lock:
+            self._judge(period)
 
     @property
     def _fixed(self) -> bool:
@@ -151,11 +157,21 @@ class Refresher(TrainerCallback):
 
     def _judge(self, period: int) -> None:
         """Judge the checkpoint on validation questions, once, and keep its weights if it is the best so far."""
+        checkpoint = digest_of(self._network.reader) + digest_of(self._network.retriever)
+        self.measured = _read(self._folder / MEASURED)
+        if any((each["period"], each["checkpoint"]) == (period, checkpoint) for each in self.measured):
+            return
         draws = self._settings.training.draws
         found = judged(
             answered(self._network, self._validation, draws=draws, progress=self._progress), self._validation
         )
-        record: dict[str, Any] = {"period": period, **found._asdict(), "scale": self._network.retriever.scale}
+        scale = self._network.retriever.scale
+        record: dict[str, Any] = {
+            "period": period,
+            "checkpoint": checkpoint,
+            **found._asdict(),
+            "scale": scale,
+        }
         if self._validation.candidates is not None:
             cache = self._validation.candidates
             record |= {"temperature": cache.record["temperature"], "effective_size": median_size(cache)}
