@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from retrieve.report.records import (
@@ -15,6 +15,7 @@ from retrieve.report.records import (
     Series,
     Table,
 )
+from retrieve.report.settings import cell_of
 
 Report = Mapping[str, Any]
 
@@ -225,25 +226,10 @@ def scattered(test: Report) -> tuple[Block, ...]:
     return (Scatter("Test documents", "wanted", "predicted", points),) if points else ()
 
 
-def flat(values: Report, prefix: str = "") -> Iterator[tuple[str, Cell]]:
-    """Sections of settings as dotted names, as `--set` takes them; what is empty is left out."""
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from flat(value, f"{prefix}{name}.")
-        elif value not in (None, "", [], ()):
-            yield prefix + name, _listed(value)
-
-
-def _listed(value: Any) -> Cell:
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return ", ".join(str(_listed(one)) for one in value)
-    return value if isinstance(value, bool | int | float | str) else str(value)
-
-
 def _typed(value: Any) -> Cell:
     """A setting or figure in a table: whole numbers as such, small ones as they would be typed."""
     if isinstance(value, float):
         if value.is_integer() and abs(value) < 1e9:
             return int(value)
         return value if abs(value) >= 1e-3 else f"{value:g}"
-    return None if value is None else _listed(value)
+    return None if value is None else cell_of(value)

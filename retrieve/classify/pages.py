@@ -24,6 +24,7 @@ from retrieve.report.records import (
     Section,
     Table,
 )
+from retrieve.report.settings import flat
 from retrieve.types import LabelledDocument
 
 _WHOLE = 6_000
@@ -130,7 +131,7 @@ def _made_by(report: Mapping[str, Any]) -> tuple[Block, ...]:
     blocks.append(
         KeyValues("Model", (("folder", report["model"]), ("seconds", report["fit"].get("seconds"))))
     )
-    blocks.append(KeyValues("Settings", tuple(parts.flat(report["preset"]))))
+    blocks.append(KeyValues("Settings", tuple(flat(report["preset"]))))
     blocks.append(KeyValues("Versions", tuple(report["versions"].items())))
     return tuple(blocks)
 

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from retrieve.cli.options import device_option
-from retrieve.cli.output import as_json, figure, print_json
+from retrieve.cli.output import as_json, figure, print_json, print_table, snippet
 from retrieve.cli.progress import progress_shown
+from retrieve.errors import UsageError
+
+if TYPE_CHECKING:
+    from retrieve.corpora.questions.records import QuestionData
+    from retrieve.train.vod.answer import Answer
+    from retrieve.types import Question
 
 
 @click.command("answer")
@@ -48,26 +57,65 @@ def command(
 ) -> None:
     """Answer QUESTIONS, a file or folder of questions with options, by MODEL, which `retrieve train vod` wrote.
 
-    One JSON line a question: the answer, the probability of each option, and the passages that carried it. Where the
-    questions come with answers, the accuracy is told on standard error; with --json one object has it all.
+    On a terminal a table; in a pipe one JSON line a question: the answer, the probability of each option, and the
+    passages that carried it. Where the questions come with answers, the accuracy is told on standard error; with --json
+    one object has it all.
     """
     from retrieve.corpora.questions.open import read_questions
     from retrieve.train.vod.answer import VodModel, answer_json
 
-    data = read_questions(questions, format=format)
-    parts = {"train": data.train, "validation": data.validation, "test": data.test}
-    asked = parts[split] if split else [question for part in parts.values() for question in part]
+    asked = _asked(read_questions(questions, format=format), split)
     loaded = VodModel.load(Path(model), device=device)
     with progress_shown() as progress:
         found = loaded.answer(asked, support=documents, draws=draws, progress=progress)
     known = [each for each in found if each.question.answer is not None]
     right = sum(each.choice == each.question.answer for each in known)
     accuracy = right / len(known) if known else None
-    rows = [answer_json(each) for each in found]
     if as_json:
+        rows = [answer_json(each) for each in found]
         print_json({"model": model, "questions": len(found), "accuracy": accuracy, "answers": rows})
+    elif sys.stdout.isatty():
+        _show(found)
     else:
-        for row in rows:
-            click.echo(json.dumps(row, ensure_ascii=False))
+        for each in found:
+            click.echo(json.dumps(answer_json(each), ensure_ascii=False))
     if accuracy is not None:
         click.echo(f"{right} of {len(known)} right: {figure(accuracy)}", err=True)
+
+
+def _asked(data: QuestionData, split: str | None) -> list[Question]:
+    parts = {"train": data.train, "validation": data.validation, "test": data.test}
+    if split is None:
+        return [question for part in parts.values() for question in part]
+    if not parts[split]:
+        there = ", ".join(f"{len(part)} of {name}" for name, part in parts.items() if part)
+        raise UsageError(f"{data.name} has no questions of {split}: it has {there}")
+    return parts[split]
+
+
+def _show(found: Sequence[Answer]) -> None:
+    """A row a question for a person, with the right option where the questions say it."""
+    known = any(each.question.answer is not None for each in found)
+    rows = [_row(each, known=known) for each in found]
+    header = (
+        "id",
+        "question",
+        "answer",
+        "probability",
+        *(["right answer"] if known else []),
+        "best document",
+    )
+    print_table(header, rows)
+
+
+def _row(answer: Answer, *, known: bool) -> tuple[str, ...]:
+    question, best = answer.question, answer.support[0] if answer.support else None
+    right = "" if question.answer is None else snippet(question.choices[question.answer], 32)
+    return (
+        question.id,
+        snippet(question.text, 60),
+        snippet(question.choices[answer.choice], 32),
+        f"{answer.probabilities[answer.choice]:.2f}",
+        *([right] if known else []),
+        f"{best.doc_id}: {snippet(best.text, 60)}" if best else "",
+    )

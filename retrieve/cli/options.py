@@ -60,6 +60,10 @@ unit_option = click.option("--unit", metavar="UNIT", help="What a hit is: docume
 
 model_option = click.option("--model", metavar="FOLDER", help="Where the index's encoder is, if it moved.")
 
+encoder_option = click.option(
+    "--encoder", metavar="FOLDER", help="The encoder of the recipe's views: a folder or hub name."
+)
+
 runtime_options = (
     click.option("--backend", metavar="NAME", help="What runs the encoder: torch or openvino."),
     click.option("--precision", metavar="NAME", help="In which numbers: fp32, bf16, fp16 or int8."),
@@ -140,10 +144,15 @@ search_options = with_options(*_SEARCH)
 
 
 def with_runtime(
-    recipe: str, overrides: tuple[str, ...], backend: str | None, precision: str | None
+    recipe: str,
+    overrides: tuple[str, ...],
+    backend: str | None,
+    precision: str | None,
+    *,
+    encoder: str | None = None,
 ) -> tuple[str, ...]:
-    """The recipe's overrides with those of `runtime_options`, for whichever of its views has an encoder."""
-    asked = {"backend": backend, "precision": precision}
+    """The recipe's overrides with those of `runtime_options` and an encoder, for whichever of its views has one."""
+    asked = {"encoder": encoder, "backend": backend, "precision": precision}
     if not given(asked):
         return overrides
     from retrieve.recipe import load_recipe
@@ -153,7 +162,8 @@ def with_runtime(
         raise click.UsageError(
             f"recipe {recipe!r} has no view with an encoder: leave out --{next(iter(given(asked)))}"
         )
-    named = [f"{view}.{key}={value}" for view in views for key, value in given(asked).items()]
+    keys = {"encoder": "model"}
+    named = [f"{view}.{keys.get(key, key)}={value}" for view in views for key, value in given(asked).items()]
     return (*overrides, *named)
 
 

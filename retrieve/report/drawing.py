@@ -127,11 +127,13 @@ def line_chart(chart: LineChart) -> Drawing:
     points = [point for line in chart.series for point in line.points]
     if not points:
         return drawing
-    x = [point[0] for point in points] + ([] if chart.mark is None else [chart.mark])
+    x = [point[0] for point in points] + ([] if chart.mark is None else [chart.mark]) + list(chart.bounds)
     y = [point[1] for point in points]
     across, up = _axes(
         drawing, _ticks_of_whole(min(x), max(x)), ticks(min(y), max(y)), names=(chart.x, chart.y)
     )
+    for bound in chart.bounds:
+        drawing.add(Line([(across(bound), up.first), (across(bound), up.last)], "bound"))
     if chart.mark is not None:
         drawing.add(Line([(across(chart.mark), up.first), (across(chart.mark), up.last)], "marked"))
     for number, line in enumerate(chart.series):

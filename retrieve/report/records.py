@@ -67,7 +67,9 @@ class Series(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class LineChart:
-    """Curves over one x axis. `mark`: an x to point out (the epoch that was kept), said in `note`."""
+    """Curves over one x axis. `mark`: an x to point out (the epoch that was kept), said in `note`; `bounds`: x's where
+    one period ends and the next begins.
+    """
 
     caption: str
     x: str
@@ -75,10 +77,11 @@ class LineChart:
     series: tuple[Series, ...]
     mark: float | None = None
     note: str = ""
+    bounds: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         numbers = (number for line in self.series for point in line.points for number in point)
-        _check_finite(self.caption, (self.mark, *numbers))
+        _check_finite(self.caption, (self.mark, *self.bounds, *numbers))
 
 
 class Bar(NamedTuple):

@@ -9,10 +9,11 @@ import pytest
 from planted import KEYS, LABELS, ByWords, Sigmoid, planted
 
 from retrieve.classify.explain import explain
-from retrieve.classify.page_parts import curves, flat, readings
+from retrieve.classify.page_parts import curves, readings
 from retrieve.classify.pages import explanation_page, training_page
 from retrieve.report.page import render
 from retrieve.report.records import Highlighted, LineChart, Table
+from retrieve.report.settings import flat
 from retrieve.types import Document, LabelledDocument
 
 BARE: dict[str, Any] = {

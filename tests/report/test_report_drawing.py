@@ -44,6 +44,17 @@ def test_points_are_where_the_axes_say() -> None:
     assert {x for x, _ in mark.points} == {dots[2].x}
 
 
+def test_periods_end_where_the_axis_says() -> None:
+    chart = LineChart("t", "step", "y", (Series("a", ((1, 0.0), (9, 1.0))),), bounds=(5, 10))
+    drawing = line_chart(chart)
+    first, last = (shape.x for shape in drawing.shapes if isinstance(shape, Dot))
+    bounds = [
+        shape.points[0][0] for shape in drawing.shapes if isinstance(shape, Line) and shape.style == "bound"
+    ]
+    assert bounds == [pytest.approx((first + last) / 2), pytest.approx(last + (last - first) / 8)]
+    assert bounds[1] <= drawing.width
+
+
 def test_bars_start_at_zero_also_when_they_are_below() -> None:
     drawing = bar_chart(BarChart("t", "x", (Bar("up", 0.4, 0.3, 0.5), Bar("down", -0.2), Bar("none", 0.0))))
     up, down, none = (shape for shape in drawing.shapes if isinstance(shape, Box))

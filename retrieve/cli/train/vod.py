@@ -55,7 +55,7 @@ def command(
 
     CONFIG names a corpus and questions with options and answers ([data] corpus, questions); all else has defaults. An
     interrupted training goes on with the same command. FOLDER is written whole or not at all; `retrieve answer` and,
-    with `--encoder FOLDER/questions`, any index take it.
+    with `index create --encoder FOLDER/questions`, any index take it.
     """
     from retrieve.report.page import check_writable
     from retrieve.train.vod.learn import train_vod

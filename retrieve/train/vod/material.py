@@ -17,13 +17,15 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from retrieve.encoders.tokens import TokenRow
-from retrieve.errors import InputError
+from retrieve.errors import InputError, UsageError
 from retrieve.train.vod.asked import Asked, asked_of, joined
 from retrieve.train.vod.candidates import Candidates
 from retrieve.train.vod.collection import Collection
+from retrieve.train.vod.objective.choice import GRID_FROM, MOST_CELLS
 from retrieve.train.vod.objective.sampling import priority_sample, uniforms
 from retrieve.train.vod.readers.protocol import Triple
 from retrieve.train.vod.retriever import Texts
+from retrieve.train.vod.schedule import alpha_at, steps_of_period
 from retrieve.train.vod.settings import VodSettings
 from retrieve.types import Question
 
@@ -82,6 +84,8 @@ class Material(Dataset[int]):
         """`collection` None: nothing is read. `dimensions` D of vectors. `training`: the sampler may know answers."""
         self.questions, self._settings, self._collection, self._texts = questions, settings, collection, texts
         self._seed, self._dimensions = seed, dimensions
+        if training:
+            check_grid(questions, settings)
         terms = str.split if collection is None else collection.terms
         self.asked: list[Asked] = asked_of(questions, settings.data.documents, terms, knows_answer=training)
         counts = np.bincount([each.question for each in self.asked], minlength=len(questions))
@@ -282,3 +286,21 @@ def check_questions(questions: Sequence[Question], where: str, *, answers: bool)
                 f"question {question.id!r} has the answer {question.answer} of {len(question.choices)} options: wanted "
                 "one of them, from 0",
             )
+
+
+def check_grid(questions: Sequence[Question], settings: VodSettings) -> None:
+    """Raise `UsageError` where a step of a training would sum over more combinations of documents than are possible.
+
+    That is for α between .99 and 1 alone, with documents of each option.
+    """
+    if settings.data.documents == "shared" or settings.retriever.source == "none":
+        return
+    most = max(len(question.choices) for question in questions)
+    period = steps_of_period(settings.training, len(questions))
+    k, alphas = settings.sampler.k, [alpha_at(step, period, settings.objective) for step in range(period + 1)]
+    if k**most > MOST_CELLS and any(GRID_FROM < alpha < 1 for alpha in alphas):
+        raise UsageError(
+            f"sampler.k = {k} with questions of {most} options has {k**most:,} combinations of documents, wanted at "
+            f"most {MOST_CELLS:,} where α is between {GRID_FROM} and 1: lower sampler.k to "
+            f"{int(MOST_CELLS ** (1 / most) + 1e-9)}, or objective.first to {GRID_FROM}"
+        )

@@ -1,10 +1,15 @@
-"""α and the learning rate by the step: functions of numbers alone, so that a resumed training has the same."""
+"""A period's steps, α and the learning rate by the step: of numbers alone, so that a resumed training has the same."""
 
 from __future__ import annotations
 
 import math
 
-from retrieve.train.vod.settings import ObjectiveSection
+from retrieve.train.vod.settings import ObjectiveSection, TrainingSection
+
+
+def steps_of_period(training: TrainingSection, questions: int) -> int:
+    """As set, else one pass over the questions."""
+    return training.steps or math.ceil(questions / (training.batch * training.accumulation))
 
 
 def alpha_at(step: int, period: int, objective: ObjectiveSection) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -170,7 +170,8 @@ def load_settings(
 ) -> VodSettings:
     """Settings of a TOML file or mapping, with dotted ones like {"sampler.k": 16} applied.
 
-    Paths in a file are from where the file is. Raises `RecipeError` naming the key.
+    Paths in a file are from where the file is; a model or recipe that is not there is a name. Raises `RecipeError`
+    naming the key.
     """
     if isinstance(source, VodSettings):
         values: Any = source.model_dump(mode="json", exclude_none=True)
@@ -182,4 +183,23 @@ def load_settings(
             raise RecipeError(
                 f"there is no configuration {source}: give a .toml file with the sections [data], …"
             )
-    return load_values(VodSettings, values, settings or {}, noun="configuration")
+    given = dict(settings or {})
+    found = load_values(VodSettings, values, given, noun="configuration")
+    if isinstance(values, Path):
+        own = {key: place for key, place in _places(found, values.parent) if key not in given}
+        found = load_values(VodSettings, values, given | own, noun="configuration")
+    return found
+
+
+def _places(settings: VodSettings, folder: Path) -> Iterator[tuple[str, str]]:
+    """Dotted keys with their paths from a file's folder."""
+    for key, value in (("data.corpus", settings.data.corpus), ("data.questions", settings.data.questions)):
+        if ":" not in value:  # python:, ir_datasets:…
+            yield key, str(folder / value)
+    for key, value in (
+        ("index.recipe", settings.index.recipe),
+        ("retriever.encoder", settings.retriever.encoder),
+        ("reader.encoder", settings.reader.encoder),
+    ):
+        if value and (folder / value).exists():
+            yield key, str(folder / value)
