@@ -95,17 +95,22 @@ def encoded(retriever: Retriever, texts: Texts, asked: Sequence[Asked], budget: 
 def choose_temperature(
     index: Index, asked: Sequence[Asked], vectors: Float32s, how: How, *, size: float
 ) -> float:
-    """The t at which half of the lists have an effective size above `size`, as near as t can make it."""
+    """The t at which half of the lists have an effective size above `size`.
+
+    Where a checkpoint's scores alone are as concentrated as that, no t would do, and BM25 would be out of the sampler:
+    then at three quarters of what they have alone.
+    """
     found = _ranked(index, asked, vectors, how)
 
     def median(temperature: float) -> float:
         scores = how.scale * found["cosine"].astype(np.float64) + found["bm25"] / temperature
         return float(np.median(effective_sizes(np.where(found["keys"] >= 0, scores, -np.inf))))
 
+    wanted = min(size, 0.75 * median(np.inf))
     low, high = 0.05, 500.0
     for _ in range(40):
         middle = float(np.sqrt(low * high))
-        low, high = (low, middle) if median(middle) > size else (middle, high)
+        low, high = (low, middle) if median(middle) > wanted else (middle, high)
     return round(float(np.sqrt(low * high)), 3)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import math
 import os
 import time
 from collections.abc import Mapping
@@ -23,11 +22,12 @@ from retrieve.errors import TrainingError
 from retrieve.files import remove_folder
 from retrieve.train.vod.collection import Collection
 from retrieve.train.vod.folder import check_place, write_model
-from retrieve.train.vod.material import Material, check_questions
+from retrieve.train.vod.material import Material, check_grid, check_questions
 from retrieve.train.vod.model import VodModel
 from retrieve.train.vod.network import make_network
 from retrieve.train.vod.refresh import Refresher, take_weights
 from retrieve.train.vod.retriever import Texts
+from retrieve.train.vod.schedule import steps_of_period
 from retrieve.train.vod.settings import VodSettings, load_settings
 from retrieve.train.vod.trainer import VodTrainer, arguments_of
 from retrieve.trainer.callbacks import Steps
@@ -111,6 +111,7 @@ def read_split(settings: VodSettings, seed: int) -> tuple[list[Question], list[Q
         validation = [train[number] for number in np.sort(order[:held])]
         train = [train[number] for number in np.sort(order[held:])]
     check_questions(validation, data.name, answers=True)
+    check_grid(train, settings)
     return train, validation
 
 
@@ -132,9 +133,6 @@ def make_parts(
     if settings.retriever.source != "none":
         collection = Collection.open(folder / "index", settings, network.phi, texts, progress=progress)
     given: dict[str, Any] = {"dimensions": network.retriever.queries.dimensions, "seed": seed}
-    period = settings.training.steps or math.ceil(
-        len(train) / (settings.training.batch * settings.training.accumulation)
-    )
     return Parts(
         settings,
         collection,
@@ -142,7 +140,7 @@ def make_parts(
         network,
         Material(train, settings, collection, texts, training=True, **given),
         Material(validation, settings, collection, texts, training=False, **given),
-        period,
+        steps_of_period(settings.training, len(train)),
     )
 
 

@@ -84,8 +84,6 @@ class Material(Dataset[int]):
         """`collection` None: nothing is read. `dimensions` D of vectors. `training`: the sampler may know answers."""
         self.questions, self._settings, self._collection, self._texts = questions, settings, collection, texts
         self._seed, self._dimensions = seed, dimensions
-        if training:
-            check_grid(questions, settings)
         terms = str.split if collection is None else collection.terms
         self.asked: list[Asked] = asked_of(questions, settings.data.documents, terms, knows_answer=training)
         counts = np.bincount([each.question for each in self.asked], minlength=len(questions))

@@ -33,6 +33,7 @@ from retrieve.train.vod.candidates import (
     write_candidates,
 )
 from retrieve.train.vod.collection import Collection
+from retrieve.train.vod.expect import expect
 from retrieve.train.vod.material import Material
 from retrieve.train.vod.measure import answered, judged
 from retrieve.train.vod.model import VodModel
@@ -73,6 +74,7 @@ class Refresher(TrainerCallback):
         self._period, self._seed, self._progress = period, seed, progress
         # Of several processes on as many GPUs one computes what all read.
         self._lock = FileLock(folder / "refresh.lock")
+        self._told = False
         self.measured: list[dict[str, Any]] = _read(folder / MEASURED)
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **given: Any) -> None:
@@ -83,9 +85,13 @@ class Refresher(TrainerCallback):
             optimizer = given.get("optimizer")
             if period and optimizer is not None:
                 getattr(optimizer, "optimizer", optimizer).state.clear()
-        elif self._train.candidates is None:
+        elif not self._told:
             with self._lock:
                 self._take(period)
+        if not self._told:
+            expected = expect(self._network, self._train, self._settings, period=self._period)
+            _log.info("%s", expected.line(steps=state.max_steps - state.global_step, period=self._period))
+            self._told = True
 
     def begin(self, period: int, *, last: bool = False) -> None:
         """θ becomes φ, and is judged as it would be used. `last`: no training follows."""

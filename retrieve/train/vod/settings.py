@@ -75,7 +75,8 @@ class ReaderSection(Section):
 
 class SamplerSection(Section):
     """T_φ: the `p` best documents by f_φ, of which `k` are drawn. `temperature` of BM25; None: chosen at each refresh,
-    so that half of the questions have an effective size of r above `effective_size`.
+    so that half of the questions have an effective size of r above `effective_size`, or, where a checkpoint alone is
+    as concentrated as that, above three quarters of what it has without BM25.
 
     `bm25_period`: the first period's f_φ is BM25 alone.
     """

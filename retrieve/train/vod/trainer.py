@@ -6,6 +6,7 @@ from another.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -129,7 +130,9 @@ class VodTrainer(ExampleTrainer):
 
     def curve(self) -> list[dict[str, float]]:
         """Every step's loss and diagnostics."""
-        return [dict(entry) for entry in self.state.log_history if "loss" in entry]
+        steps = (entry for entry in self.state.log_history if "loss" in entry)
+        # Where fp16's scale was too high, a step was passed over, and its norm is no number.
+        return [{key: value for key, value in entry.items() if math.isfinite(value)} for entry in steps]
 
 
 def arguments_of(
