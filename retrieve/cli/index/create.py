@@ -10,6 +10,7 @@ from retrieve.cli.index.sources import fill, report, source_options
 from retrieve.cli.options import (
     cache_option,
     device_option,
+    encoder_option,
     recipe_options,
     runtime_options,
     with_options,
@@ -21,7 +22,7 @@ from retrieve.cli.output import as_json
 @click.command("create")
 @click.argument("index")
 @click.argument("sources", nargs=-1, metavar="[SOURCE]…")
-@with_options(*recipe_options, *runtime_options, device_option, cache_option)
+@with_options(*recipe_options, encoder_option, *runtime_options, device_option, cache_option)
 @source_options
 @click.option("--force", is_flag=True, help="Delete the index that is there.")
 @as_json
@@ -31,6 +32,7 @@ def command(
     recipe: str,
     overrides: tuple[str, ...],
     *,
+    encoder: str | None,
     backend: str | None,
     precision: str | None,
     device: str | None,
@@ -49,7 +51,7 @@ def command(
     from retrieve.store.place import index_path, is_index
 
     ours = force or not is_index(index_path(index))
-    asked = with_runtime(recipe, overrides, backend, precision)
+    asked = with_runtime(recipe, overrides, backend, precision, encoder)
     with Index.create(index, recipe, asked, force=force, cache=cache, device=device) as made:
         try:
             filled = fill(made, sources, **how)
