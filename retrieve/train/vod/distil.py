@@ -11,19 +11,16 @@ import copy
 import json
 import math
 import time
-from collections.abc import Collection as Names
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from safetensors.torch import load_file, save
-from torch import Tensor, nn
-from torch.optim.lr_scheduler import LambdaLR
-from torch.utils.data import Dataset
 from transformers import TrainerCallback
 
 from retrieve.api import Index
@@ -35,17 +32,16 @@ from retrieve.train.vod.candidates import How, build_candidates, encoded
 from retrieve.train.vod.collection import Collection
 from retrieve.train.vod.folder import Opened, open_model
 from retrieve.train.vod.material import check_questions
-from retrieve.train.vod.objective.distillation import divergence, uniform_target
+from retrieve.train.vod.objective.distillation import uniform_target
 from retrieve.train.vod.refresh import asked_digest
 from retrieve.train.vod.retriever import Retriever, Texts, digest_of
-from retrieve.train.vod.schedule import rate_at
 from retrieve.train.vod.searched import Corpus, Float32s, retrieval_figures
 from retrieve.train.vod.settings import TrainingSection
+from retrieve.train.vod.student import Lessons, Student, StudentTrainer
 from retrieve.train.vod.trainer import arguments_of
 from retrieve.trainer.callbacks import Steps
 from retrieve.trainer.chance import on_device, own_chance
 from retrieve.trainer.checkpoints import begin, last_checkpoint
-from retrieve.trainer.examples import ExampleTrainer
 from retrieve.trainer.model_folder import ModelKind
 from retrieve.types import Progress, Question
 
@@ -54,101 +50,7 @@ Report = dict[str, Any]
 
 KIND = ModelKind("distilled encoder", "distilled.json", 1)
 _WEIGHTS, _VECTORS, _MEASURED = "weights.safetensors", "vectors.npy", "measured.json"
-_WARMUP = 0.1
-_HEAD_LR = 1e-3
 _HITS = 20
-
-
-class Student(nn.Module):
-    """The tower and e^λ: tokens of B questions and the corpus (N,D) → scores (B,N)."""
-
-    def __init__(self, retriever: Retriever, budget: int) -> None:
-        """`budget`: tokens that are encoded at a time at most."""
-        super().__init__()
-        self.retriever, self.budget = retriever, budget
-
-    def forward(self, rows: list[TokenRow], corpus: Tensor) -> Tensor:
-        """The whole corpus, as p is normalised over it."""
-        asked = self.retriever.queries.vectors(rows, self.budget)
-        return self.retriever.log_scale.exp() * asked @ corpus.T
-
-    @torch.inference_mode()
-    def encoded(self, rows: list[TokenRow]) -> Float32s:
-        """Vectors (R,D) as the folder will give them."""
-        training = self.training
-        self.eval()
-        try:
-            found: Float32s = self.retriever.queries.vectors(rows, self.budget).float().cpu().numpy()
-        finally:
-            self.train(training)
-        return found
-
-
-@dataclass(frozen=True, slots=True)
-class Lessons(Dataset[int]):
-    """Questions with their tokens and r: `target` (Q,P) at `places` (Q,P) of the corpus. An item is a number."""
-
-    questions: list[Question]
-    rows: list[TokenRow]
-    target: Tensor
-    places: Tensor
-
-    def __len__(self) -> int:
-        return len(self.questions)
-
-    def __getitem__(self, number: int) -> int:
-        return number
-
-    def divergences(self, scores: Tensor, numbers: list[int]) -> Tensor:
-        """KL(r ‖ p) (B,) of some questions."""
-        there = scores.device
-        return divergence(
-            scores.float(), target=self.target[numbers].to(there), places=self.places[numbers].to(there)
-        )
-
-
-class StudentTrainer(ExampleTrainer):
-    """Trains a `Student`; `corpus` (N,D) is put there before each epoch by a callback."""
-
-    what = "questions"
-    remedy = "lower lr"
-
-    def __init__(self, lessons: Lessons, *, lr: float, **given: Any) -> None:
-        self.lessons, self._lr = lessons, lr
-        self.corpus: Tensor | None = None
-        super().__init__(train_dataset=lessons, data_collator=self._collate, **given)
-
-    def _collate(self, numbers: list[int]) -> dict[str, Any]:
-        return {"numbers": numbers, "ids": [self.lessons.questions[number].id for number in numbers]}
-
-    def compute_loss(
-        self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
-    ) -> Any:
-        """The batch's share of the mean divergence. Raises `TrainingError` for what is no number."""
-        numbers = inputs["numbers"]
-        scores = model([self.lessons.rows[number] for number in numbers], self.corpus)
-        losses = self.lessons.divergences(scores, numbers)
-        self.check(losses, inputs["ids"], training=True)
-        loss = losses.sum() / (num_items_in_batch or len(losses))
-        return (loss, {"logits": scores}) if return_outputs else loss
-
-    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
-        """The rate rises over a tenth of all steps and falls to 0 in a line."""
-        if self.lr_scheduler is None:
-            chosen: Any = optimizer or self.optimizer
-            self.lr_scheduler = LambdaLR(chosen, lambda step: rate_at(step, num_training_steps, _WARMUP))
-            self._created_lr_scheduler = True
-        return self.lr_scheduler
-
-    def parameter_groups(self, decayed: Names[str]) -> list[dict[str, Any]]:
-        """The tower's by one rate, λ by another."""
-        groups: dict[tuple[float, float], list[Any]] = {}
-        named: Any = self.model
-        for name, weights in named.named_parameters():
-            scale = name.endswith("log_scale")
-            decay = self.args.weight_decay if name in decayed and not scale else 0.0
-            groups.setdefault((_HEAD_LR if scale else self._lr, decay), []).append(weights)
-        return [{"params": own, "lr": rate, "weight_decay": decay} for (rate, decay), own in groups.items()]
 
 
 class Epochs(TrainerCallback):
@@ -185,29 +87,28 @@ class Epochs(TrainerCallback):
         if within == 0:
             self.begin(epoch)
         elif self.trainer.corpus is None:
-            self._use(np.array(read_array(self._folder / f"epoch-{epoch}" / _VECTORS)))
+            self._use(read_array(self._folder / f"epoch-{epoch}" / _VECTORS).astype(np.float32))
 
     def begin(self, epoch: int) -> None:
         """Encode, judge, and keep what came out."""
         place = self._folder / f"epoch-{epoch}"
-        if (place / _VECTORS).is_file():
-            vectors = np.array(read_array(place / _VECTORS))
-        else:
-            vectors = self._encode(epoch)
+        if not place.is_dir():
             building = place.with_name(f".building-{place.name}")
             remove_folder(building)
-            write_array(building / _VECTORS, vectors)
+            write_array(building / _VECTORS, self._encode(epoch))
             publish_folder(building, place)
+        vectors = read_array(place / _VECTORS).astype(np.float32)
         self._use(vectors)
         self._judge(epoch, replace(self._corpus, vectors=vectors))
         remove_folder(self._folder / f"epoch-{epoch - 1}")
 
-    def _encode(self, epoch: int) -> Float32s:
+    def _encode(self, epoch: int) -> npt.NDArray[np.float16]:
         if epoch == 0 and self._stored:
-            return self._corpus.vectors
+            return self._corpus.vectors.astype(np.float16)
         parts = []
         for start in range(0, len(self._documents), 2048):
-            parts.append(self._student.encoded(self._documents[start : start + 2048]))
+            some = self._student.encoded(self._documents[start : start + 2048])
+            parts.append(some.astype(np.float16))  # as an index keeps them
             if self._progress is not None:
                 done = min(start + 2048, len(self._documents))
                 self._progress(f"epoch {epoch}: passages encoded", done, len(self._documents))
@@ -298,7 +199,8 @@ def distil(  # noqa: PLR0913 - one call does the whole of it
     settings = {"epochs": epochs, "lr": lr, "batch": batch, "target": target, "validation": validation}
     record = settings | {
         "seed": seed,
-        "model": digest_of(opened.network),
+        "model": digest_of(opened.network.retriever),
+        "sampler": sampler_of(opened),
         "index": opened.index.layout,
         "questions": asked_digest(asked_of([*train, *held_out], "shared", str.split, knows_answer=True)),
     }

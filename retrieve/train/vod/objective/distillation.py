@@ -24,7 +24,7 @@ def divergence(scores: Tensor, *, target: Tensor, places: Tensor) -> Tensor:
     wanted = normalised(target)
     log_prior = torch.log_softmax(scores, dim=-1).gather(-1, places)
     terms = wanted.log_weights.exp() * (wanted.filled(wanted.log_weights) - wanted.filled(log_prior))
-    return wanted.filled(terms).sum(dim=-1)
+    return terms.sum(dim=-1)
 
 
 def divergence_gradient(scores: Tensor, *, target: Tensor, places: Tensor) -> Tensor:
