@@ -16,6 +16,7 @@ from retrieve.cli.options import (
     cache_option,
     device_option,
     drop_self_option,
+    encoder_option,
     given,
     measure_option,
     parsed_settings,
@@ -38,7 +39,7 @@ _log = logging.getLogger("retrieve")
 
 @click.command("bench")
 @click.argument("dataset")
-@with_options(*recipe_options, *runtime_options, device_option, cache_option)
+@with_options(*recipe_options, encoder_option, *runtime_options, device_option, cache_option)
 @split_option
 @measure_option
 @relevance_option
@@ -55,6 +56,7 @@ def command(
     recipe: str,
     overrides: tuple[str, ...],
     *,
+    encoder: str | None,
     backend: str | None,
     precision: str | None,
     presets: str | None,
@@ -85,7 +87,7 @@ def command(
 
     writes_index()
     with progress_shown() as progress:
-        overrides = with_runtime(recipe, overrides, backend, precision)
+        overrides = with_runtime(recipe, overrides, backend, precision, encoder)
         report = bench(dataset, recipe, overrides, progress=progress, **given(settings))
     if as_json:
         print_json(report)

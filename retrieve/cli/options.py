@@ -4,6 +4,7 @@ and what cannot work is refused by the library, in one place for every caller.
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -61,7 +62,7 @@ unit_option = click.option("--unit", metavar="UNIT", help="What a hit is: docume
 model_option = click.option("--model", metavar="FOLDER", help="Where the index's encoder is, if it moved.")
 
 encoder_option = click.option(
-    "--encoder", metavar="FOLDER", help="The encoder of the recipe's views: a folder or hub name."
+    "--encoder", metavar="MODEL", help="The encoder's folder or name, in place of the recipe's."
 )
 
 runtime_options = (
@@ -148,22 +149,27 @@ def with_runtime(
     overrides: tuple[str, ...],
     backend: str | None,
     precision: str | None,
-    *,
     encoder: str | None = None,
 ) -> tuple[str, ...]:
-    """The recipe's overrides with those of `runtime_options` and an encoder, for whichever of its views has one."""
-    asked = {"encoder": encoder, "backend": backend, "precision": precision}
-    if not given(asked):
+    """The recipe's overrides with those of `runtime_options` and `encoder_option`, for whichever of its views has an
+    encoder.
+    """
+    asked = given({"encoder": encoder, "backend": backend, "precision": precision})
+    if not asked:
         return overrides
     from retrieve.recipe import load_recipe
 
     views = [name for name in load_recipe(recipe, overrides).views if name != "bm25"]
     if not views:
         raise click.UsageError(
-            f"recipe {recipe!r} has no view with an encoder: leave out --{next(iter(given(asked)))}"
+            f"recipe {recipe!r} has no view with an encoder: leave out --{next(iter(asked))}"
         )
-    keys = {"encoder": "model"}
-    named = [f"{view}.{keys.get(key, key)}={value}" for view in views for key, value in given(asked).items()]
+    # In quotes, or a folder called 1 would be a number.
+    named = [
+        f"{view}.{'model' if key == 'encoder' else key}={json.dumps(value, ensure_ascii=False)}"
+        for view in views
+        for key, value in asked.items()
+    ]
     return (*overrides, *named)
 
 

@@ -51,7 +51,7 @@ def command(
     from retrieve.store.place import index_path, is_index
 
     ours = force or not is_index(index_path(index))
-    asked = with_runtime(recipe, overrides, backend, precision, encoder=encoder)
+    asked = with_runtime(recipe, overrides, backend, precision, encoder)
     with Index.create(index, recipe, asked, force=force, cache=cache, device=device) as made:
         try:
             filled = fill(made, sources, **how)
