@@ -164,3 +164,21 @@ def test_the_trained_retriever_serves_any_index(place: Path, tmp_path: Path) -> 
         assert index.search("the law", k=3)
     refused = call("index", "create", tmp_path / "j", "--recipe", "bm25", "--encoder", folder, status=2)
     assert "leave out --encoder" in refused.stderr
+
+
+def test_the_retriever_alone_is_taught_and_serves_an_index(place: Path) -> None:
+    asked = ("--epochs", 1, "--lr", 1e-4, "--batch", 4, "--seed", 2)
+    out = place / "search"
+    taught = call("train", "retriever", place / "m", place / "questions.jsonl", "--out", out, *asked)
+    header, *rows = (line.split("\t") for line in taught.stdout.splitlines())
+    assert header == ["epoch", "validation_loss", "hit@20", "RR"]
+    assert [row[0] for row in rows] == ["0", "1"]
+    assert "encoder kept, that after epoch" in taught.stderr
+    call(
+        "index", "create", place / "found.index", place / "corpus.jsonl", "--recipe", "flat", "--encoder", out
+    )
+    assert call("search", place / "found.index", "law", "--format", "tsv").stdout
+    assert (
+        "force"
+        in call("train", "retriever", place / "m", place / "questions.jsonl", "--out", out, status=2).stderr
+    )

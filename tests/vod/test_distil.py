@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,17 +23,6 @@ from retrieve.train.vod.learn import train_vod
 from retrieve.train.vod.searched import Corpus, retrieval_figures
 
 HOW: dict[str, Any] = {"epochs": 2, "lr": 5e-4, "batch": 4, "validation": 0.25}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _fast() -> Iterator[None]:
-    """No waiting for the disk, and one thread, which small matrices are faster on."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, "fsync", lambda descriptor: None)
-        yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

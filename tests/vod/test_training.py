@@ -33,6 +33,17 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_case(tmp_path_factory.mktemp("vod"))
 
 
+@pytest.fixture(scope="module")
+def models(case: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, VodModel]:
+    """A trained model with documents of the options' own, and one with shared ones."""
+    found = {}
+    for documents in ("own", "shared"):
+        place = tmp_path_factory.mktemp("models") / documents
+        train_vod(config(case, training__periods=1, sampler__p=4, data__documents=documents), place)
+        found[documents] = VodModel.load(place)
+    return found
+
+
 def by_enumeration(
     f: np.ndarray[Any, Any], phi: np.ndarray[Any, Any], g: np.ndarray[Any, Any], answer: int, alpha: float
 ) -> float:
@@ -104,9 +115,7 @@ def killed_at(step: int) -> Any:
     return progress
 
 
-@pytest.mark.parametrize(
-    ("settings", "lost"), [({}, False), ({}, True), ({"training__accumulation": 2}, False)]
-)
+@pytest.mark.parametrize(("settings", "lost"), [({"training__accumulation": 2}, False), ({}, True)])
 def test_a_training_goes_on_bit_for_bit(
     case: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], *, lost: bool
 ) -> None:
@@ -178,8 +187,6 @@ def test_a_loss_that_is_no_number_ends_the_training(
 
 
 VARIANTS: dict[str, dict[str, Any]] = {
-    "dual": {},
-    "shared documents": {"data__documents": "shared"},
     "cross": {"reader__kind": "cross", "reader__encoder": "encoder"},
     "cross, shared documents": {
         "reader__kind": "cross", "reader__encoder": "encoder", "data__documents": "shared",
@@ -190,8 +197,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "cross, no documents": {"reader__kind": "cross", "reader__encoder": "encoder", "retriever__source": "none"},
     "two towers, documents trained": {"retriever__towers": "separate", "retriever__train_documents": True},
     "reader's own tower": {"reader__backbone": "separate"},
-    "inner product": {"retriever__similarity": "dot", "retriever__scale": 0.1},
-    "no BM25 period, exponential draws": {"sampler__bm25_period": False, "sampler__variant": "exponential"},
+    "inner product, no BM25 period, exponential draws": {
+        "retriever__similarity": "dot", "retriever__scale": 0.1,
+        "sampler__bm25_period": False, "sampler__variant": "exponential",
+    },
 }  # fmt: skip
 
 
@@ -227,10 +236,8 @@ def test_every_kind_is_trained_and_comes_back_as_it_was(
         np.testing.assert_allclose(answer.probabilities, before.probabilities, atol=1e-6)
 
 
-def test_a_model_without_training_data_answers_what_it_was_asked(case: Path, tmp_path: Path) -> None:
-    train_vod(config(case, training__periods=1), tmp_path / "model")
-    loaded = VodModel.load(tmp_path / "model")
-    asked = questions()
+def test_questions_without_answers_are_answered_alike(models: dict[str, VodModel]) -> None:
+    loaded, asked = models["own"], questions()
     found = loaded.answer(asked)
     blind = loaded.answer([replace(question, answer=None, facts=(), roles=()) for question in asked])
     assert [each.probabilities for each in blind] == [each.probabilities for each in found]
@@ -238,13 +245,11 @@ def test_a_model_without_training_data_answers_what_it_was_asked(case: Path, tmp
 
 
 @pytest.mark.parametrize("documents", ["own", "shared"])
-def test_the_answer_key_decides_nothing_in_an_evaluation(case: Path, tmp_path: Path, documents: str) -> None:
+def test_the_answer_key_decides_nothing_in_an_evaluation(models: dict[str, VodModel], documents: str) -> None:
     """Property 15: with the key shuffled, documents, draws and probabilities are bit-identical; permuting the options
     permutes the probabilities.
     """
-    train_vod(config(case, training__periods=1, data__documents=documents), tmp_path / "model")
-    loaded = VodModel.load(tmp_path / "model")
-    asked = questions()
+    loaded, asked = models[documents], questions()
     shuffled = [replace(each, answer=((each.answer or 0) + 1) % len(each.choices)) for each in asked]
     one, other = loaded._material(asked), loaded._material(shuffled)
     for step in (None, 0, 5):
@@ -260,10 +265,9 @@ def test_the_answer_key_decides_nothing_in_an_evaluation(case: Path, tmp_path: P
         np.testing.assert_allclose(after.probabilities[::-1], before.probabilities, atol=1e-6)
 
 
-def test_exact_weights_of_documents_are_their_posterior(case: Path, tmp_path: Path) -> None:
+def test_exact_weights_of_documents_are_their_posterior(models: dict[str, VodModel]) -> None:
     """By enumeration: p(d_j | a, Q) summed over all other options' documents."""
-    train_vod(config(case, training__periods=1, sampler__p=4), tmp_path / "model")
-    loaded = VodModel.load(tmp_path / "model")
+    loaded = models["own"]
     asked = [each for each in questions() if len(each.choices) == 3][:2]
     material = loaded._material(asked)
     network = loaded._opened.network

@@ -11,6 +11,11 @@ VERBS = (
         "classifier", "retrieve.cli.train.classifier", "A classifier of long documents, from labelled ones."
     ),
     Verb("vod", "retrieve.cli.train.vod", "A retriever and a reader of questions with options, together."),
+    Verb(
+        "retriever",
+        "retrieve.cli.train.retriever",
+        "Of a VOD model: an encoder to search by the question alone.",
+    ),
     Verb("uhd", "retrieve.cli.train.uhd", "A head for UHD, kept if it beats the untrained one."),
 )
 
