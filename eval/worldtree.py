@@ -2,7 +2,8 @@
 
 220 questions are held out of train and choose everything; dev is read once for each row. Rows: BM25 and cosine of the
 best fact, their untrained sum, a conditional logit over ten retrieval scores fitted on train; and trainings with the
-two-core defaults: without documents, with BM25's for good, by the ELBO alone, by the likelihood alone, annealed.
+two-core defaults: without documents, with BM25's for good, by the ELBO alone, by the likelihood alone, annealed. Then
+the annealed retriever alone, taught to be asked the question alone.
 A row that is in the folder of work already is not made again, and a training that was interrupted goes on.
 `RETRIEVE_DATA=… python eval/worldtree.py --json`
 """
@@ -26,9 +27,12 @@ from scipy.optimize import minimize
 from retrieve import Index
 from retrieve.corpora.open import open_corpus
 from retrieve.corpora.questions.open import read_questions
-from retrieve.measures.significance import mean_interval
+from retrieve.encoders.load import DEFAULT_MODEL, load_encoder
+from retrieve.measures.significance import Interval, MeanMeasure, mean_interval, paired_interval
 from retrieve.train.vod.answer import VodModel
+from retrieve.train.vod.distil import distil
 from retrieve.train.vod.learn import train_vod
+from retrieve.train.vod.searched import retrieval_figures
 from retrieve.types import Question
 
 FloatArray = npt.NDArray[np.float64]
@@ -78,6 +82,8 @@ def main() -> int:
                 report["trainings"].setdefault(name, []).append(
                     {key: row[key] for key in ("seed", "accuracy", "held_out", "minutes", "best")}
                 )
+    if "annealed" in correct:
+        report["retrieval"] = found_alone(asked.folder, asked.work, parts)
     for name, each in correct.items():
         report[name] = round(float(np.mean([values.mean() for values in each])), 4)
     report["published"] = PUBLISHED
@@ -147,6 +153,41 @@ def _say() -> Any:
             print(f"{stage} {done} of {total}", file=sys.stderr)
 
     return progress
+
+
+def found_alone(folder: Path, work: Path, parts: Mapping[str, Sequence[Question]]) -> dict[str, Any]:
+    """What dev's questions alone find of their central facts: by the untrained encoder, by the retriever of the first
+    annealed model after its distillation, and, as the ceiling, after the same training on the facts themselves.
+    """
+    questions = [*parts["train"], *parts["validation"]]
+    each: dict[str, dict[str, FloatArray]] = {}
+    for name, target in (("untrained", None), ("distilled", "sampler"), ("facts", "facts")):
+        encoder = DEFAULT_MODEL if target is None else str(work / name)
+        if target is not None and not (work / name).is_dir():
+            distil(work / "annealed-0", questions, work / name, target=target, progress=_say())
+        place = work / f"{name}.index"
+        index = (
+            Index.open(place)
+            if (place / "manifest.json").is_file()
+            else Index.create(place, "flat", [f'dense.model="{encoder}"'])
+        )
+        if not len(index):
+            index.add(open_corpus(folder))
+        loaded = load_encoder(encoder)
+        each[name] = retrieval_figures(
+            lambda texts, loaded=loaded: loaded.encode_queries(texts).vectors, index, parts["dev"]
+        )
+        index.close()
+    report: dict[str, Any] = {}
+    for name, figures in each.items():
+        report[name] = {key: round(float(np.nanmean(values)), 4) for key, values in figures.items()}
+        if name != "untrained":
+            gain = {
+                key: paired_interval(MeanMeasure(values), MeanMeasure(each["untrained"][key]), seed=0)
+                for key, values in figures.items()
+            }
+            report[name]["gain"] = {key: _rounded(interval) for key, interval in gain.items()}
+    return report
 
 
 def right(scores: Sequence[FloatArray], questions: Sequence[Question]) -> FloatArray:
@@ -234,13 +275,14 @@ def differences(correct: Mapping[str, Sequence[FloatArray]]) -> dict[str, Any]:
     if "annealed" not in means:
         return {}
     return {
-        f"annealed - {name}": {
-            key: round(value, 4)
-            for key, value in mean_interval(means["annealed"] - values, seed=0)._asdict().items()
-        }
+        f"annealed - {name}": _rounded(mean_interval(means["annealed"] - values, seed=0))
         for name, values in means.items()
         if name != "annealed"
     }
+
+
+def _rounded(interval: Interval) -> dict[str, float]:
+    return {key: round(value, 4) for key, value in interval._asdict().items()}
 
 
 if __name__ == "__main__":
