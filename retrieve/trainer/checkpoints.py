@@ -45,8 +45,17 @@ def begin(folder: Path, record: Mapping[str, Any]) -> None:
 
 def last_checkpoint(folder: Path) -> Path | None:
     """The checkpoint of the latest step; one that was cut off while it was written is passed over."""
-    whole = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json")]
+    whole = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json") if _is_whole(path)]
     return max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+
+
+def _is_whole(state: Path) -> bool:
+    """Whether a checkpoint's last file is: the trainer writes it in place."""
+    try:
+        json.loads(state.read_text(encoding="utf-8"))
+    except ValueError:
+        return False
+    return True
 
 
 def end(folder: Path, network: torch.nn.Module, curves: list[dict[str, float]]) -> None:
