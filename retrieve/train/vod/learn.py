@@ -170,8 +170,7 @@ def _trained(
         period=parts.period,
         callbacks=[refresher, Steps(progress, often=True, period=parts.period)],
     )
-    last = last_checkpoint(folder / "steps")
-    trainer.train(resume_from_checkpoint=None if last is None else str(last))
+    trainer.go_on(last_checkpoint(folder / "steps"))
     trainer.accelerator.unwrap_model(network, keep_fp32_wrapper=False)
     refresher.begin(settings.training.periods, last=True)
     best = refresher.best
