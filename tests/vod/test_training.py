@@ -13,11 +13,14 @@ import numpy as np
 import pytest
 import torch
 from tiny_models import tiny_masked_lm_folder
+from transformers import TrainerState
 from vod_case import config, questions, write_case
 
+from retrieve.api import Index
 from retrieve.errors import TrainingError
-from retrieve.train.vod import learn
+from retrieve.train.vod import learn, refresh
 from retrieve.train.vod.answer import VodModel
+from retrieve.train.vod.collection import Collection
 from retrieve.train.vod.learn import train_vod
 from retrieve.train.vod.material import Material
 from retrieve.train.vod.measure import answered
@@ -129,6 +132,53 @@ def test_a_training_goes_on_bit_for_bit(
     assert not work.exists()
     for name in json.loads((tmp_path / "whole" / "vod.json").read_text())["files"]:
         assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+
+
+PLACES: dict[str, tuple[Any, str, int, bool]] = {
+    "index of the second period encoded": (Index, "reencode", 1, True),
+    "last lists written": (refresh, "write_candidates", 5, True),
+    "last checkpoint judged": (refresh, "answered", 3, True),
+    "best weights written": (refresh, "keep_weights", 1, True),
+    "index moved": (Collection, "move", 1, True),
+    "state half written": (TrainerState, "save_to_json", 2, False),
+}
+"""Where it is killed: after (or, False, before) so many calls of a function."""
+
+
+@pytest.fixture(scope="module")
+def undisturbed(case: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    place = tmp_path_factory.mktemp("undisturbed") / "model"
+    return place, train_vod(config(case, training__steps=3), place, seed=3)
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_a_training_killed_in_a_refresh_goes_on_bit_for_bit(
+    case: Path, tmp_path: Path, undisturbed: tuple[Path, dict[str, Any]], name: str
+) -> None:
+    """The last step of three a period, of four an epoch, is not an epoch's end: one more would be taken after it."""
+    owner, function, count, after = PLACES[name]
+    original, calls = getattr(owner, function), itertools.count(1)
+
+    def killed(*args: Any, **given: Any) -> Any:
+        if (number := next(calls)) == count and not after:
+            Path(args[1]).write_text('{"epoch": 1.5')
+            raise Killed
+        found = original(*args, **given)
+        if number == count:
+            raise Killed
+        return found
+
+    asked = config(case, training__steps=3)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(owner, function, killed)
+        with pytest.raises(Killed):
+            train_vod(asked, tmp_path / "model", seed=3)
+    again = train_vod(asked, tmp_path / "model", seed=3)
+    place, whole = undisturbed
+    for key in ("steps", "periods", "best"):
+        assert again[key] == whole[key], key
+    for file in json.loads((place / "vod.json").read_text())["files"]:
+        assert (tmp_path / "model" / file).read_bytes() == (place / file).read_bytes(), file
 
 
 def test_a_cache_of_another_checkpoint_is_refused(

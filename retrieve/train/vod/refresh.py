@@ -40,6 +40,7 @@ from retrieve.train.vod.model import VodModel
 from retrieve.train.vod.retriever import Texts, digest_of
 from retrieve.train.vod.settings import VodSettings
 from retrieve.train.vod.start import fit_start
+from retrieve.trainer.chance import own_chance
 from retrieve.types import Progress
 
 _log = logging.getLogger("retrieve")
@@ -78,7 +79,14 @@ class Refresher(TrainerCallback):
         self.measured: list[dict[str, Any]] = _read(folder / MEASURED)
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **given: Any) -> None:
-        """A period begins, or goes on after a resume."""
+        """A period begins, or goes on after a resume.
+
+        With chance of its own: a model that is loaded draws weights first, and what was kept need not be computed.
+        """
+        with own_chance(self._seed):
+            self._step_begin(state, **given)
+
+    def _step_begin(self, state: Any, **given: Any) -> None:
         period, within = divmod(state.global_step, self._period)
         if within == 0:
             self.begin(period)
