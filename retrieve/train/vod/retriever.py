@@ -83,7 +83,7 @@ class Retriever(nn.Module):
 
     def score(self, queries: Tensor, documents: Tensor) -> Tensor:
         """Vectors (…,D) of questions and (…,K,D) of documents → f_θ (…,K)."""
-        return self.log_scale.exp() * torch.einsum("...d,...kd->...k", queries, documents)
+        return self.log_scale.exp() * inner_products(queries, documents)
 
     def frozen_copy(self) -> Retriever:
         """A copy that nothing trains: φ."""
@@ -96,6 +96,12 @@ class Retriever(nn.Module):
         write_encoder_folder(
             tower, folder, tokenizer=texts.tokenizer(), limit=texts.model.limit, prompts=prompts
         )
+
+
+def inner_products(queries: Tensor, documents: Tensor) -> Tensor:
+    """Vectors (…,D) and (…,K,D) → (…,K), in float32 whatever autocast says: what they are compared with is so, too."""
+    with torch.autocast(queries.device.type, enabled=False):
+        return torch.einsum("...d,...kd->...k", queries.float(), documents.float())
 
 
 def digest_of(module: torch.nn.Module) -> str:
