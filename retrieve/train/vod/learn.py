@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from filelock import FileLock
+from transformers import TrainingArguments
 
 from retrieve.corpora.questions.open import read_questions
 from retrieve.errors import TrainingError
@@ -82,14 +82,16 @@ def train_vod(
     start = time.perf_counter()
     where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     with own_chance(seed), on_device(where):
-        begin(folder, _record(asked, train, validation, seed))
-        with FileLock(folder / "refresh.lock"):
+        steps = asked.training.periods * _period(asked, train)
+        arguments = arguments_of(asked.training, folder / "steps", steps=steps, seed=seed, device=where)
+        with arguments.main_process_first(local=False, desc="index"):
+            begin(folder, _record(asked, train, validation, seed))
             parts = make_parts(
                 asked, train, validation, folder, seed=seed, device=str(where), progress=progress
             )
-        report = _trained(parts, folder, seed, where, progress)
+        report = _trained(parts, arguments, folder, seed, progress)
         report["seconds"] = round(time.perf_counter() - start, 1)
-        if int(os.environ.get("RANK", "0")) == 0:  # of several processes, as torchrun numbers them
+        if arguments.process_index == 0:
             write_model(parts.network, parts.texts, parts.collection, report, place, force=force)
             if work is None:
                 remove_folder(folder)
@@ -140,12 +142,16 @@ def make_parts(
         network,
         Material(train, settings, collection, texts, training=True, **given),
         Material(validation, settings, collection, texts, training=False, **given),
-        steps_of_period(settings.training, len(train)),
+        _period(settings, train),
     )
 
 
 def _trained(
-    parts: Parts, folder: Path, seed: int, device: torch.device, progress: Progress | None
+    parts: Parts,
+    arguments: TrainingArguments,
+    folder: Path,
+    seed: int,
+    progress: Progress | None,
 ) -> Report:
     """Train in place, put the best checkpoint's weights into the network; the report."""
     settings, network = parts.settings, parts.network
@@ -157,14 +163,14 @@ def _trained(
         parts.texts,
         parts.train,
         parts.validation,
+        arguments=arguments,
         period=parts.period,
         seed=seed,
         progress=progress,
     )
-    steps = settings.training.periods * parts.period
     trainer = VodTrainer(
         network,
-        arguments_of(settings.training, folder / "steps", steps=steps, seed=seed, device=device),
+        arguments,
         parts.train,
         settings,
         period=parts.period,
@@ -187,9 +193,14 @@ def _trained(
         "periods": refresher.measured,
         "best": best,
         "steps": trainer.curve(),
-        "device": str(device),
+        "device": arguments.device.type,
         "versions": {name: version(name) for name in VERSIONS},
     }
+
+
+def _period(settings: VodSettings, train: list[Question]) -> int:
+    """Steps of a period, by this process as one of those that torchrun started."""
+    return steps_of_period(settings.training, len(train), int(os.environ.get("WORLD_SIZE", "1")))
 
 
 def _record(

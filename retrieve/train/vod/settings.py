@@ -103,6 +103,7 @@ class ObjectiveSection(Section):
 
 class TrainingSection(Section):
     """`periods` of `steps` each; None: one pass over the questions. The optimizer begins anew with each.
+    `batch`: of each process, where torchrun starts several.
 
     `lr` is of encoders, `head_lr` of all else; both rise over `warmup` of a period's steps. `budget`: tokens that are
     encoded at a time at most. `draws`: how a checkpoint is judged and questions are answered: 0 by all P documents of

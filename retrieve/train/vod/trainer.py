@@ -170,6 +170,7 @@ def arguments_of(
         logging_steps=1,
         logging_nan_inf_filter=False,
         ddp_find_unused_parameters=True,
+        ddp_timeout=7 * 86_400,  # processes wait for the one that refreshes, however large the corpus is
         report_to=[],
         disable_tqdm=True,
         dataloader_pin_memory=False,
