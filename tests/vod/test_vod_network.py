@@ -10,12 +10,16 @@ import torch
 from vod_case import config, questions, write_case
 
 from retrieve.train.vod import start
+from retrieve.train.vod.answer import VodModel
 from retrieve.train.vod.candidates import Candidates
+from retrieve.train.vod.learn import read_split, train_vod
 from retrieve.train.vod.material import Material
 from retrieve.train.vod.network import make_network
 from retrieve.train.vod.readers.scores import StartingScores, in_units
+from retrieve.train.vod.refresh import Refresher
 from retrieve.train.vod.retriever import Texts
 from retrieve.train.vod.settings import load_settings
+from retrieve.train.vod.trainer import VodTrainer, arguments_of
 
 
 @pytest.fixture(scope="module")
@@ -86,3 +90,44 @@ def test_scores_are_not_rounded_under_mixed_precision(case: Path) -> None:
             found = network.retriever.score(queries, documents), start_scores(scores)
     for one, other in zip(found, wanted, strict=True):
         torch.testing.assert_close(one, other)
+
+
+@pytest.mark.filterwarnings("ignore:.*mtime may not be reliable")
+@pytest.mark.parametrize("towers", ["shared", "separate"])
+def test_a_model_with_fixed_documents_is_asked_as_it_was_judged(
+    case: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, towers: str
+) -> None:
+    """Its question tower is trained for the reader alone: φ, which orders what BM25 scores alike, is the encoder that
+    training began with. Seen to differ by 4e-6 with the trained tower in its place.
+    """
+    monkeypatch.setattr(Refresher, "best", property(lambda self: self.measured[-1]["period"]))
+    changed = {
+        "retriever__source": "sampler",
+        "retriever__towers": towers,
+        "sampler__p": 20,
+        "training__lr": 3e-2,
+    }
+    settings = load_settings(config(case, **changed))
+    report = train_vod(settings, tmp_path / "model")
+    found = VodModel.load(tmp_path / "model").judge(read_split(settings, 0)[1])
+    assert report["best"] == 2
+    assert found.log_likelihood == pytest.approx(report["periods"][-1]["log_likelihood"], abs=1e-9)
+
+
+def test_weights_decay_by_what_they_are_of(case: Path, tmp_path: Path) -> None:
+    """Not by their rate: heads do not decay where one rate is for all."""
+    settings = load_settings(config(case, training__lr=1e-3, training__head_lr=1e-3))
+    texts = Texts(settings.retriever.encoder, normalize=True)
+    network = make_network(settings, texts, "cpu")
+    material = Material(questions(), settings, None, texts, dimensions=32, seed=0, training=True)
+    arguments = arguments_of(settings.training, tmp_path, steps=1, seed=0, device=torch.device("cpu"))
+    trainer = VodTrainer(network, arguments, material, settings, period=1, callbacks=[])
+    decayed = {
+        id(weights)
+        for group in trainer.create_optimizer().param_groups
+        if group["weight_decay"]
+        for weights in group["params"]
+    }
+    names = {name for name, weights in network.named_parameters() if id(weights) in decayed}
+    assert names
+    assert all(name.startswith("retriever.queries.") for name in names)

@@ -135,8 +135,9 @@ class VodTrainer(ExampleTrainer):
         groups: dict[tuple[float, float], list[Any]] = {}
         for name, weights in network.named_parameters():
             if weights.requires_grad and not name.startswith("phi."):
-                rate = training.lr if name.startswith(ENCODERS) else training.head_lr
-                decay = training.weight_decay if name in decayed and rate == training.lr else 0.0
+                encoder = name.startswith(ENCODERS)
+                rate = training.lr if encoder else training.head_lr
+                decay = training.weight_decay if name in decayed and encoder else 0.0
                 groups.setdefault((rate, decay), []).append(weights)
         return [{"params": own, "lr": rate, "weight_decay": decay} for (rate, decay), own in groups.items()]
 
