@@ -26,6 +26,7 @@ from retrieve.train.vod.objective.sampling import priority_sample, uniforms
 from retrieve.train.vod.readers.protocol import Triple
 from retrieve.train.vod.retriever import Texts
 from retrieve.train.vod.schedule import alpha_at, steps_of_period
+from retrieve.train.vod.searched import helpful
 from retrieve.train.vod.settings import VodSettings
 from retrieve.types import Question
 
@@ -254,10 +255,7 @@ class Material(Dataset[int]):
             return set()
         if number not in self._gold:
             question = self.questions[number]
-            central = {
-                fact for fact, role in zip(question.facts, question.roles, strict=False) if role == "CENTRAL"
-            }
-            wanted = central or set(question.facts)
+            wanted = set(helpful(question))
             keys = np.unique(self.candidates.keys[self.firsts[number] : self.firsts[number + 1]])
             there = keys[keys >= 0].tolist()
             ids = self._collection.ids(there) if wanted else []
