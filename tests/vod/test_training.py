@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny_models import tiny_masked_lm_folder
+from tiny_models import tiny_bare_folder, tiny_masked_lm_folder
 from transformers import TrainerState
 from vod_case import config, questions, write_case
 
@@ -241,6 +241,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "two towers, documents trained": {"retriever__towers": "separate", "retriever__train_documents": True},
     "reader's own tower": {"reader__backbone": "separate"},
     "inner product": {"retriever__similarity": "dot", "retriever__scale": 0.1},
+    "plain transformers model": {
+        "retriever__encoder": "bare", "retriever__pooling": "cls", "retriever__towers": "separate",
+        "retriever__train_documents": True, "reader__backbone": "separate",
+    },
     "no BM25 period, exponential draws": {"sampler__bm25_period": False, "sampler__variant": "exponential"},
 }  # fmt: skip
 
@@ -252,6 +256,8 @@ def test_every_kind_is_trained_and_comes_back_as_it_was(
     settings = dict(VARIANTS[name])
     if settings.get("reader__encoder") == "mlm":
         settings["reader__encoder"] = str(tiny_masked_lm_folder(tmp_path / "mlm"))
+    elif settings.get("retriever__encoder") == "bare":
+        settings["retriever__encoder"] = str(tiny_bare_folder(tmp_path / "bare"))
     elif "reader__encoder" in settings:
         settings["reader__encoder"] = str(case / "encoder")
     kept: dict[str, Any] = {}

@@ -128,8 +128,8 @@ def make_parts(
     progress: Progress | None = None,
 ) -> Parts:
     """Index, towers and reader, untrained, with the questions."""
-    normalize = settings.retriever.similarity == "cosine"
-    texts = Texts(settings.retriever.encoder, normalize=normalize)
+    section = settings.retriever
+    texts = Texts(section.encoder, normalize=section.similarity == "cosine", pooling=section.pooling)
     network = make_network(settings, texts, device)
     collection = None
     if settings.retriever.source != "none":

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from retrieve.encoders.encoder import Encoder
-from retrieve.encoders.folder import read_encoder_folder
+from retrieve.encoders.folder import Pooling, read_encoder_folder
 from retrieve.encoders.load import find_model, load_encoder
 from retrieve.encoders.tokens import TokenRow, load_tokenizer
 from retrieve.encoders.trainable import PassageModel
@@ -27,9 +27,12 @@ from retrieve.train.vod.settings import RetrieverSection
 class Texts:
     """How texts become tokens for a tower: its tokenizer, limit and prompts. Loads no weights."""
 
-    def __init__(self, model: str, *, normalize: bool) -> None:
-        self.model: Encoder = load_encoder(model, normalize=normalize, backend="torch", precision="fp32")
-        self.folder = read_encoder_folder(find_model(model), None)
+    def __init__(self, model: str, *, normalize: bool, pooling: Pooling | None = None) -> None:
+        """`pooling`: of a plain transformers model."""
+        self.model: Encoder = load_encoder(
+            model, pooling=pooling, normalize=normalize, backend="torch", precision="fp32"
+        )
+        self.folder = read_encoder_folder(find_model(model), pooling)
 
     def questions(self, texts: list[str]) -> list[TokenRow]:
         """Texts with the query prompt."""
