@@ -17,7 +17,7 @@ from transformers import TrainerState
 from vod_case import config, questions, write_case
 
 from retrieve.api import Index
-from retrieve.errors import TrainingError
+from retrieve.errors import RetrieveError, TrainingError
 from retrieve.train.vod import learn, refresh
 from retrieve.train.vod.answer import VodModel
 from retrieve.train.vod.collection import Collection
@@ -198,6 +198,13 @@ def test_another_training_does_not_go_on_in_its_folder(case: Path, tmp_path: Pat
         train_vod(config(case), tmp_path / "model", progress=killed_at(3))
     with pytest.raises(TrainingError, match=r"sampler\.k is 3, this one's is 2"):
         train_vod(config(case, sampler__k=2), tmp_path / "model")
+
+
+@pytest.mark.parametrize("wrong", ["data__corpus", "retriever__encoder", "index__recipe"])
+def test_a_mistake_in_the_configuration_can_be_corrected(case: Path, tmp_path: Path, wrong: str) -> None:
+    with pytest.raises(RetrieveError, match="nowhere"):
+        train_vod(config(case, **{wrong: "nowhere"}), tmp_path / "model")
+    train_vod(config(case, training__periods=1, training__steps=1), tmp_path / "model")
 
 
 def test_small_batches_accumulated_are_the_large_one(

@@ -298,5 +298,5 @@ def check_grid(questions: Sequence[Question], settings: VodSettings) -> None:
         raise UsageError(
             f"sampler.k = {k} with questions of {most} options has {k**most:,} combinations of documents, wanted at "
             f"most {MOST_CELLS:,} where α is between {GRID_FROM} and 1: lower sampler.k to "
-            f"{int(MOST_CELLS ** (1 / most) + 1e-9)}, or objective.first to {GRID_FROM}"
+            f"{int(MOST_CELLS ** (1 / most) + 1e-9)}, or objective.first and last to {GRID_FROM}"
         )
