@@ -21,13 +21,14 @@ BEGUN, ENDED, WEIGHTS = "training.json", "curves.json", "weights.safetensors"
 
 
 def begin(folder: Path, record: Mapping[str, Any]) -> None:
-    """Take the folder for this training, or go on with it.
+    """Take the folder for this training, or go on with it. One that failed before it made anything leaves it free.
 
     Raises `TrainingError` where another training, or something else, is in it, naming what differs.
     """
     path = folder / BEGUN
     wanted = json.loads(json.dumps(record))
-    if path.is_file():
+    made = {each.name for each in folder.iterdir()} if folder.exists() else set()
+    if path.is_file() and made != {BEGUN}:
         found = json.loads(path.read_text(encoding="utf-8"))
         if different := sorted(key for key in found.keys() | wanted if found.get(key) != wanted.get(key)):
             key = different[0]
@@ -37,7 +38,7 @@ def begin(folder: Path, record: Mapping[str, Any]) -> None:
                 "delete that one"
             )
         return
-    if folder.exists() and any(folder.iterdir()):
+    if made - {BEGUN}:
         raise TrainingError(f"{folder} has files of something else: name a folder that is new, or empty")
     folder.mkdir(parents=True, exist_ok=True)
     write_file(path, json.dumps(wanted, indent=1).encode())
@@ -45,8 +46,17 @@ def begin(folder: Path, record: Mapping[str, Any]) -> None:
 
 def last_checkpoint(folder: Path) -> Path | None:
     """The checkpoint of the latest step; one that was cut off while it was written is passed over."""
-    whole = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json")]
+    whole = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json") if _is_whole(path)]
     return max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+
+
+def _is_whole(state: Path) -> bool:
+    """Whether a checkpoint's last file is: the trainer writes it in place."""
+    try:
+        json.loads(state.read_text(encoding="utf-8"))
+    except ValueError:
+        return False
+    return True
 
 
 def end(folder: Path, network: torch.nn.Module, curves: list[dict[str, float]]) -> None:

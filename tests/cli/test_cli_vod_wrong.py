@@ -136,7 +136,7 @@ def test_a_grid_that_is_too_large(case: Path, tmp_path: Path) -> None:
     asked = ("train", "vod", case / "vod.toml", "--out", tmp_path / "m", "--set", "training.steps=100")
     refused = call(*asked, "--set", "sampler.k=17", "--set", "sampler.p=17", status=2)
     assert "sampler.k = 17 with questions of 5 options has 1,419,857 combinations" in refused.stderr
-    assert "lower sampler.k to 16, or objective.first to 0.99" in refused.stderr
+    assert "lower sampler.k to 16, or objective.first and last to 0.99" in refused.stderr
 
 
 def test_a_recipe_without_vectors(case: Path, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from retrieve.train.vod.expect import Expected, expect
 from retrieve.train.vod.learn import Parts, make_parts, read_split, train_vod
 from retrieve.train.vod.refresh import Refresher
 from retrieve.train.vod.settings import load_settings
+from retrieve.train.vod.trainer import arguments_of
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +28,9 @@ def parts_of(case: Path, folder: Path, **changed: Any) -> Parts:
     settings = load_settings(config(case, **changed))
     parts = make_parts(settings, *read_split(settings, 0), folder, seed=0, device="cpu")
     given = (parts.settings, parts.network, parts.collection, parts.texts, parts.train, parts.validation)
-    Refresher(folder, *given, period=parts.period, seed=0, progress=None).begin(0)
+    device = parts.network.retriever.queries.device
+    arguments = arguments_of(settings.training, folder, steps=1, seed=0, device=device)
+    Refresher(folder, *given, arguments=arguments, period=parts.period, seed=0, progress=None).begin(0)
     return parts
 
 

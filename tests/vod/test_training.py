@@ -12,12 +12,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny_models import tiny_masked_lm_folder
+from tiny_models import tiny_bare_folder, tiny_masked_lm_folder
+from transformers import TrainerState
 from vod_case import config, questions, write_case
 
-from retrieve.errors import TrainingError
-from retrieve.train.vod import learn
+from retrieve.api import Index
+from retrieve.errors import RetrieveError, TrainingError
+from retrieve.train.vod import learn, refresh
 from retrieve.train.vod.answer import VodModel
+from retrieve.train.vod.collection import Collection
 from retrieve.train.vod.learn import train_vod
 from retrieve.train.vod.material import Material
 from retrieve.train.vod.measure import answered
@@ -140,6 +143,53 @@ def test_a_training_goes_on_bit_for_bit(
         assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
 
 
+PLACES: dict[str, tuple[Any, str, int, bool]] = {
+    "index of the second period encoded": (Index, "reencode", 1, True),
+    "last lists written": (refresh, "write_candidates", 5, True),
+    "last checkpoint judged": (refresh, "answered", 3, True),
+    "best weights written": (refresh, "keep_weights", 1, True),
+    "index moved": (Collection, "move", 1, True),
+    "state half written": (TrainerState, "save_to_json", 2, False),
+}
+"""Where it is killed: after (or, False, before) so many calls of a function."""
+
+
+@pytest.fixture(scope="module")
+def undisturbed(case: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    place = tmp_path_factory.mktemp("undisturbed") / "model"
+    return place, train_vod(config(case, training__steps=3), place, seed=3)
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_a_training_killed_in_a_refresh_goes_on_bit_for_bit(
+    case: Path, tmp_path: Path, undisturbed: tuple[Path, dict[str, Any]], name: str
+) -> None:
+    """The last step of three a period, of four an epoch, is not an epoch's end: one more would be taken after it."""
+    owner, function, count, after = PLACES[name]
+    original, calls = getattr(owner, function), itertools.count(1)
+
+    def killed(*args: Any, **given: Any) -> Any:
+        if (number := next(calls)) == count and not after:
+            Path(args[1]).write_text('{"epoch": 1.5')
+            raise Killed
+        found = original(*args, **given)
+        if number == count:
+            raise Killed
+        return found
+
+    asked = config(case, training__steps=3)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(owner, function, killed)
+        with pytest.raises(Killed):
+            train_vod(asked, tmp_path / "model", seed=3)
+    again = train_vod(asked, tmp_path / "model", seed=3)
+    place, whole = undisturbed
+    for key in ("steps", "periods", "best"):
+        assert again[key] == whole[key], key
+    for file in json.loads((place / "vod.json").read_text())["files"]:
+        assert (tmp_path / "model" / file).read_bytes() == (place / file).read_bytes(), file
+
+
 def test_a_cache_of_another_checkpoint_is_refused(
     case: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -157,6 +207,13 @@ def test_another_training_does_not_go_on_in_its_folder(case: Path, tmp_path: Pat
         train_vod(config(case), tmp_path / "model", progress=killed_at(3))
     with pytest.raises(TrainingError, match=r"sampler\.k is 3, this one's is 2"):
         train_vod(config(case, sampler__k=2), tmp_path / "model")
+
+
+@pytest.mark.parametrize("wrong", ["data__corpus", "retriever__encoder", "index__recipe"])
+def test_a_mistake_in_the_configuration_can_be_corrected(case: Path, tmp_path: Path, wrong: str) -> None:
+    with pytest.raises(RetrieveError, match="nowhere"):
+        train_vod(config(case, **{wrong: "nowhere"}), tmp_path / "model")
+    train_vod(config(case, training__periods=1, training__steps=1), tmp_path / "model")
 
 
 def test_small_batches_accumulated_are_the_large_one(
@@ -197,10 +254,19 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "cross, no documents": {"reader__kind": "cross", "reader__encoder": "encoder", "retriever__source": "none"},
     "two towers, documents trained": {"retriever__towers": "separate", "retriever__train_documents": True},
     "reader's own tower": {"reader__backbone": "separate"},
+<<<<<<< HEAD
     "inner product, no BM25 period, exponential draws": {
         "retriever__similarity": "dot", "retriever__scale": 0.1,
         "sampler__bm25_period": False, "sampler__variant": "exponential",
     },
+=======
+    "inner product": {"retriever__similarity": "dot", "retriever__scale": 0.1},
+    "plain transformers model": {
+        "retriever__encoder": "bare", "retriever__pooling": "cls", "retriever__towers": "separate",
+        "retriever__train_documents": True, "reader__backbone": "separate",
+    },
+    "no BM25 period, exponential draws": {"sampler__bm25_period": False, "sampler__variant": "exponential"},
+>>>>>>> part-eyes
 }  # fmt: skip
 
 
@@ -211,6 +277,8 @@ def test_every_kind_is_trained_and_comes_back_as_it_was(
     settings = dict(VARIANTS[name])
     if settings.get("reader__encoder") == "mlm":
         settings["reader__encoder"] = str(tiny_masked_lm_folder(tmp_path / "mlm"))
+    elif settings.get("retriever__encoder") == "bare":
+        settings["retriever__encoder"] = str(tiny_bare_folder(tmp_path / "bare"))
     elif "reader__encoder" in settings:
         settings["reader__encoder"] = str(case / "encoder")
     kept: dict[str, Any] = {}

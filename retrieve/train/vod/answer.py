@@ -33,7 +33,7 @@ class Support(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """Probabilities (M,) of a question's options, adding up to 1, the likeliest, and its best passages of each list."""
+    """Probabilities (M,) of a question's options, adding up to 1, the likeliest, and the best passages of its list."""
 
     question: Question
     probabilities: tuple[float, ...]
@@ -116,7 +116,7 @@ class VodModel:
         how = How(self._opened.settings.sampler.p, period["sampler_scale"], period["temperature"])
         opened = self._opened
         budget = opened.settings.training.budget
-        vectors = encoded(opened.network.retriever, opened.texts, material.asked, budget)
+        vectors = encoded(opened.network.phi, opened.texts, material.asked, budget)
         return build_candidates(self._collection.index, material.asked, vectors, how, record={})
 
     def _answer(self, question: Question, found: Answered, support: int) -> Answer:

@@ -63,9 +63,10 @@ class Collection:
             raise RecipeError(
                 f"index.recipe {settings.index.recipe!r} has the views {', '.join(recipe.views)}: wanted bm25 and dense"
             )
+        corpus = open_corpus(settings.data.corpus)
         encoder = _encoder(_written(phi, texts, folder), phi)
         index = Index.create(folder, recipe, cache=False, encoder=encoder, device=device)
-        index.add(open_corpus(settings.data.corpus), progress=progress)
+        index.add(corpus, progress=progress)
         if not index.info()["passages"]:
             index.close()
             raise InputError(settings.data.corpus, "has no passages: give a corpus with texts")

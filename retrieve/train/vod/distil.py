@@ -304,7 +304,7 @@ def _lessons(
         wanted, places = uniform_target([corpus.rows(question.facts) for question in questions])
         return Lessons(questions, rows, wanted, places)
     asked = asked_of(questions, "shared", Collection(index).terms, knows_answer=True)
-    vectors = encoded(opened.network.retriever, opened.texts, asked, _budget(opened))
+    vectors = encoded(opened.network.phi, opened.texts, asked, _budget(opened))
     found = build_candidates(index, asked, vectors, sampler_of(opened), record={}, progress=progress)
     at = torch.from_numpy(corpus.rows_of(index, found.keys))
     return Lessons(questions, rows, torch.from_numpy(np.array(found.sampler)), at)

@@ -100,6 +100,11 @@ def open_model(folder: Path, *, device: str | None = None) -> Opened:
         _read_reader(network, folder / WEIGHTS)
     except RuntimeError as error:
         raise ModelMismatch(f"{folder / WEIGHTS} has the weights of another reader: {error}") from error
+    if network.fixed and (folder / DOCUMENTS).is_dir():
+        # φ never followed the retriever, and its two towers began as one encoder.
+        first = Texts(str(folder / DOCUMENTS), normalize=network.phi.queries.normalize)
+        queries = first.tower(where, normalize=network.phi.queries.normalize)
+        network.phi.queries = queries.requires_grad_(False)
     index = None
     if (folder / INDEX).is_dir():
         tower = folder / (DOCUMENTS if (folder / DOCUMENTS).is_dir() else QUESTIONS)

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from filelock import FileLock
+from transformers import TrainingArguments
 
 from retrieve.corpora.questions.open import read_questions
 from retrieve.errors import TrainingError
@@ -82,14 +82,16 @@ def train_vod(
     start = time.perf_counter()
     where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     with own_chance(seed), on_device(where):
-        begin(folder, _record(asked, train, validation, seed))
-        with FileLock(folder / "refresh.lock"):
+        steps = asked.training.periods * _period(asked, train)
+        arguments = arguments_of(asked.training, folder / "steps", steps=steps, seed=seed, device=where)
+        with arguments.main_process_first(local=False, desc="index"):
+            begin(folder, _record(asked, train, validation, seed))
             parts = make_parts(
                 asked, train, validation, folder, seed=seed, device=str(where), progress=progress
             )
-        report = _trained(parts, folder, seed, where, progress)
+        report = _trained(parts, arguments, folder, seed, progress)
         report["seconds"] = round(time.perf_counter() - start, 1)
-        if int(os.environ.get("RANK", "0")) == 0:  # of several processes, as torchrun numbers them
+        if arguments.process_index == 0:
             write_model(parts.network, parts.texts, parts.collection, report, place, force=force)
             if work is None:
                 remove_folder(folder)
@@ -126,8 +128,8 @@ def make_parts(
     progress: Progress | None = None,
 ) -> Parts:
     """Index, towers and reader, untrained, with the questions."""
-    normalize = settings.retriever.similarity == "cosine"
-    texts = Texts(settings.retriever.encoder, normalize=normalize)
+    section = settings.retriever
+    texts = Texts(section.encoder, normalize=section.similarity == "cosine", pooling=section.pooling)
     network = make_network(settings, texts, device)
     collection = None
     if settings.retriever.source != "none":
@@ -140,12 +142,16 @@ def make_parts(
         network,
         Material(train, settings, collection, texts, training=True, **given),
         Material(validation, settings, collection, texts, training=False, **given),
-        steps_of_period(settings.training, len(train)),
+        _period(settings, train),
     )
 
 
 def _trained(
-    parts: Parts, folder: Path, seed: int, device: torch.device, progress: Progress | None
+    parts: Parts,
+    arguments: TrainingArguments,
+    folder: Path,
+    seed: int,
+    progress: Progress | None,
 ) -> Report:
     """Train in place, put the best checkpoint's weights into the network; the report."""
     settings, network = parts.settings, parts.network
@@ -157,21 +163,20 @@ def _trained(
         parts.texts,
         parts.train,
         parts.validation,
+        arguments=arguments,
         period=parts.period,
         seed=seed,
         progress=progress,
     )
-    steps = settings.training.periods * parts.period
     trainer = VodTrainer(
         network,
-        arguments_of(settings.training, folder / "steps", steps=steps, seed=seed, device=device),
+        arguments,
         parts.train,
         settings,
         period=parts.period,
         callbacks=[refresher, Steps(progress, often=True, period=parts.period)],
     )
-    last = last_checkpoint(folder / "steps")
-    trainer.train(resume_from_checkpoint=None if last is None else str(last))
+    trainer.go_on(last_checkpoint(folder / "steps"))
     trainer.accelerator.unwrap_model(network, keep_fp32_wrapper=False)
     refresher.begin(settings.training.periods, last=True)
     best = refresher.best
@@ -188,9 +193,14 @@ def _trained(
         "periods": refresher.measured,
         "best": best,
         "steps": trainer.curve(),
-        "device": str(device),
+        "device": arguments.device.type,
         "versions": {name: version(name) for name in VERSIONS},
     }
+
+
+def _period(settings: VodSettings, train: list[Question]) -> int:
+    """Steps of a period, by this process as one of those that torchrun started."""
+    return steps_of_period(settings.training, len(train), int(os.environ.get("WORLD_SIZE", "1")))
 
 
 def _record(

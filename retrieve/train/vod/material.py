@@ -26,6 +26,7 @@ from retrieve.train.vod.objective.sampling import priority_sample, uniforms
 from retrieve.train.vod.readers.protocol import Triple
 from retrieve.train.vod.retriever import Texts
 from retrieve.train.vod.schedule import alpha_at, steps_of_period
+from retrieve.train.vod.searched import helpful
 from retrieve.train.vod.settings import VodSettings
 from retrieve.types import Question
 
@@ -254,10 +255,7 @@ class Material(Dataset[int]):
             return set()
         if number not in self._gold:
             question = self.questions[number]
-            central = {
-                fact for fact, role in zip(question.facts, question.roles, strict=False) if role == "CENTRAL"
-            }
-            wanted = central or set(question.facts)
+            wanted = set(helpful(question))
             keys = np.unique(self.candidates.keys[self.firsts[number] : self.firsts[number + 1]])
             there = keys[keys >= 0].tolist()
             ids = self._collection.ids(there) if wanted else []
@@ -300,5 +298,5 @@ def check_grid(questions: Sequence[Question], settings: VodSettings) -> None:
         raise UsageError(
             f"sampler.k = {k} with questions of {most} options has {k**most:,} combinations of documents, wanted at "
             f"most {MOST_CELLS:,} where α is between {GRID_FROM} and 1: lower sampler.k to "
-            f"{int(MOST_CELLS ** (1 / most) + 1e-9)}, or objective.first to {GRID_FROM}"
+            f"{int(MOST_CELLS ** (1 / most) + 1e-9)}, or objective.first and last to {GRID_FROM}"
         )

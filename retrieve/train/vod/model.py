@@ -22,7 +22,7 @@ from retrieve.train.vod.objective.choice import (
 )
 from retrieve.train.vod.objective.estimator import Diagnostics, diagnose, estimate
 from retrieve.train.vod.readers.protocol import Read
-from retrieve.train.vod.retriever import Retriever
+from retrieve.train.vod.retriever import Retriever, inner_products
 
 
 class Scored(NamedTuple):
@@ -124,8 +124,9 @@ class VodModel(nn.Module):
 
         The derivative of log p(a|Q) in a score is the posterior of that document less its prior.
         """
-        scored = self.scored(batch, fresh=False)
-        scores = scored.scores.detach().requires_grad_(torch.is_grad_enabled())
+        with torch.no_grad():  # a graph of all P documents' encoding would fill any memory
+            scored = self.scored(batch, fresh=False)
+        scores = scored.scores.requires_grad_(torch.is_grad_enabled())
         if not self._shared:
             return log_probabilities(scores, scored.reader), scores
         log_prior = torch.log_softmax(scores, dim=-1)
@@ -161,7 +162,7 @@ class VodModel(nn.Module):
             options = self._encoded(self.retriever.queries, rows, batch.options_at, batch.present.shape)
         each = documents.expand(-1, m, -1, -1)
         there = kept.expand(-1, m, -1) & batch.present.to(kept.device).unsqueeze(-1)
-        cosine = torch.einsum("bmd,bmkd->bmk", options, each)
+        cosine = inner_products(options, each)
         of_question = batch.question_bm25.to(cosine).expand(-1, m, -1)
         scores = torch.stack([cosine, of_question, batch.option_bm25.to(cosine)], dim=-1)
         return Read(options, each, scores, there, batch.triples)

@@ -10,14 +10,14 @@ import hashlib
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from filelock import FileLock
 from safetensors.torch import load_file, save_file
-from transformers import TrainerCallback
+from transformers import TrainerCallback, TrainingArguments
 
 from retrieve.files import publish_folder, remove_folder, write_file
 from retrieve.train.vod.asked import Asked
@@ -40,6 +40,7 @@ from retrieve.train.vod.model import VodModel
 from retrieve.train.vod.retriever import Texts, digest_of
 from retrieve.train.vod.settings import VodSettings
 from retrieve.train.vod.start import fit_start
+from retrieve.trainer.chance import own_chance
 from retrieve.types import Progress
 
 _log = logging.getLogger("retrieve")
@@ -64,6 +65,7 @@ class Refresher(TrainerCallback):
         train: Material,
         validation: Material,
         *,
+        arguments: TrainingArguments,
         period: int,
         seed: int,
         progress: Progress | None,
@@ -72,13 +74,19 @@ class Refresher(TrainerCallback):
         self._collection, self._texts = collection, texts
         self._train, self._validation = train, validation
         self._period, self._seed, self._progress = period, seed, progress
-        # Of several processes on as many GPUs one computes what all read.
-        self._lock = FileLock(folder / "refresh.lock")
+        self._arguments = arguments
         self._told = False
         self.measured: list[dict[str, Any]] = _read(folder / MEASURED)
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **given: Any) -> None:
-        """A period begins, or goes on after a resume."""
+        """A period begins, or goes on after a resume.
+
+        With chance of its own: a model that is loaded draws weights first, and what was kept need not be computed.
+        """
+        with own_chance(self._seed):
+            self._step_begin(state, **given)
+
+    def _step_begin(self, state: Any, **given: Any) -> None:
         period, within = divmod(state.global_step, self._period)
         if within == 0:
             self.begin(period)
@@ -86,7 +94,7 @@ class Refresher(TrainerCallback):
             if period and optimizer is not None:
                 getattr(optimizer, "optimizer", optimizer).state.clear()
         elif not self._told:
-            with self._lock:
+            with self._main_first():
                 self._take(period)
         if not self._told:
             expected = expect(self._network, self._train, self._settings, period=self._period)
@@ -97,12 +105,17 @@ class Refresher(TrainerCallback):
         """θ becomes φ, and is judged as it would be used. `last`: no training follows."""
         if period and not self._fixed:
             self._network.phi.load_state_dict(self._network.retriever.state_dict())
-        with self._lock:
+        with self._main_first():
             self._take(period, last=last)
         if period == 0:
             fit_start(self._network, self._train, seed=self._seed)
-        with self._lock:
+        with self._main_first():
             self._judge(period)
+
+    def _main_first(self) -> AbstractContextManager[None]:
+        """Of several processes on as many GPUs the first computes what all read: transformers saves in no other."""
+        first: AbstractContextManager[None] = self._arguments.main_process_first(local=False, desc="refresh")
+        return first
 
     @property
     def _fixed(self) -> bool:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from retrieve.encoders.encoder import Encoder
-from retrieve.encoders.folder import read_encoder_folder
+from retrieve.encoders.folder import Pooling, read_encoder_folder
 from retrieve.encoders.load import find_model, load_encoder
 from retrieve.encoders.tokens import TokenRow, load_tokenizer
 from retrieve.encoders.trainable import PassageModel
@@ -27,9 +27,12 @@ from retrieve.train.vod.settings import RetrieverSection
 class Texts:
     """How texts become tokens for a tower: its tokenizer, limit and prompts. Loads no weights."""
 
-    def __init__(self, model: str, *, normalize: bool) -> None:
-        self.model: Encoder = load_encoder(model, normalize=normalize, backend="torch", precision="fp32")
-        self.folder = read_encoder_folder(find_model(model), None)
+    def __init__(self, model: str, *, normalize: bool, pooling: Pooling | None = None) -> None:
+        """`pooling`: of a plain transformers model."""
+        self.model: Encoder = load_encoder(
+            model, pooling=pooling, normalize=normalize, backend="torch", precision="fp32"
+        )
+        self.folder = read_encoder_folder(find_model(model), pooling)
 
     def questions(self, texts: list[str]) -> list[TokenRow]:
         """Texts with the query prompt."""
@@ -83,7 +86,7 @@ class Retriever(nn.Module):
 
     def score(self, queries: Tensor, documents: Tensor) -> Tensor:
         """Vectors (…,D) of questions and (…,K,D) of documents → f_θ (…,K)."""
-        return self.log_scale.exp() * torch.einsum("...d,...kd->...k", queries, documents)
+        return self.log_scale.exp() * inner_products(queries, documents)
 
     def frozen_copy(self) -> Retriever:
         """A copy that nothing trains: φ."""
@@ -96,6 +99,12 @@ class Retriever(nn.Module):
         write_encoder_folder(
             tower, folder, tokenizer=texts.tokenizer(), limit=texts.model.limit, prompts=prompts
         )
+
+
+def inner_products(queries: Tensor, documents: Tensor) -> Tensor:
+    """Vectors (…,D) and (…,K,D) → (…,K), in float32 whatever autocast says: what they are compared with is so, too."""
+    with torch.autocast(queries.device.type, enabled=False):
+        return torch.einsum("...d,...kd->...k", queries.float(), documents.float())
 
 
 def digest_of(module: torch.nn.Module) -> str:

@@ -7,9 +7,9 @@ import math
 from retrieve.train.vod.settings import ObjectiveSection, TrainingSection
 
 
-def steps_of_period(training: TrainingSection, questions: int) -> int:
-    """As set, else one pass over the questions."""
-    return training.steps or math.ceil(questions / (training.batch * training.accumulation))
+def steps_of_period(training: TrainingSection, questions: int, processes: int = 1) -> int:
+    """As set, else one pass over the questions, of which each of several `processes` takes a batch a step."""
+    return training.steps or math.ceil(questions / (training.batch * training.accumulation * processes))
 
 
 def alpha_at(step: int, period: int, objective: ObjectiveSection) -> float:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from retrieve.encoders.folder import Pooling
 from retrieve.encoders.load import DEFAULT_MODEL
 from retrieve.errors import RecipeError
 from retrieve.recipe import load_values
@@ -45,9 +46,11 @@ class RetrieverSection(Section):
     `towers` "separate": documents have weights of their own. `train_documents`: the document tower is encoded afresh
     and trained at every step; else it is that of the last refresh, whose stored vectors are what is scored. `source`
     "sampler": nothing is retrieved by a model, the documents are BM25's for good; "none": the reader reads none.
+    `pooling`: of an encoder that is a plain transformers model, which says none.
     """
 
     encoder: str = DEFAULT_MODEL
+    pooling: Pooling | None = None
     similarity: Literal["cosine", "dot"] = "cosine"
     scale: float = Field(default=20.0, gt=0)
     towers: Literal["shared", "separate"] = "shared"
@@ -103,6 +106,7 @@ class ObjectiveSection(Section):
 
 class TrainingSection(Section):
     """`periods` of `steps` each; None: one pass over the questions. The optimizer begins anew with each.
+    `batch`: of each process, where torchrun starts several.
 
     `lr` is of encoders, `head_lr` of all else; both rise over `warmup` of a period's steps. `budget`: tokens that are
     encoded at a time at most. `draws`: how a checkpoint is judged and questions are answered: 0 by all P documents of

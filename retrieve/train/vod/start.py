@@ -33,7 +33,7 @@ def fit_start(network: VodModel, train: Material, *, seed: int) -> None:
 
     def closure() -> Tensor:
         optimizer.zero_grad()
-        likelihoods = [_likelihood(f, in_units(scores) @ weights, answers) for f, scores, answers in parts]
+        likelihoods = [_likelihood(f, in_units(scores) @ weights, *told) for f, scores, *told in parts]
         loss = -torch.cat(likelihoods).mean() + 1e-3 * (weights**2).mean()
         loss.backward()  # type: ignore[no-untyped-call]
         return loss
@@ -43,8 +43,10 @@ def fit_start(network: VodModel, train: Material, *, seed: int) -> None:
         start.weights.copy_(weights)
 
 
-def _parts(network: VodModel, train: Material, numbers: list[int]) -> tuple[Tensor, Tensor, Tensor]:
-    """f_θ (B,J,P), the retrieval scores (B,M,P,3) and the answers (B,) of some questions, of their best documents."""
+def _parts(network: VodModel, train: Material, numbers: list[int]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """f_θ (B,J,P) and the retrieval scores (B,M,P,3) of some questions' best documents, the options (B,M) that are
+    there, and the answers (B,).
+    """
     training = network.training
     network.eval()
     try:
@@ -56,14 +58,16 @@ def _parts(network: VodModel, train: Material, numbers: list[int]) -> tuple[Tens
     return (
         scores[..., :_DOCUMENTS].cpu(),
         read.scores[..., :_DOCUMENTS, :].double().cpu(),
+        batch.present,
         batch.answers,
     )
 
 
-def _likelihood(scores: Tensor, reader: Tensor, answers: Tensor) -> Tensor:
+def _likelihood(scores: Tensor, reader: Tensor, present: Tensor, answers: Tensor) -> Tensor:
     """log p(a|Q) (B,) of the right answers."""
     rows = torch.arange(len(answers))
     if scores.shape[1] == reader.shape[1]:
         return log_probabilities(scores, reader)[rows, answers]
-    log_reader = torch.log_softmax(reader, dim=1)[rows, answers]
+    there = reader.masked_fill(~present.unsqueeze(-1), -torch.inf)
+    log_reader = torch.log_softmax(there, dim=1)[rows, answers]
     return torch.logsumexp(torch.log_softmax(scores[:, 0], dim=-1) + log_reader, dim=-1)

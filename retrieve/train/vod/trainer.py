@@ -13,7 +13,8 @@ from typing import Any
 
 import torch
 from torch.optim.lr_scheduler import LambdaLR
-from transformers import TrainerCallback, TrainingArguments
+from transformers import TrainerCallback, TrainerState, TrainingArguments
+from transformers.trainer import TRAINER_STATE_NAME
 
 from retrieve.train.vod.material import Batch, Material
 from retrieve.train.vod.model import Outcome, VodModel
@@ -50,6 +51,17 @@ class VodTrainer(ExampleTrainer):
             train_dataset=material,
             callbacks=callbacks,
         )
+
+    def go_on(self, last: Path | None) -> None:
+        """Train from a checkpoint, or from the beginning. One of the last step is only read: where no epoch ends there,
+        the trainer would take a step more before it looks.
+        """
+        state = None if last is None else TrainerState.load_from_json(str(last / TRAINER_STATE_NAME))
+        if state is None or state.global_step < self.args.max_steps:
+            self.train(resume_from_checkpoint=None if last is None else str(last))
+        else:
+            self._load_from_checkpoint(str(last))
+            self.state = state
 
     def _collate(self, numbers: list[int]) -> dict[str, Any]:
         return {"numbers": numbers, "ids": [self._material.questions[number].id for number in numbers]}
@@ -123,8 +135,9 @@ class VodTrainer(ExampleTrainer):
         groups: dict[tuple[float, float], list[Any]] = {}
         for name, weights in network.named_parameters():
             if weights.requires_grad and not name.startswith("phi."):
-                rate = training.lr if name.startswith(ENCODERS) else training.head_lr
-                decay = training.weight_decay if name in decayed and rate == training.lr else 0.0
+                encoder = name.startswith(ENCODERS)
+                rate = training.lr if encoder else training.head_lr
+                decay = training.weight_decay if name in decayed and encoder else 0.0
                 groups.setdefault((rate, decay), []).append(weights)
         return [{"params": own, "lr": rate, "weight_decay": decay} for (rate, decay), own in groups.items()]
 
@@ -158,6 +171,7 @@ def arguments_of(
         logging_steps=1,
         logging_nan_inf_filter=False,
         ddp_find_unused_parameters=True,
+        ddp_timeout=7 * 86_400,  # processes wait for the one that refreshes, however large the corpus is
         report_to=[],
         disable_tqdm=True,
         dataloader_pin_memory=False,

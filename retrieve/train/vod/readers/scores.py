@@ -24,8 +24,8 @@ class StartingScores(nn.Module):
 
     def forward(self, scores: Tensor) -> Tensor:
         """Of each document."""
-        total: Tensor = in_units(scores) @ self.weights.to(scores.dtype)
-        return total
+        # No matrix product, which autocast would round.
+        return (in_units(scores) * self.weights.to(scores.dtype)).sum(dim=-1)
 
 
 def in_units(scores: Tensor) -> Tensor:
