@@ -254,19 +254,14 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "cross, no documents": {"reader__kind": "cross", "reader__encoder": "encoder", "retriever__source": "none"},
     "two towers, documents trained": {"retriever__towers": "separate", "retriever__train_documents": True},
     "reader's own tower": {"reader__backbone": "separate"},
-<<<<<<< HEAD
-    "inner product, no BM25 period, exponential draws": {
-        "retriever__similarity": "dot", "retriever__scale": 0.1,
-        "sampler__bm25_period": False, "sampler__variant": "exponential",
-    },
-=======
-    "inner product": {"retriever__similarity": "dot", "retriever__scale": 0.1},
     "plain transformers model": {
         "retriever__encoder": "bare", "retriever__pooling": "cls", "retriever__towers": "separate",
         "retriever__train_documents": True, "reader__backbone": "separate",
     },
-    "no BM25 period, exponential draws": {"sampler__bm25_period": False, "sampler__variant": "exponential"},
->>>>>>> part-eyes
+    "inner product, no BM25 period, exponential draws": {
+        "retriever__similarity": "dot", "retriever__scale": 0.1,
+        "sampler__bm25_period": False, "sampler__variant": "exponential",
+    },
 }  # fmt: skip
 
 
