@@ -8,8 +8,8 @@ import pytest
 from toy_labels import toy_texts
 
 from retrieve import Classifier
-from retrieve.classify import folder as folders
 from retrieve.errors import UsageError
+from retrieve.trainer import model_folder as folders
 
 WORDS = {"tfidf.C": [1.0], "tfidf.models": ["logistic"], "tfidf.balanced": [False], "tfidf.min_df": 1}
 
