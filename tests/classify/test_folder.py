@@ -60,7 +60,7 @@ def test_another_process_that_saves_there_is_told_of(
         publish(building, sealed)
 
     monkeypatch.setattr(folders, "publish_folder", second)
-    with pytest.raises(UsageError, match="by another process at the same time"):
+    with pytest.raises(UsageError, match="by another process meanwhile"):
         fitted.save(tmp_path / "model")
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
