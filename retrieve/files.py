@@ -119,6 +119,20 @@ def publish_folder(building: Path, sealed: Path) -> None:
     sync_folder(sealed.parent)
 
 
+@contextmanager
+def replaced_folder(path: Path) -> Iterator[Path]:
+    """An empty folder to fill, which becomes `path` when the block ends; an exception leaves what was there.
+
+    What an interrupted call left of it goes first.
+    """
+    building = path.with_name(f".building-{path.name}")
+    remove_folder(building)
+    building.mkdir(parents=True)
+    yield building
+    remove_folder(path)
+    publish_folder(building, path)
+
+
 def remove_folder(path: Path) -> None:
     """Take a folder out of sight first, then delete it: a crash leaves a dot-folder, never half a segment.
 

@@ -29,8 +29,18 @@ class ExampleTrainer(Trainer):
         self.remove_callback(PrinterCallback)  # standard output is for the product
 
     def parameter_groups(self, decayed: Collection[str]) -> list[dict[str, Any]]:
-        """Groups of an optimizer; `decayed` are the names of weights that decay."""
-        raise NotImplementedError
+        """Groups of an optimizer, by `rate_of`; `decayed` are the names of weights that may decay."""
+        network: Any = self.model
+        groups: dict[tuple[float, float], list[Any]] = {}
+        for name, weights in network.named_parameters():
+            if weights.requires_grad:
+                rate, decay = self.rate_of(name)
+                groups.setdefault((rate, decay if name in decayed else 0.0), []).append(weights)
+        return [{"params": own, "lr": rate, "weight_decay": decay} for (rate, decay), own in groups.items()]
+
+    def rate_of(self, name: str) -> tuple[float, float]:
+        """Learning rate and weight decay of a weight by its name; as the trainer's settings have it."""
+        return self.args.learning_rate, self.args.weight_decay
 
     def ids_of(self, batch: Any) -> list[str]:
         """The examples of a batch."""

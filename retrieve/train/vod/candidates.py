@@ -17,7 +17,7 @@ import torch
 
 from retrieve.api import Index
 from retrieve.errors import TrainingError, UsageError
-from retrieve.files import publish_folder, read_array, remove_folder, write_array, write_file
+from retrieve.files import read_array, replaced_folder, write_array, write_file
 from retrieve.train.vod.asked import Asked
 from retrieve.train.vod.retriever import Retriever, Texts
 from retrieve.types import Progress
@@ -204,14 +204,10 @@ def _vectors(index: Index, keys: IntArray) -> npt.NDArray[np.float16]:
 
 def write_candidates(candidates: Candidates, folder: Path) -> None:
     """Keep a cache, whole or not at all; one that is there goes."""
-    building = folder.with_name(f".building-{folder.name}")
-    remove_folder(building)
-    building.mkdir(parents=True)
-    for name in _ARRAYS:
-        write_array(building / f"{name}.npy", getattr(candidates, name))
-    write_file(building / RECORD, json.dumps(dict(candidates.record), indent=1).encode())
-    remove_folder(folder)
-    publish_folder(building, folder)
+    with replaced_folder(folder) as building:
+        for name in _ARRAYS:
+            write_array(building / f"{name}.npy", getattr(candidates, name))
+        write_file(building / RECORD, json.dumps(dict(candidates.record), indent=1).encode())
 
 
 def open_candidates(folder: Path, wanted: Mapping[str, Any]) -> Candidates:

@@ -15,7 +15,7 @@ from retrieve.corpora.open import open_corpus
 from retrieve.encoders.encoder import Encoder
 from retrieve.encoders.load import load_encoder
 from retrieve.errors import InputError, RecipeError
-from retrieve.files import publish_folder, remove_folder
+from retrieve.files import remove_folder, replaced_folder
 from retrieve.recipe import load_recipe
 from retrieve.text.analyze import Analyzer
 from retrieve.text.passages import with_title
@@ -115,10 +115,8 @@ def _written(phi: Retriever, texts: Texts, index: Path) -> Path:
     """φ's document tower as a folder beside the index, whole or not there."""
     place = index.with_name(f"documents-{digest_of(phi)}")
     if not place.is_dir():
-        building = place.with_name(f".building-{place.name}")
-        remove_folder(building)
-        phi.write(building, texts, documents=True)
-        publish_folder(building, place)
+        with replaced_folder(place) as building:
+            phi.write(building, texts, documents=True)
     return place
 
 

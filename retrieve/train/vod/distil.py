@@ -26,7 +26,7 @@ from transformers import TrainerCallback
 from retrieve.api import Index
 from retrieve.encoders.tokens import TokenRow
 from retrieve.errors import TrainingError, UsageError
-from retrieve.files import publish_folder, read_array, remove_folder, write_array, write_file
+from retrieve.files import read_array, remove_folder, replaced_folder, write_array, write_file
 from retrieve.train.vod.asked import asked_of
 from retrieve.train.vod.candidates import How, build_candidates, encoded
 from retrieve.train.vod.collection import Collection
@@ -93,10 +93,8 @@ class Epochs(TrainerCallback):
         """Encode, judge, and keep what came out."""
         place = self._folder / f"epoch-{epoch}"
         if not place.is_dir():
-            building = place.with_name(f".building-{place.name}")
-            remove_folder(building)
-            write_array(building / _VECTORS, self._encode(epoch))
-            publish_folder(building, place)
+            with replaced_folder(place) as building:
+                write_array(building / _VECTORS, self._encode(epoch))
         vectors = read_array(place / _VECTORS).astype(np.float32)
         self._use(vectors)
         self._judge(epoch, replace(self._corpus, vectors=vectors))

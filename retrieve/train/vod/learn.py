@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import os
 import time
 from collections.abc import Mapping
@@ -34,8 +33,6 @@ from retrieve.trainer.callbacks import Steps
 from retrieve.trainer.chance import on_device, own_chance
 from retrieve.trainer.checkpoints import begin, last_checkpoint
 from retrieve.types import Progress, Question
-
-_log = logging.getLogger("retrieve")
 
 VERSIONS = ("retrieve-engine", "transformers", "torch", "numpy")
 

@@ -19,7 +19,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import TrainerCallback, TrainingArguments
 
-from retrieve.files import publish_folder, remove_folder, write_file
+from retrieve.files import remove_folder, replaced_folder, write_file
 from retrieve.train.vod.asked import Asked
 from retrieve.train.vod.candidates import (
     Candidates,
@@ -148,7 +148,7 @@ class Refresher(TrainerCallback):
         temperature = settings.sampler.temperature or self._temperature(folder, how)
         made = build_candidates(
             collection.index, material.asked, self._encoded(material.asked), how._replace(temperature=temperature),
-            record=record,             stage=f"period {period}: candidates", progress=self._progress,
+            record=record, stage=f"period {period}: candidates", progress=self._progress,
         )  # fmt: skip
         write_candidates(made, place)
         _log.info(
@@ -217,12 +217,8 @@ def median_size(candidates: Candidates) -> float:
 
 def keep_weights(network: VodModel, folder: Path) -> None:
     """All weights but φ's, whole or not at all; those that are there go."""
-    building = folder.with_name(f".building-{folder.name}")
-    remove_folder(building)
-    building.mkdir(parents=True)
-    save_file(weights_of(network), building / WEIGHTS)
-    remove_folder(folder)
-    publish_folder(building, folder)
+    with replaced_folder(folder) as building:
+        save_file(weights_of(network), building / WEIGHTS)
 
 
 def take_weights(network: VodModel, folder: Path) -> None:

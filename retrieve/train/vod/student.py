@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection as Names
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,12 +103,6 @@ class StudentTrainer(ExampleTrainer):
             self._created_lr_scheduler = True
         return self.lr_scheduler
 
-    def parameter_groups(self, decayed: Names[str]) -> list[dict[str, Any]]:
-        """The tower's by one rate, λ by another."""
-        groups: dict[tuple[float, float], list[Any]] = {}
-        named: Any = self.model
-        for name, weights in named.named_parameters():
-            scale = name.endswith("log_scale")
-            decay = self.args.weight_decay if name in decayed and not scale else 0.0
-            groups.setdefault((_HEAD_LR if scale else self._lr, decay), []).append(weights)
-        return [{"params": own, "lr": rate, "weight_decay": decay} for (rate, decay), own in groups.items()]
+    def rate_of(self, name: str) -> tuple[float, float]:
+        """The tower's by one rate, λ by another and without decay."""
+        return (_HEAD_LR, 0.0) if name.endswith("log_scale") else (self._lr, self.args.weight_decay)

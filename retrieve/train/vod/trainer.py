@@ -7,7 +7,6 @@ from another.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -128,18 +127,10 @@ class VodTrainer(ExampleTrainer):
             self._created_lr_scheduler = True
         return self.lr_scheduler
 
-    def parameter_groups(self, decayed: Collection[str]) -> list[dict[str, Any]]:
-        """Encoders by one rate, all else by another."""
-        network: Any = self.model
+    def rate_of(self, name: str) -> tuple[float, float]:
+        """Encoders by one rate, all else by another and without decay."""
         training = self._settings.training
-        groups: dict[tuple[float, float], list[Any]] = {}
-        for name, weights in network.named_parameters():
-            if weights.requires_grad and not name.startswith("phi."):
-                encoder = name.startswith(ENCODERS)
-                rate = training.lr if encoder else training.head_lr
-                decay = training.weight_decay if name in decayed and encoder else 0.0
-                groups.setdefault((rate, decay), []).append(weights)
-        return [{"params": own, "lr": rate, "weight_decay": decay} for (rate, decay), own in groups.items()]
+        return (training.lr, training.weight_decay) if name.startswith(ENCODERS) else (training.head_lr, 0.0)
 
     def curve(self) -> list[dict[str, float]]:
         """Every step's loss and diagnostics."""
