@@ -1,26 +1,16 @@
-"""What every collection is once it is open: a `Corpus`, a sequence of parts (files) that yield records.
-
-Readers hand over a bad record as a value instead of raising, because a generator that has raised cannot go on. So
-there is one place, here, that decides what a bad record does: stop the pass, or be counted and logged.
-"""
+"""What every collection is once it is open: a `Corpus`, a sequence of parts (files) that yield records."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Protocol
 
+from retrieve.corpora.rows import Refusals, Rows
 from retrieve.corpora.seen import SeenIds
 from retrieve.errors import InputError
 from retrieve.types import Document
-
-logger = logging.getLogger("retrieve")
-
-_SHOWN = 10  # bad records logged one by one; after that only the count
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -34,14 +24,7 @@ class ReadOptions:
 DEFAULT_OPTIONS = ReadOptions()
 
 
-class Record(NamedTuple):
-    """What one record turned out to be, and the line (counted from 1) on which it starts."""
-
-    line: int
-    outcome: Document | InputError
-
-
-Records = Generator[Record, None, None]  # a generator, so that leaving a pass early closes its file
+Records = Rows[Document]
 
 
 class Part(Protocol):
@@ -72,11 +55,16 @@ class Corpus:
 
     def __init__(self, name: str, parts: Sequence[Part], options: ReadOptions = DEFAULT_OPTIONS) -> None:
         self.name = name
-        self.skipped = 0
         self._parts = parts
         self._options = options
         self._bytes_before = 0
         self._current: Part | None = None
+        self._refused = Refusals(skip_bad=options.skip_bad)
+
+    @property
+    def skipped(self) -> int:
+        """Bad records of the last pass."""
+        return self._refused.count
 
     @property
     def bytes_total(self) -> int | None:
@@ -94,7 +82,7 @@ class Corpus:
         return self._bytes_before + (self._current.position if self._current else 0)
 
     def __iter__(self) -> Iterator[Document]:
-        self.skipped = 0
+        self._refused = Refusals(skip_bad=self._options.skip_bad)
         self._bytes_before = 0
         self._current = None
         for part in self._parts:
@@ -102,48 +90,19 @@ class Corpus:
             yield from self._documents(part)
             self._bytes_before += part.position
             self._current = None
-        if self.skipped > _SHOWN:
-            logger.warning(
-                "%s: skipped %d bad records in all, the first %d are named above",
-                self.name,
-                self.skipped,
-                _SHOWN,
-            )
+        self._refused.finish(self.name)
 
     def _documents(self, part: Part) -> Iterator[Document]:
         with SeenIds() as seen, closing(part.records(self._options)) as records:
             for line, outcome in records:
                 if isinstance(outcome, InputError):
-                    self._refuse(outcome)
+                    self._refused.add(outcome)
                     continue
                 earlier = seen.add(outcome.id, line)
                 if earlier is None:
                     yield outcome
                 else:
-                    self._refuse(_duplicate(part.name, outcome.id, earlier, line))
-
-    def _refuse(self, error: InputError) -> None:
-        if not self._options.skip_bad:
-            raise error
-        self.skipped += 1
-        if self.skipped <= _SHOWN:
-            logger.warning("skipped %s", error)
-
-
-def parse_records(
-    name: str, items: Iterable[tuple[int, T | InputError]], parse: Callable[[T, str], Document]
-) -> Records:
-    """Turn raw items into records. `parse(item, where)` makes the document or raises `InputError`."""
-    for line, item in items:
-        outcome: Document | InputError
-        if isinstance(item, InputError):
-            outcome = item
-        else:
-            try:
-                outcome = parse(item, f"{name}:{line}")
-            except InputError as error:
-                outcome = error
-        yield Record(line, outcome)
+                    self._refused.add(_duplicate(part.name, outcome.id, earlier, line))
 
 
 def _duplicate(name: str, doc_id: str, earlier: int, line: int) -> InputError:

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from retrieve.corpora.check import check_document
-from retrieve.corpora.corpus import ReadOptions, Record, Records
+from retrieve.corpora.corpus import ReadOptions, Records
 from retrieve.corpora.extract import html_text, markdown, pdf_text, plain_text
+from retrieve.corpora.rows import Row
 from retrieve.corpora.stream import regular_size, shown, too_long
 from retrieve.errors import InputError
 from retrieve.types import Document
@@ -95,7 +96,7 @@ class FolderPart:
                 outcome = self._document(path, options.max_line)
             except InputError as error:
                 outcome = error
-            yield Record(place, outcome)
+            yield Row(place, outcome)
             self.position += size
 
     def _document(self, path: Path, max_bytes: int) -> Document:

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from retrieve.corpora.check import check_document
-from retrieve.corpora.corpus import Corpus, ReadOptions, Records, parse_records
+from retrieve.corpora.corpus import Corpus, ReadOptions, Records
+from retrieve.corpora.rows import parsed_rows
 from retrieve.errors import InputError, MissingExtra
 from retrieve.types import Document
 
@@ -95,7 +96,7 @@ class _CataloguePart:
         dataset = load(self._dataset_name, self._what)
         items = dataset.docs_iter() if self._what == "docs" else dataset.queries_iter()
         parse = _document if self._what == "docs" else _query
-        return parse_records(self.name, self._numbered(items), parse)
+        yield from parsed_rows(self.name, self._numbered(items), parse)
 
     def _numbered(self, items: Iterable[Any]) -> Iterator[tuple[int, Any]]:
         try:

@@ -6,21 +6,32 @@ Stricter than `json.loads`, which takes the last of two equal keys and accepts N
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn, TypeVar
 
 from retrieve.corpora.check import MAX_NESTING, document_from
-from retrieve.corpora.corpus import ReadOptions, Records, parse_records
+from retrieve.corpora.corpus import ReadOptions, Records
+from retrieve.corpora.rows import Rows, parsed_rows
 from retrieve.corpora.stream import Line, Stream, numbered_lines
 from retrieve.errors import InputError
-from retrieve.types import Document
+
+T = TypeVar("T")
 
 _BLANK = " \t\r\n"
 
 
 def read_jsonl(stream: Stream, options: ReadOptions) -> Records:
     """The documents of a file, one a line; blank lines carry nothing and are passed over."""
-    return parse_records(stream.name, filled_lines(stream, options), _document)
+    yield from json_rows(stream, options, document_from)
+
+
+def json_rows(stream: Stream, options: ReadOptions, parse: Callable[[dict[str, Any], str], T]) -> Rows[T]:
+    """The rows of a file. `parse(fields, where)` makes what an object stands for, or raises `InputError`."""
+
+    def parse_line(line: str, where: str) -> T:
+        return parse(parse_object(line, where), where)
+
+    return parsed_rows(stream.name, filled_lines(stream, options), parse_line)
 
 
 def filled_lines(stream: Stream, options: ReadOptions) -> Iterator[Line]:
@@ -49,10 +60,6 @@ def parse_object(line: str, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InputError(where, f"the line holds {line.strip()[:20]!r}…, wanted a JSON object {{…}}")
     return value
-
-
-def _document(line: str, where: str) -> Document:
-    return document_from(parse_object(line, where), where)
 
 
 class _RefusedError(ValueError):

@@ -15,7 +15,8 @@ from functools import cached_property
 from pathlib import Path
 
 from retrieve.corpora.check import check_document
-from retrieve.corpora.corpus import Corpus, ReadOptions, Record, Records
+from retrieve.corpora.corpus import Corpus, ReadOptions, Records
+from retrieve.corpora.rows import Row
 from retrieve.corpora.stream import shown
 from retrieve.errors import InputError
 from retrieve.types import Document
@@ -67,7 +68,7 @@ class _Sources:
         for path, size in self._files:
             for document in _documents(path, path.relative_to(self._root)):
                 place += 1
-                yield Record(place, document)
+                yield Row(place, document)
             self.position += size
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from retrieve.corpora.corpus import DEFAULT_OPTIONS, Corpus, ReadOptions, Record, Records
+from retrieve.corpora.corpus import DEFAULT_OPTIONS, Corpus, ReadOptions, Records
 from retrieve.corpora.jsonl import read_jsonl
 from retrieve.corpora.open import CATALOGUE, find_one
 from retrieve.corpora.part import FilePart
+from retrieve.corpora.rows import Row
 from retrieve.corpora.sgml import read_topics
 from retrieve.corpora.stream import Stream, shown
 from retrieve.corpora.tsv import read_tsv_queries
@@ -60,9 +61,9 @@ def _read(stream: Stream, options: ReadOptions) -> Records:
         records = read_tsv_queries(stream, options)
     for line, outcome in records:
         if isinstance(outcome, InputError) or outcome.text.strip():
-            yield Record(line, outcome)
+            yield Row(line, outcome)
         else:
-            yield Record(
+            yield Row(
                 line,
                 InputError(
                     f"{stream.name}:{line}", f"query {outcome.id!r} has no text: write it or take it out"

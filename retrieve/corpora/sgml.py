@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from retrieve.corpora.check import check_document
-from retrieve.corpora.corpus import ReadOptions, Records, parse_records
+from retrieve.corpora.corpus import ReadOptions, Records
+from retrieve.corpora.rows import parsed_rows
 from retrieve.corpora.stream import Line, Stream, numbered_lines, too_long
 from retrieve.errors import InputError
 from retrieve.types import Document
@@ -26,12 +27,12 @@ _TOPIC_FIELD = re.compile(r"<(/?[A-Za-z]+)[^<>]*>")
 
 def read_trec(stream: Stream, options: ReadOptions) -> Records:
     """The documents of a file. Errors name the line of the <DOC>."""
-    return parse_records(stream.name, blocks(stream, "DOC", options.max_line), _document)
+    yield from parsed_rows(stream.name, blocks(stream, "DOC", options.max_line), _document)
 
 
 def read_topics(stream: Stream, options: ReadOptions) -> Records:
     """The topics of a file as documents: id from <num>, text from <title>."""
-    return parse_records(stream.name, blocks(stream, "top", options.max_line), _topic)
+    yield from parsed_rows(stream.name, blocks(stream, "top", options.max_line), _topic)
 
 
 def blocks(stream: Stream, tag: str, max_bytes: int) -> Iterator[Line]:

@@ -7,8 +7,9 @@ number of columns, and a line with another number is an error rather than a text
 from __future__ import annotations
 
 from retrieve.corpora.check import check_document
-from retrieve.corpora.corpus import ReadOptions, Records, parse_records
+from retrieve.corpora.corpus import ReadOptions, Records
 from retrieve.corpora.jsonl import filled_lines
+from retrieve.corpora.rows import parsed_rows
 from retrieve.corpora.stream import Stream
 from retrieve.errors import InputError
 from retrieve.types import Document
@@ -18,12 +19,12 @@ _PASSAGE, _DOCUMENT = 2, 4
 
 def read_tsv(stream: Stream, options: ReadOptions) -> Records:
     """The documents of a passage file (2 columns) or a document file (4 columns, the url goes into metadata)."""
-    return parse_records(stream.name, filled_lines(stream, options), _Rows((_PASSAGE, _DOCUMENT)).parse)
+    yield from parsed_rows(stream.name, filled_lines(stream, options), _Rows((_PASSAGE, _DOCUMENT)).parse)
 
 
 def read_tsv_queries(stream: Stream, options: ReadOptions) -> Records:
     """The queries of a file, as documents: 2 columns, id and text."""
-    return parse_records(stream.name, filled_lines(stream, options), _Rows((_PASSAGE,)).parse)
+    yield from parsed_rows(stream.name, filled_lines(stream, options), _Rows((_PASSAGE,)).parse)
 
 
 class _Rows:

@@ -5,23 +5,19 @@ Documents are results' keys by their id, so an id may occur once in all files to
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Literal
 
 from retrieve.corpora.corpus import ReadOptions
-from retrieve.corpora.labelled.records import LabelledData, LeftOut, Part, Reading
+from retrieve.corpora.labelled.records import LabelledData, Reading
+from retrieve.corpora.rows import some
+from retrieve.corpora.split_files import Gathered
 from retrieve.errors import InputError, UsageError
 from retrieve.types import LabelledDocument, LabelSet, Task
 
-logger = logging.getLogger("retrieve")
-
 Unknown = Literal["error", "drop"]
-
-_SHOWN = 10  # bad rows logged one by one, and ids named in a remark
 
 
 def assemble(
@@ -33,21 +29,19 @@ def assemble(
     set unless `unknown_labels` is "drop", and for documents that do not fit the task; `UsageError` if all that is
     there is unlabelled.
     """
-    found = _Found(options)
-    for part in reading.parts:
-        found.add(part)
-    found.finish(reading.name)
-    remarks = [*reading.remarks, *found.remarks()]
-    labelled = [document for document in found.documents if _is_labelled(document, task or reading.task)]
-    unlabelled = [
-        document for document in found.documents if not _is_labelled(document, task or reading.task)
-    ]
+    gathered = Gathered(options)
+    documents = _documents(reading, gathered)
+    remarks = [*reading.remarks, *gathered.remarks()]
+    labelled = [document for document in documents if _is_labelled(document, task or reading.task)]
+    unlabelled = [document for document in documents if not _is_labelled(document, task or reading.task)]
     if not labelled:
         raise InputError(
             reading.name, f"{len(unlabelled)} documents and none of them has a label: nothing to learn from"
         )
     if unlabelled:
-        remarks.append(f"{len(unlabelled)} documents are not labelled: {_some(unlabelled)}")
+        remarks.append(
+            f"{len(unlabelled)} documents are not labelled: {some([d.document.id for d in unlabelled])}"
+        )
     names = _label_names(reading, labelled)
     drop = unknown_labels == "drop" or reading.restrict
     labelled = _known(labelled, names, reading.name, remarks, drop=drop)
@@ -68,7 +62,7 @@ def assemble(
         splits["validation"],
         splits["test"],
         unlabelled,
-        found.skipped,
+        gathered.refused.count,
         duplicates,
         remarks,
     )
@@ -77,60 +71,15 @@ def assemble(
 _SPLIT_NAMES = ("train", "validation", "test")
 
 
-@dataclass
-class _Found:
-    """Documents so far, with where each id was."""
-
-    options: ReadOptions
-    documents: list[LabelledDocument] = field(default_factory=list)
-    skipped: int = 0
-    _places: dict[str, str] = field(default_factory=dict)
-    _left_out: Counter[str] = field(default_factory=Counter)
-
-    def add(self, part: Part) -> None:
-        with closing(part.rows(self.options)) as rows:
-            for line, outcome in rows:
-                if isinstance(outcome, LeftOut):
-                    self._left_out[outcome.reason] += 1
-                elif isinstance(outcome, InputError):
-                    self._refuse(outcome)
-                else:
-                    self._take(outcome, part, f"{part.name}:{line}")
-
-    def _take(self, document: LabelledDocument, part: Part, where: str) -> None:
-        doc_id = document.document.id
-        if doc_id in self._places:
-            self._refuse(
-                InputError(
-                    where,
-                    f"id {doc_id!r} occurs again, it is already at {self._places[doc_id]}; wanted each id once: "
-                    "remove or rename one of them",
-                )
-            )
-        elif part.split and document.split not in (None, part.split):
-            self._refuse(
-                InputError(where, f"says split {document.split!r} and is in the file of {part.split}")
-            )
-        else:
-            self._places[doc_id] = where
-            self.documents.append(replace(document, split=part.split) if document.split is None else document)
-
-    def _refuse(self, error: InputError) -> None:
-        if not self.options.skip_bad:
-            raise error
-        self.skipped += 1
-        if self.skipped <= _SHOWN:
-            logger.warning("skipped %s", error)
-
-    def finish(self, name: str) -> None:
-        if self.skipped > _SHOWN:
-            logger.warning(
-                "%s: skipped %d bad rows in all, the first %d are named above", name, self.skipped, _SHOWN
-            )
-
-    def remarks(self) -> list[str]:
-        remarks = [f"{count} rows are left out: {reason}" for reason, count in sorted(self._left_out.items())]
-        return [*remarks, f"{self.skipped} bad rows are skipped"] if self.skipped else remarks
+def _documents(reading: Reading, gathered: Gathered) -> list[LabelledDocument]:
+    """The documents of all parts, each with the split of its file where it says none."""
+    documents = []
+    for part in reading.parts:
+        for document, where in gathered.records(part):
+            if gathered.admits(document.document.id, document.split, part, where):
+                documents.append(document if document.split else replace(document, split=part.split))
+    gathered.refused.finish(reading.name)
+    return documents
 
 
 def _is_labelled(document: LabelledDocument, task: Task | None) -> bool:
@@ -218,8 +167,3 @@ def _duplicates(train: Sequence[LabelledDocument], others: Sequence[LabelledDocu
         for labelled in others
         if labelled.document.text.strip() and labelled.document.text in first
     }
-
-
-def _some(documents: Sequence[LabelledDocument]) -> str:
-    ids = ", ".join(document.document.id for document in documents[:_SHOWN])
-    return f"{ids}, …" if len(documents) > _SHOWN else ids

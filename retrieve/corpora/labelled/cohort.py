@@ -13,7 +13,9 @@ from xml.etree import ElementTree
 from retrieve.corpora.corpus import ReadOptions
 from retrieve.corpora.labelled.fields import SPLITS, labelled
 from retrieve.corpora.labelled.layout import Layout
-from retrieve.corpora.labelled.records import Part, Reading, Row, Rows
+from retrieve.corpora.labelled.records import LabelledRows, Reading
+from retrieve.corpora.rows import Row
+from retrieve.corpora.split_files import Part
 from retrieve.corpora.stream import Stream, regular_size, shown, too_long
 from retrieve.errors import InputError
 from retrieve.types import LabelledDocument
@@ -55,7 +57,7 @@ def open_cohort(layout: Layout) -> Reading:
     return Reading(layout.name, parts, task="multilabel", labels=tuple(sorted(criteria)))
 
 
-def _rows(path: Path, options: ReadOptions) -> Rows:
+def _rows(path: Path, options: ReadOptions) -> LabelledRows:
     try:
         yield Row(1, _patient(path, options))
     except InputError as error:

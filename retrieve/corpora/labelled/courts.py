@@ -6,10 +6,10 @@ from functools import partial
 from typing import Any
 
 from retrieve.corpora.corpus import ReadOptions
+from retrieve.corpora.jsonl import json_rows
 from retrieve.corpora.labelled.fields import (
     id_of,
     joined,
-    json_rows,
     labelled,
     labels_of,
     split_of,
@@ -18,7 +18,8 @@ from retrieve.corpora.labelled.fields import (
     value_of,
 )
 from retrieve.corpora.labelled.layout import Layout
-from retrieve.corpora.labelled.records import LeftOut, Reading, Rows, file_part
+from retrieve.corpora.labelled.records import LabelledRows, Reading
+from retrieve.corpora.split_files import LeftOut, file_part
 from retrieve.corpora.stream import Stream
 from retrieve.errors import InputError, UsageError
 from retrieve.types import LabelledDocument, Task
@@ -34,7 +35,7 @@ _TASKS: dict[str, Task] = {
 _ABOUT = ("title", "case_no", "judgment_date", "defendants", "silver_rationales", "gold_rationales")
 
 
-def read_ecthr(stream: Stream, options: ReadOptions, *, target: str) -> Rows:
+def read_ecthr(stream: Stream, options: ReadOptions, *, target: str) -> LabelledRows:
     """Cases: facts joined with a blank line between, each a paragraph; empty lists of articles are ()."""
     return json_rows(stream, options, partial(_case, target=target))
 
@@ -60,7 +61,9 @@ def open_ecthr(layout: Layout, *, target: str = "violated_articles") -> Reading:
     )
 
 
-def read_swiss(stream: Stream, options: ReadOptions, *, language: str | None, translated: bool) -> Rows:
+def read_swiss(
+    stream: Stream, options: ReadOptions, *, language: str | None, translated: bool
+) -> LabelledRows:
     """Judgments, approval or dismissal, in one language or all. `translated`: the file of machine translations.
 
     Their ids are numbered by themselves, so they become mt-<source>-<language>-<id>.

@@ -7,17 +7,11 @@ from functools import partial
 from typing import Any
 
 from retrieve.corpora.corpus import ReadOptions
-from retrieve.corpora.labelled.fields import (
-    id_of,
-    joined,
-    json_rows,
-    labelled,
-    labels_of,
-    strings_of,
-    text_of,
-)
+from retrieve.corpora.jsonl import json_rows
+from retrieve.corpora.labelled.fields import id_of, joined, labelled, labels_of, strings_of, text_of
 from retrieve.corpora.labelled.layout import Layout
-from retrieve.corpora.labelled.records import LeftOut, Reading, Rows, file_part
+from retrieve.corpora.labelled.records import LabelledRows, Reading
+from retrieve.corpora.split_files import LeftOut, file_part
 from retrieve.corpora.stream import Stream
 from retrieve.errors import InputError, UsageError
 from retrieve.types import LabelledDocument
@@ -27,7 +21,7 @@ LEVELS = ("level_1", "level_2", "level_3", "all_levels")
 _ZONES = ("header", "recitals", "main_body", "attachments")
 
 
-def read_eurlex57k(stream: Stream, options: ReadOptions) -> Rows:
+def read_eurlex57k(stream: Stream, options: ReadOptions) -> LabelledRows:
     """Acts: the four zones joined by line breaks, each with its characters, and `main_body`'s articles as paragraphs.
 
     The other zones are one paragraph each. The title, which the header repeats in most acts, goes into the metadata.
@@ -41,7 +35,7 @@ def open_eurlex57k(layout: Layout) -> Reading:
     return Reading(layout.name, parts, task="multilabel", remarks=layout.remarks())
 
 
-def read_multi_eurlex(stream: Stream, options: ReadOptions, *, language: str, level: str) -> Rows:
+def read_multi_eurlex(stream: Stream, options: ReadOptions, *, language: str, level: str) -> LabelledRows:
     """Laws in one language with the concepts of one level; a law whose text there is null is left out and counted."""
     return json_rows(stream, options, partial(_law, language=language, level=level))
 

@@ -1,19 +1,12 @@
-"""Fields of one JSON object, each checked for its type, and the document made of them.
-
-`json_rows` turns a parser of one object into a reader of a file.
-"""
+"""Fields of one JSON object, each checked for its type, and the document made of them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from retrieve.corpora.check import check_document
-from retrieve.corpora.corpus import ReadOptions
-from retrieve.corpora.jsonl import filled_lines, parse_object
-from retrieve.corpora.labelled.records import LeftOut, Row, Rows
-from retrieve.corpora.stream import Stream
 from retrieve.errors import InputError
 from retrieve.types import Document, LabelledDocument
 
@@ -30,23 +23,6 @@ SPLITS = {
     "test": "test",
 }
 """What data call their splits → what we call them."""
-
-Parse = Callable[[dict[str, Any], str], LabelledDocument | LeftOut]
-
-
-def json_rows(stream: Stream, options: ReadOptions, parse: Parse) -> Rows:
-    """The rows of a file of JSON lines. `parse(fields, where)` makes the document or raises `InputError`."""
-    for line, item in filled_lines(stream, options):
-        outcome: LabelledDocument | LeftOut | InputError
-        if isinstance(item, InputError):
-            outcome = item
-        else:
-            where = f"{stream.name}:{line}"
-            try:
-                outcome = parse(parse_object(item, where), where)
-            except InputError as error:
-                outcome = error
-        yield Row(line, outcome)
 
 
 def text_of(fields: Mapping[str, Any], name: str, where: str) -> str:

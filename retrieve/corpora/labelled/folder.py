@@ -14,8 +14,10 @@ from retrieve.corpora.folder import PDF_SUFFIX, TEXT_SUFFIXES, FolderPart, list_
 from retrieve.corpora.labelled.fields import SPLITS, checked_labels
 from retrieve.corpora.labelled.label_file import read_label_file
 from retrieve.corpora.labelled.layout import Layout
-from retrieve.corpora.labelled.records import Part, Reading, Row, Rows
+from retrieve.corpora.labelled.records import LabelledRows, Reading
 from retrieve.corpora.labelled.table import cut_labels, heading_of, separator_of, table_rows
+from retrieve.corpora.rows import Row
+from retrieve.corpora.split_files import Part
 from retrieve.corpora.stream import Stream, shown
 from retrieve.errors import InputError, UsageError
 from retrieve.types import LabelledDocument
@@ -60,10 +62,10 @@ def open_folder(layout: Layout, *, separator: str | None = None) -> Reading:
     return Reading(layout.name, parts, labels=names, descriptions=descriptions, remarks=remarks)
 
 
-def _part(folder: Path, path: Path, tell: Callable[[str], Told]) -> Part:
+def _part(folder: Path, path: Path, tell: Callable[[str], Told]) -> Part[LabelledDocument]:
     """One file: errors and repeated ids then name it."""
 
-    def rows(options: ReadOptions) -> Rows:
+    def rows(options: ReadOptions) -> LabelledRows:
         for line, outcome in FolderPart.of(folder, [path]).records(options):
             if isinstance(outcome, InputError):
                 yield Row(line, outcome)

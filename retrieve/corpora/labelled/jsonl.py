@@ -6,10 +6,10 @@ from functools import partial
 from typing import Any
 
 from retrieve.corpora.corpus import ReadOptions
+from retrieve.corpora.jsonl import json_rows
 from retrieve.corpora.labelled.fields import (
     id_of,
     joined,
-    json_rows,
     labelled,
     labels_of,
     split_of,
@@ -19,7 +19,8 @@ from retrieve.corpora.labelled.fields import (
 )
 from retrieve.corpora.labelled.label_file import named_label_set, read_label_file
 from retrieve.corpora.labelled.layout import Layout
-from retrieve.corpora.labelled.records import Reading, Rows, file_part
+from retrieve.corpora.labelled.records import LabelledRows, Reading
+from retrieve.corpora.split_files import file_part
 from retrieve.corpora.stream import Stream
 from retrieve.errors import InputError, UsageError
 from retrieve.types import LabelledDocument
@@ -38,7 +39,7 @@ class _Documents:
     def __init__(self) -> None:
         self.lists = False
 
-    def read(self, stream: Stream, options: ReadOptions) -> Rows:
+    def read(self, stream: Stream, options: ReadOptions) -> LabelledRows:
         def parse(fields: dict[str, Any], where: str) -> LabelledDocument:
             self.lists |= any(isinstance(fields.get(name), list) for name in ("labels", "label"))
             return _document(fields, where)
@@ -84,7 +85,7 @@ def open_eurlex_acts(layout: Layout, *, field: str | None = None, label_set: str
     )
 
 
-def _read_acts(stream: Stream, options: ReadOptions, *, field: str) -> Rows:
+def _read_acts(stream: Stream, options: ReadOptions, *, field: str) -> LabelledRows:
     """`text` has the title already, so the title goes into the metadata and is not read twice."""
 
     def parse(fields: dict[str, Any], where: str) -> LabelledDocument:

@@ -11,11 +11,14 @@ from functools import partial
 from typing import Any
 
 from retrieve.corpora.corpus import ReadOptions
+from retrieve.corpora.jsonl import json_rows
 from retrieve.corpora.labelled.courts import open_ecthr
-from retrieve.corpora.labelled.fields import id_of, json_rows, labelled, labels_of, split_of, text_of
+from retrieve.corpora.labelled.fields import id_of, labelled, labels_of, split_of, text_of
 from retrieve.corpora.labelled.layout import Layout
-from retrieve.corpora.labelled.records import Reading, Row, Rows, file_part
+from retrieve.corpora.labelled.records import LabelledRows, Reading
 from retrieve.corpora.labelled.table import table_rows
+from retrieve.corpora.rows import Row
+from retrieve.corpora.split_files import file_part
 from retrieve.corpora.stream import Stream
 from retrieve.errors import InputError
 from retrieve.types import LabelledDocument, Task
@@ -66,7 +69,7 @@ def open_lexglue(layout: Layout, *, target: str | None = None) -> Reading:
 
 def _read(
     stream: Stream, options: ReadOptions, *, parse: Callable[[dict[str, Any], str], LabelledDocument]
-) -> Rows:
+) -> LabelledRows:
     return json_rows(stream, options, parse)
 
 
@@ -139,7 +142,7 @@ def _case_hold(layout: Layout) -> Reading:
     )
 
 
-def read_case_hold(stream: Stream, options: ReadOptions) -> Rows:
+def read_case_hold(stream: Stream, options: ReadOptions) -> LabelledRows:
     """The five documents of each row: the context with one holding in the place of <HOLDING>.
 
     Columns are the row's number, context, 5 holdings, 5 similarities, the right one's place. By number, rows below

@@ -14,8 +14,10 @@ from retrieve.corpora.corpus import ReadOptions
 from retrieve.corpora.labelled.fields import PARAGRAPH_BREAK, labelled
 from retrieve.corpora.labelled.icd import Kind, with_dot
 from retrieve.corpora.labelled.layout import Layout
-from retrieve.corpora.labelled.records import LeftOut, Part, Reading, Row, Rows
+from retrieve.corpora.labelled.records import LabelledRows, Reading
 from retrieve.corpora.labelled.table import table_rows
+from retrieve.corpora.rows import Row
+from retrieve.corpora.split_files import LeftOut, Part
 from retrieve.corpora.stream import Stream, shown
 from retrieve.errors import InputError, UsageError
 
@@ -60,7 +62,7 @@ def open_mimic(layout: Layout, *, version: int | None = None) -> Reading:
     if codes.empty:
         remarks.append(f"{codes.empty} rows of codes have none and are left out")
 
-    def rows(options: ReadOptions) -> Rows:
+    def rows(options: ReadOptions) -> LabelledRows:
         return _admissions(notes, codes.labels, version, options)
 
     return Reading(
@@ -103,7 +105,7 @@ def _descriptions(path: Path, kind: Kind, version: int, options: ReadOptions) ->
     }
 
 
-def _admissions(path: Path, labels: dict[str, list[str]], version: int, options: ReadOptions) -> Rows:
+def _admissions(path: Path, labels: dict[str, list[str]], version: int, options: ReadOptions) -> LabelledRows:
     """One row for each admission, on the line of the last of its notes; one for each note that belongs to none."""
     order = _order(path, options)
     waiting: dict[str, dict[int, str]] = {}

@@ -5,18 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from retrieve.corpora.corpus import Corpus, ReadOptions
-from retrieve.corpora.jsonl import read_jsonl
-from retrieve.corpora.labelled.fields import (
-    id_of,
-    joined,
-    json_rows,
-    labelled,
-    strings_of,
-    text_of,
-)
+from retrieve.corpora.jsonl import json_rows, read_jsonl
+from retrieve.corpora.labelled.fields import id_of, joined, labelled, strings_of, text_of
 from retrieve.corpora.labelled.layout import Layout
-from retrieve.corpora.labelled.records import Reading, Rows, file_part
+from retrieve.corpora.labelled.records import LabelledRows, Reading
 from retrieve.corpora.part import FilePart
+from retrieve.corpora.split_files import file_part
 from retrieve.corpora.stream import Stream
 from retrieve.errors import InputError
 from retrieve.types import LabelledDocument
@@ -59,7 +53,7 @@ def open_pubmedqa(layout: Layout) -> Reading:
             split=_SPLITS[split],
         )
 
-    def read(stream: Stream, options: ReadOptions) -> Rows:
+    def read(stream: Stream, options: ReadOptions) -> LabelledRows:
         return json_rows(stream, options, parse)
 
     return Reading(layout.name, [file_part(questions, read)], task="multiclass", labels=ANSWERS)

@@ -1,19 +1,12 @@
-"""What a labelled collection is once it is read, and the rows that its readers yield on the way there.
-
-A reader hands over each row as a value (a document, a reason to leave it out, an error), because a generator that
-has raised cannot go on. What a row then does is decided in one place, `assemble`.
-"""
+"""What a labelled collection is once it is read, and the rows that its readers yield on the way there."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import NamedTuple
 
-from retrieve.corpora.corpus import ReadOptions
-from retrieve.corpora.stream import Stream, shown
-from retrieve.errors import InputError
+from retrieve.corpora.rows import Rows
+from retrieve.corpora.split_files import LeftOut, Part
 from retrieve.types import LabelledDocument, LabelSet, Task
 
 
@@ -40,29 +33,7 @@ class LabelledData:
     remarks: list[str]
 
 
-class LeftOut(NamedTuple):
-    """A good row that gives no document, as a law without a text in the language asked for. Counted by reason."""
-
-    reason: str
-
-
-class Row(NamedTuple):
-    """What one row turned out to be, and the line (from 1) on which it starts."""
-
-    line: int
-    outcome: LabelledDocument | LeftOut | InputError
-
-
-Rows = Generator[Row, None, None]
-Reader = Callable[[Stream, ReadOptions], Rows]
-
-
-class Part(NamedTuple):
-    """One file, or what is read like one. `split`: what its name says. What no row can be blamed for is raised."""
-
-    name: str
-    rows: Callable[[ReadOptions], Rows]
-    split: str | None = None
+LabelledRows = Rows[LabelledDocument | LeftOut]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +46,7 @@ class Reading:
     """
 
     name: str
-    parts: Sequence[Part]
+    parts: Sequence[Part[LabelledDocument]]
     task: Task | None = None
     labels: tuple[str, ...] | None = None
     restrict: bool = False
@@ -83,13 +54,3 @@ class Reading:
     value: str = "value"
     several: Callable[[], bool] = lambda: False
     remarks: Sequence[str] = ()
-
-
-def file_part(path: Path, read: Reader, split: str | None = None) -> Part:
-    """A file, plain or gzip, opened when its rows are asked for."""
-
-    def rows(options: ReadOptions) -> Rows:
-        with Stream.open(path) as stream:
-            yield from read(stream, options)
-
-    return Part(shown(path), rows, split)

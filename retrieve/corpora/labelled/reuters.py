@@ -13,7 +13,9 @@ from pathlib import Path
 from retrieve.corpora.corpus import ReadOptions
 from retrieve.corpora.labelled.fields import checked_labels, labelled
 from retrieve.corpora.labelled.layout import Layout
-from retrieve.corpora.labelled.records import LeftOut, Reading, Row, Rows, file_part
+from retrieve.corpora.labelled.records import LabelledRows, Reading
+from retrieve.corpora.rows import Row
+from retrieve.corpora.split_files import LeftOut, file_part
 from retrieve.corpora.stream import Stream, too_long
 from retrieve.errors import InputError, UsageError
 from retrieve.types import LabelledDocument
@@ -44,7 +46,7 @@ def open_reuters(layout: Layout, *, topics: str = "modapte-90") -> Reading:
         raise InputError(layout.name, "holds no reut2-….sgm")
     in_both = _topics_in_both(files, layout.options) if topics == "modapte-90" else None
 
-    def read(stream: Stream, options: ReadOptions) -> Rows:
+    def read(stream: Stream, options: ReadOptions) -> LabelledRows:
         for line, outcome in read_stories(stream, options):
             if isinstance(outcome, LabelledDocument) and in_both is not None:
                 kept = [label for label in outcome.labels or () if label in in_both]
@@ -63,7 +65,7 @@ def open_reuters(layout: Layout, *, topics: str = "modapte-90") -> Reading:
     )
 
 
-def read_stories(stream: Stream, options: ReadOptions) -> Rows:
+def read_stories(stream: Stream, options: ReadOptions) -> LabelledRows:
     """The stories of one file that are in the split, with all their topics."""
     start, size = 0, 0
     pieces: list[str] = []

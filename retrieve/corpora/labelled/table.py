@@ -14,7 +14,9 @@ from retrieve.corpora.corpus import ReadOptions
 from retrieve.corpora.labelled.fields import checked_labels, labelled, split_of, value_of
 from retrieve.corpora.labelled.label_file import read_label_file
 from retrieve.corpora.labelled.layout import Layout
-from retrieve.corpora.labelled.records import Reading, Row, Rows, file_part
+from retrieve.corpora.labelled.records import LabelledRows, Reading
+from retrieve.corpora.rows import Row
+from retrieve.corpora.split_files import file_part
 from retrieve.corpora.stream import Stream, decoded, too_long
 from retrieve.errors import InputError, UsageError
 from retrieve.types import LabelledDocument
@@ -178,7 +180,7 @@ class _Table:
         self._empty = empty
         self._separator = separator
 
-    def rows(self, stream: Stream, options: ReadOptions) -> Rows:
+    def rows(self, stream: Stream, options: ReadOptions) -> LabelledRows:
         rows = table_rows(stream, options, delimiter_of(stream.name))
         wanted = [self._names[column] for column in COLUMNS if column in self._required]
         places = heading_of(rows, stream.name, wanted)

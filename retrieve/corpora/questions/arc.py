@@ -11,10 +11,12 @@ from dataclasses import replace
 from typing import Any
 
 from retrieve.corpora.corpus import ReadOptions
+from retrieve.corpora.jsonl import json_rows
 from retrieve.corpora.labelled.fields import id_of, text_of
-from retrieve.corpora.questions.fields import asked, json_rows, label_place, labels_and_texts
+from retrieve.corpora.questions.fields import asked, label_place, labels_and_texts
 from retrieve.corpora.questions.files import Source
-from retrieve.corpora.questions.records import Reading, Rows, Told, file_part
+from retrieve.corpora.questions.records import QuestionRows, Reading, Told
+from retrieve.corpora.split_files import file_part
 from retrieve.corpora.stream import Stream
 from retrieve.errors import InputError
 
@@ -41,7 +43,7 @@ def open_openbookqa(source: Source) -> Reading:
     return replace(open_arc(source), remarks=lambda: remarks if "fact1" in source.first_object else [])
 
 
-def _read(stream: Stream, options: ReadOptions) -> Rows:
+def _read(stream: Stream, options: ReadOptions) -> QuestionRows:
     return json_rows(stream, options, _question)
 
 

@@ -5,47 +5,15 @@ What a question must be is said once, in `asked`; formats differ only in where t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from retrieve.corpora.check import check_document
-from retrieve.corpora.corpus import ReadOptions
-from retrieve.corpora.jsonl import filled_lines, parse_object
 from retrieve.corpora.labelled.fields import strings_of
-from retrieve.corpora.labelled.records import LeftOut
-from retrieve.corpora.questions.records import Row, Rows, Told
-from retrieve.corpora.stream import Stream
 from retrieve.errors import InputError
 from retrieve.types import Document, Question
 
-T = TypeVar("T")
-
 LETTERS = ("A", "B", "C", "D")
-
-
-def parsed_rows(
-    name: str, items: Iterable[tuple[int, T | InputError]], parse: Callable[[T, str], Told | LeftOut]
-) -> Rows:
-    """Turn raw items into rows. `parse(item, where)` makes the question or raises `InputError`."""
-    for line, item in items:
-        outcome: Told | LeftOut | InputError
-        if isinstance(item, InputError):
-            outcome = item
-        else:
-            try:
-                outcome = parse(item, f"{name}:{line}")
-            except InputError as error:
-                outcome = error
-        yield Row(line, outcome)
-
-
-def json_rows(stream: Stream, options: ReadOptions, parse: Callable[[dict[str, Any], str], Told]) -> Rows:
-    """The rows of a file of JSON lines."""
-
-    def parse_line(line: str, where: str) -> Told:
-        return parse(parse_object(line, where), where)
-
-    return parsed_rows(stream.name, filled_lines(stream, options), parse_line)
 
 
 def asked(

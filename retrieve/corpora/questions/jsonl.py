@@ -7,10 +7,12 @@ from itertools import zip_longest
 from typing import Any
 
 from retrieve.corpora.corpus import ReadOptions
+from retrieve.corpora.jsonl import json_rows
 from retrieve.corpora.labelled.fields import id_of, split_of, strings_of, text_of
-from retrieve.corpora.questions.fields import asked, json_rows, labels_and_texts, no_option
+from retrieve.corpora.questions.fields import asked, labels_and_texts, no_option
 from retrieve.corpora.questions.files import Source
-from retrieve.corpora.questions.records import Reading, Rows, Told, file_part
+from retrieve.corpora.questions.records import QuestionRows, Reading, Told
+from retrieve.corpora.split_files import file_part
 from retrieve.corpora.stream import Stream
 from retrieve.errors import InputError
 
@@ -20,7 +22,7 @@ def open_json_questions(source: Source) -> Reading:
     return Reading([file_part(path, read_questions_jsonl, split) for path, split in source.json_files()])
 
 
-def read_questions_jsonl(stream: Stream, options: ReadOptions) -> Rows:
+def read_questions_jsonl(stream: Stream, options: ReadOptions) -> QuestionRows:
     """Rows of `id` (or `_id`), `question`, `choices`, and perhaps `answer`, `facts`, `fact_roles`, `split`.
 
     `choices` is {"label": […], "text": […]} or a list of texts. `answer` is a label, a text, or the place from 0;

@@ -10,11 +10,12 @@ from __future__ import annotations
 from typing import Any
 
 from retrieve.corpora.corpus import ReadOptions
-from retrieve.corpora.jsonl import filled_lines, parse_object
+from retrieve.corpora.jsonl import filled_lines, json_rows, parse_object
 from retrieve.corpora.labelled.fields import id_of, text_of
-from retrieve.corpora.questions.fields import LETTERS, asked, json_rows
+from retrieve.corpora.questions.fields import LETTERS, asked
 from retrieve.corpora.questions.files import Filed, Source
-from retrieve.corpora.questions.records import Reading, Rows, Told, file_part
+from retrieve.corpora.questions.records import QuestionRows, Reading, Told
+from retrieve.corpora.split_files import file_part
 from retrieve.corpora.stream import Stream
 from retrieve.errors import InputError, UsageError
 
@@ -37,7 +38,7 @@ def open_medmcqa(source: Source, *, first_answer: int | None = None) -> Reading:
     files = source.json_files()
     first = _first_answer(source, files) if first_answer is None else first_answer
 
-    def read(stream: Stream, options: ReadOptions) -> Rows:
+    def read(stream: Stream, options: ReadOptions) -> QuestionRows:
         return json_rows(stream, options, lambda fields, where: _question(fields, where, first))
 
     remarks = [] if first is None else [f"cop counts from {first}"]

@@ -10,10 +10,12 @@ from functools import partial
 from typing import Any
 
 from retrieve.corpora.corpus import ReadOptions
+from retrieve.corpora.jsonl import json_rows
 from retrieve.corpora.labelled.fields import text_of
-from retrieve.corpora.questions.fields import asked, json_rows, label_place, no_option
+from retrieve.corpora.questions.fields import asked, label_place, no_option
 from retrieve.corpora.questions.files import Source, stem
-from retrieve.corpora.questions.records import Reading, Rows, Told, file_part
+from retrieve.corpora.questions.records import QuestionRows, Reading, Told
+from retrieve.corpora.split_files import file_part
 from retrieve.corpora.stream import Stream
 from retrieve.errors import InputError
 
@@ -36,7 +38,7 @@ def open_medqa(source: Source) -> Reading:
     return Reading(parts, lambda: remarks)
 
 
-def _read(stream: Stream, options: ReadOptions, *, prefix: str) -> Rows:
+def _read(stream: Stream, options: ReadOptions, *, prefix: str) -> QuestionRows:
     return json_rows(stream, options, partial(_question, prefix=prefix))
 
 

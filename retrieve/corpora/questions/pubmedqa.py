@@ -11,13 +11,15 @@ from functools import partial
 from typing import Any
 
 from retrieve.corpora.corpus import ReadOptions
-from retrieve.corpora.jsonl import parse_object
+from retrieve.corpora.jsonl import json_rows, parse_object
 from retrieve.corpora.labelled.fields import id_of, split_of, strings_of, text_of
 from retrieve.corpora.labelled.label_file import read_descriptions
-from retrieve.corpora.questions.fields import asked, json_rows, no_option, parsed_rows
+from retrieve.corpora.questions.fields import asked, no_option
 from retrieve.corpora.questions.files import GROUND_TRUTH, Source
 from retrieve.corpora.questions.members import Member, members
-from retrieve.corpora.questions.records import Reading, Rows, Told, file_part
+from retrieve.corpora.questions.records import QuestionRows, Reading, Told
+from retrieve.corpora.rows import parsed_rows
+from retrieve.corpora.split_files import file_part
 from retrieve.corpora.stream import Stream
 
 ANSWERS = ("yes", "no", "maybe")
@@ -50,7 +52,7 @@ def open_pubmedqa(source: Source) -> Reading:
     return Reading(parts, lambda: lacking)
 
 
-def _read_lines(stream: Stream, options: ReadOptions) -> Rows:
+def _read_lines(stream: Stream, options: ReadOptions) -> QuestionRows:
     def parse(fields: dict[str, Any], where: str) -> Told:
         split = fields.get("split")
         return Told(
@@ -68,7 +70,7 @@ def _read_lines(stream: Stream, options: ReadOptions) -> Rows:
     return json_rows(stream, options, parse)
 
 
-def _read_object(stream: Stream, options: ReadOptions, *, tests: frozenset[str] | None) -> Rows:
+def _read_object(stream: Stream, options: ReadOptions, *, tests: frozenset[str] | None) -> QuestionRows:
     def parse(member: Member, where: str) -> Told:
         fields = parse_object(member.text, where)
         sections = strings_of(fields, "CONTEXTS", where)

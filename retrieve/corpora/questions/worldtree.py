@@ -12,11 +12,12 @@ from collections.abc import Iterator, Sequence
 
 from retrieve.corpora.corpus import ReadOptions
 from retrieve.corpora.labelled.fields import split_of
-from retrieve.corpora.labelled.records import LeftOut
 from retrieve.corpora.labelled.table import table_rows
-from retrieve.corpora.questions.fields import asked, label_place, parsed_rows
+from retrieve.corpora.questions.fields import asked, label_place
 from retrieve.corpora.questions.files import Source
-from retrieve.corpora.questions.records import Reading, Rows, Told, file_part
+from retrieve.corpora.questions.records import QuestionRows, Reading, Told
+from retrieve.corpora.rows import parsed_rows
+from retrieve.corpora.split_files import LeftOut, file_part
 from retrieve.corpora.stream import Stream
 from retrieve.errors import InputError
 
@@ -60,7 +61,7 @@ class _Table:
         self._named = named
         self._names: list[str] = []
 
-    def rows(self, stream: Stream, options: ReadOptions) -> Rows:
+    def rows(self, stream: Stream, options: ReadOptions) -> QuestionRows:
         rows = table_rows(stream, options, "\t")
         self._names = _heading(rows, stream.name)
         return parsed_rows(stream.name, rows, self._question)
