@@ -4,7 +4,8 @@
 best fact, their untrained sum, a conditional logit over ten retrieval scores fitted on train; and trainings with the
 two-core defaults: without documents, with BM25's for good, by the ELBO alone, by the likelihood alone, annealed. Then
 the annealed retriever alone, taught to be asked the question alone.
-A row that is in the folder of work already is not made again, and a training that was interrupted goes on.
+A row that is in the folder of work already, or in an earlier report (`--earlier`), is not made again; a training that
+was interrupted goes on.
 `RETRIEVE_DATA=… python eval/worldtree.py --json`
 """
 
@@ -66,9 +67,12 @@ def main() -> int:
         "--rows", nargs="*", choices=list(TRAINED), default=list(TRAINED), help="trained ones"
     )
     parser.add_argument("--seeds", type=int, help="of every trained row, in place of three and one")
+    parser.add_argument("--earlier", type=Path, help="a report whose trainings are taken over")
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
     parts = split(asked.folder, asked.work)
+    if asked.earlier is not None:
+        take_over(json.loads(asked.earlier.read_text(encoding="utf-8")), asked.work)
     dev = parts["dev"]
     correct: dict[str, list[FloatArray]] = {}
     for name, probabilities in pickers(asked.folder, asked.work, parts).items():
@@ -78,11 +82,9 @@ def main() -> int:
         for name in asked.rows:
             if seed < (asked.seeds or SEEDS.get(name, 1)):
                 row = trained(name, seed, asked.folder, asked.work, dev)
-                correct.setdefault(name, []).append(np.array(row["correct"], dtype=np.float64))
-                report["trainings"].setdefault(name, []).append(
-                    {key: row[key] for key in ("seed", "accuracy", "held_out", "minutes", "best")}
-                )
-    if "annealed" in correct:
+                correct.setdefault(name, []).append(np.array([*map(float, row["correct"])]))
+                report["trainings"].setdefault(name, []).append(row)
+    if (asked.work / "annealed-0").is_dir():
         report["retrieval"] = found_alone(asked.folder, asked.work, parts)
     for name, each in correct.items():
         report[name] = round(float(np.mean([values.mean() for values in each])), 4)
@@ -131,11 +133,20 @@ def trained(name: str, seed: int, folder: Path, work: Path, dev: Sequence[Questi
             ],
             "best": best["period"],
             "minutes": round(report["seconds"] / 60, 1),
-            "correct": values,
+            "correct": "".join(str(int(value)) for value in values),
         }
         kept.write_text(json.dumps(row), encoding="utf-8")
     found: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8"))
     return found
+
+
+def take_over(report: Mapping[str, Any], work: Path) -> None:
+    """Write the rows of a report into the folder of work, where they are not there."""
+    for name, rows in report["trainings"].items():
+        for row in rows:
+            kept = work / f"{name}-{row['seed']}.json"
+            if not kept.exists():
+                kept.write_text(json.dumps(row), encoding="utf-8")
 
 
 def _say() -> Any:
