@@ -15,9 +15,9 @@ import numpy as np
 from retrieve.corpora.dataset import read_dataset
 from retrieve.measures.evaluate import evaluate
 from retrieve.passages.encoder import PassageEncoder
-from retrieve.retrievers.uhd import codes_by_segment
 from retrieve.store.snapshot import Snapshot
 from retrieve.trec import as_run
+from retrieve.views.uhd import codes_by_segment
 
 K = 100
 
@@ -36,7 +36,7 @@ def measure_seismic(folder: Path, place: Path, name: str) -> dict[str, Any]:
     passage_encoder = PassageEncoder(snapshot.manifest.resolved_recipe(), expected=snapshot.manifest.encoder)
     dataset = seismic.SeismicDataset()
     for segment in snapshot.segments:
-        codes = segment.codes.codes(0, segment.passage_rows)
+        codes = segment.view(snapshot.views["uhd"]).codes(0, segment.passage_rows)
         ids = segment.ids.get_many(segment.document_of.astype(np.int64))
         for row, doc_id in enumerate(ids):
             dims = codes.dims[codes.starts[row] : codes.starts[row + 1]]
@@ -45,7 +45,9 @@ def measure_seismic(folder: Path, place: Path, name: str) -> dict[str, Any]:
     data = read_dataset(folder, "test")
     queries = [query for query in data.queries if query.id in data.qrels]
     vectors = passage_encoder.models.documents.encode_queries([query.text for query in queries]).vectors
-    coded = codes_by_segment(snapshot, passage_encoder, np.asarray(vectors, np.float32), None)[0]
+    coded = codes_by_segment(
+        passage_encoder, snapshot.live_segments("uhd"), np.asarray(vectors, np.float32), None
+    )[0]
     rankings = []
     seconds = 0.0
     for number, query in enumerate(queries):

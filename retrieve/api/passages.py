@@ -110,6 +110,5 @@ def _searcher(
 
 
 def _asks(searcher: Searcher, queries: Sequence[PassageQuery]) -> dict[str, list[Ask]]:
-    views = searcher.options.views
-    of_vectors = [name for name in views if searcher.takes_vectors(name)]
-    return asks_by_view(queries, views, of_vectors, searcher.prepare)
+    views = {name: searcher.snapshot.views[name] for name in searcher.options.views}
+    return asks_by_view(queries, views, searcher.prepare)

@@ -19,9 +19,10 @@ from retrieve.retrievers.hits import build_hits
 from retrieve.retrievers.lookup import listed_ids
 from retrieve.retrievers.options import options_by_name
 from retrieve.retrievers.rerank import PairScorer, rerank
-from retrieve.retrievers.search import VECTOR_VIEWS, Ranking, Searcher, check_query
+from retrieve.retrievers.search import Ranking, Searcher, check_query
 from retrieve.store.filters import Filter, parse_filter
 from retrieve.types import Hit
+from retrieve.views.registry import vector_views
 
 Scorers: TypeAlias = Callable[[str], PairScorer]
 """A cross-encoder's folder or name → the cross-encoder, loaded once."""
@@ -52,8 +53,7 @@ def search_all(
     for text in texts:
         check_query(text)
     if len(texts) != len(queries) and options.get("using") is None:
-        views = held.passage_encoder.recipe.views
-        options["using"] = [name for name in views if name in VECTOR_VIEWS] or None
+        options["using"] = vector_views(held.passage_encoder.recipe) or None
     searcher = searcher_of(held, k, where, options)
     asked = searcher.options
     if asked.reranker and len(texts) != len(queries):
@@ -87,7 +87,7 @@ def explain_one(
     if place is None:
         raise UsageError(f"no document {doc_id!r} in {held.snapshot.folder}")
     ranking = next(searcher.rank([query]))
-    return {"query": query, "doc_id": doc_id} | explain(searcher, query, ranking, place)
+    return {"query": query, "doc_id": doc_id} | explain(held.snapshot, ranking, place)
 
 
 def hits_of(searcher: Searcher, text: str, ranking: Ranking, scorers: Scorers) -> list[Hit]:

@@ -159,7 +159,10 @@ def with_runtime(
         return overrides
     from retrieve.recipe import load_recipe
 
-    views = [name for name in load_recipe(recipe, overrides).views if name != "bm25"]
+    from retrieve.views.registry import views_of
+
+    found = views_of(load_recipe(recipe, overrides))
+    views = [name for name, view in found.items() if view.encoding is not None]
     if not views:
         raise click.UsageError(
             f"recipe {recipe!r} has no view with an encoder: leave out --{next(iter(asked))}"

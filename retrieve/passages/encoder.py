@@ -266,9 +266,8 @@ class PassageEncoder:
         ]
 
     def terms(self, document: Document, spans: IntArray) -> Iterator[list[str]]:
-        """What BM25 counts of each passage: terms of the string that is fed, a shown title's as often as it weighs."""
-        section = self.recipe.bm25
-        assert section is not None
+        """What a view of terms counts of each passage: terms of the string that is fed, a shown title's as often as it weighs."""
+        section = self.recipe.bm25 or BM25()
         weighs_more = section.title_weight - 1
         title = self.recipe.passages.title
         for position, text in enumerate(self.fed(document, spans)):

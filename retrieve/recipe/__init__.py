@@ -5,20 +5,41 @@ an index never depends on a file that may have changed since. Everything outside
 index and enters its digest; `[search]` holds defaults that may be overridden at any time.
 """
 
-from retrieve.recipe.encodings import MOST_PROJECTED, UHD, Dense, Encoding, Splade, VectorForm
+from retrieve.recipe.encodings import (
+    MOST_PROJECTED,
+    UHD,
+    VECTOR_FOLDERS,
+    Dense,
+    Encoding,
+    Section,
+    Splade,
+    VectorForm,
+)
 from retrieve.recipe.load import load_recipe, load_section, load_values, shipped
-from retrieve.recipe.sections import BM25, VIEWS, Aggregate, FusionMethod, Recipe, Segments, Unit, canonical
+from retrieve.recipe.sections import (
+    BM25,
+    VIEWS,
+    Aggregate,
+    FusionMethod,
+    Recipe,
+    Segments,
+    Unit,
+    canonical,
+    register_section,
+)
 
 __all__ = [
     "BM25",
     "MOST_PROJECTED",
     "UHD",
+    "VECTOR_FOLDERS",
     "VIEWS",
     "Aggregate",
     "Dense",
     "Encoding",
     "FusionMethod",
     "Recipe",
+    "Section",
     "Segments",
     "Splade",
     "Unit",
@@ -27,5 +48,6 @@ __all__ = [
     "load_recipe",
     "load_section",
     "load_values",
+    "register_section",
     "shipped",
 ]

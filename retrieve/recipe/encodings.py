@@ -23,6 +23,8 @@ LEVELS: Mapping[str, Mapping[str, int]] = {
 
 
 class Section(BaseModel):
+    """A section of a recipe: every key is known, and of its type."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
@@ -192,6 +194,10 @@ def _only_torch(name: str, section: Encoding) -> None:
         )
 
 
+VECTOR_FOLDERS = ("dense", "vectors")
+"""Where a segment has its vectors: with the view that is searched by them, or beside views that are made of them."""
+
+
 class VectorForm(NamedTuple):
     """How an index keeps its vectors: the folder in a segment, their form, and whether they stay."""
 
@@ -201,3 +207,8 @@ class VectorForm(NamedTuple):
     dimensions: int | None
     normalize: bool
     keep: bool
+
+    @property
+    def searched(self) -> bool:
+        """Whether a view is searched by them."""
+        return self.folder == VECTOR_FOLDERS[0]

@@ -12,7 +12,7 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 
 from retrieve.errors import RecipeError
-from retrieve.recipe.sections import Recipe
+from retrieve.recipe.sections import Recipe, recipe_record
 
 Section = TypeVar("Section", bound=BaseModel)
 
@@ -42,7 +42,7 @@ def load_recipe(source: str | Path | Mapping[str, Any] | Recipe, overrides: Sequ
         origin += f" with {', '.join(overrides)}"
     for override in overrides:
         _apply_override(values, override)
-    return _validate(Recipe, values, origin)
+    return _validate(recipe_record(), values, origin)
 
 
 def _plain(source: Mapping[str, Any]) -> dict[str, Any]:

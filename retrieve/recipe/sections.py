@@ -6,8 +6,9 @@ import hashlib
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, create_model, model_validator
 
+from retrieve.errors import RecipeError
 from retrieve.recipe.encodings import UHD, Dense, Section, Splade, VectorEncoding, VectorForm
 from retrieve.types import MOST_QUERY_WINNERS
 
@@ -17,7 +18,22 @@ FusionMethod = Literal["convex", "rrf"]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=False)]
 
 VIEWS = ("bm25", "dense", "uhd", "splade")
-"""All views there are, in the order in which they are fused and printed."""
+"""The views that come with the package, in the order in which they are fused and printed; registered ones follow."""
+
+_registered: dict[str, type[Section]] = {}
+
+
+def register_section(name: str, section: type[Section]) -> None:
+    """Let recipes have a section of that name, for a view that is not of this package. Raises `RecipeError`."""
+    if name in Recipe.model_fields or _registered.get(name, section) is not section:
+        raise RecipeError(f"recipes have a section {name!r} already: call the view otherwise")
+    _registered[name] = section
+
+
+def recipe_record() -> type[Recipe]:
+    """The record of a recipe, with the sections that were registered."""
+    more: dict[str, Any] = {name: (section | None, None) for name, section in _registered.items()}
+    return create_model("Recipe", __base__=Recipe, **more) if more else Recipe
 
 
 class Passages(Section):
@@ -138,7 +154,8 @@ class Recipe(Section):
     @model_validator(mode="after")
     def _views_are_known(self) -> Recipe:
         if not self.views:
-            raise ValueError(f"no view: at least one of {', '.join(f'[{name}]' for name in VIEWS)} is wanted")
+            names = ", ".join(f"[{name}]" for name in (*VIEWS, *_registered))
+            raise ValueError(f"no view: at least one of {names} is wanted")
         self._check_encoders()
         if self.bm25 is not None and self.bm25.title_weight > 1 and self.passages.title == "none":
             raise ValueError(
@@ -174,7 +191,7 @@ class Recipe(Section):
             )
 
     def _check_encoders(self) -> None:
-        encoded = [name for name in self.views if name != "bm25"]
+        encoded = [name for name in ("dense", "uhd", "splade") if getattr(self, name) is not None]
         if len(encoded) > 1 and (self.splade is not None or (self.uhd and self.uhd.level == "token")):
             raise ValueError(
                 f"the views {encoded} would need several encoders, an index has one: "
@@ -199,7 +216,7 @@ class Recipe(Section):
     @property
     def views(self) -> tuple[str, ...]:
         """Names of the views, in the order in which they are fused and printed."""
-        return tuple(name for name in VIEWS if getattr(self, name) is not None)
+        return tuple(name for name in (*VIEWS, *_registered) if getattr(self, name, None) is not None)
 
     @property
     def encoding(self) -> Dense | UHD | Splade | None:
@@ -232,8 +249,8 @@ class Recipe(Section):
         same encoder). So are keys that came later where they change nothing: an index from before has the same bytes.
         """
         build = self.model_dump(mode="json", exclude={"name", "description", "search"})
-        for name in ("uhd", "splade"):
-            if build[name] is None:
+        for name in ("uhd", "splade", *_registered):
+            if build.get(name, ...) is None:
                 del build[name]
         for name in ("dense", "uhd", "splade"):
             if build.get(name) is not None:

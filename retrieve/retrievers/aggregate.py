@@ -10,10 +10,11 @@ import numpy as np
 
 from retrieve.recipe import Aggregate, Unit
 from retrieve.retrievers.pool import FloatArray, Pool, Scope, order, passages_of
-from retrieve.retrievers.views import ViewScores
+from retrieve.retrievers.view_scores import ViewScores
 from retrieve.store.filters import Filter
 from retrieve.store.segment import BoolArray, Segment
 from retrieve.store.snapshot import Snapshot
+from retrieve.views.protocol import Eligible
 
 
 def in_scope(snapshot: Snapshot, where: Filter | None, unit: Unit, aggregate: Aggregate) -> Scope:
@@ -26,14 +27,15 @@ def in_scope(snapshot: Snapshot, where: Filter | None, unit: Unit, aggregate: Ag
 def _make_scope(
     snapshot: Snapshot, documents: tuple[BoolArray | None, ...], unit: Unit, *, first: bool
 ) -> Scope:
-    passages = []
+    parts = []
     for segment, chosen in zip(snapshot.segments, documents, strict=True):
         eligible = None if chosen is None else chosen[segment.document_of]
         if first:
             at_zero = _first_passages(segment)
             eligible = at_zero if eligible is None else eligible & at_zero
-        passages.append(eligible)
-    return Scope(unit, tuple(passages))
+        groups = segment.document_of if unit == "document" else None
+        parts.append(Eligible(segment.passage_rows, eligible, groups))
+    return Scope(unit, tuple(parts))
 
 
 def _first_passages(segment: Segment) -> BoolArray:

@@ -14,12 +14,14 @@ import numpy.typing as npt
 
 from retrieve.errors import DimensionMismatch, UsageError
 from retrieve.recipe import Recipe
-from retrieve.retrievers.search import VECTOR_VIEWS, Ask, Vector, check_query
+from retrieve.retrievers.search import Ask, Vector, check_query
 from retrieve.store.vectors import query_vector
+from retrieve.views.protocol import View
+from retrieve.views.registry import vector_views
 
 Terms: TypeAlias = Mapping[str, float]
 PassageQuery: TypeAlias = str | npt.ArrayLike | Mapping[str, str | npt.ArrayLike | Terms]
-"""A text, a vector (D,), or view → text, vector, or for BM25 texts with weights."""
+"""A text, a vector (D,), or view → text, vector, or for a view of terms (BM25) texts with weights."""
 
 
 def named_views(queries: Sequence[PassageQuery], recipe: Recipe) -> list[str]:
@@ -34,7 +36,7 @@ def named_views(queries: Sequence[PassageQuery], recipe: Recipe) -> list[str]:
             raise UsageError(f"a query asks the views {unknown}; this index has {list(views)}")
         return [name for name in views if name in named]
     if len(queries) and all(not isinstance(query, str | Mapping) for query in queries):
-        return [name for name in views if name in VECTOR_VIEWS and recipe.vectors is not None]
+        return vector_views(recipe)
     return list(views)
 
 
@@ -46,8 +48,7 @@ def check_queries(queries: object) -> None:
 
 def asks_by_view(
     queries: Sequence[PassageQuery],
-    views: Sequence[str],
-    of_vectors: Sequence[str],
+    views: Mapping[str, View],
     prepare: Callable[[Vector], Vector],
 ) -> dict[str, list[Ask]]:
     """For each view what the queries ask of it, in their order; `prepare` checks and scales vectors (N,D).
@@ -63,24 +64,25 @@ def asks_by_view(
                     f"query {number} says nothing to the view {name!r}: add it, or name views by using="
                 )
             asked = query[name] if isinstance(query, Mapping) else query
-            asks[name].append(_checked(asked, name, number, takes_vectors=name in of_vectors))
+            asks[name].append(_checked(asked, views[name], number))
     _prepare_all(asks, prepare)
     return asks
 
 
-def _checked(asked: Any, view: str, number: int, *, takes_vectors: bool) -> Ask:
+def _checked(asked: Any, view: View, number: int) -> Ask:
     if isinstance(asked, str):
         check_query(asked)
         return asked
     if isinstance(asked, Mapping):
-        if view != "bm25":
+        if not view.takes_terms:
             raise UsageError(
-                f"query {number} gives weighted terms to {view}: BM25 alone takes them; give a text or a vector"
+                f"query {number} gives weighted terms to {view.name}: a view of terms (BM25) alone takes them; give a "
+                "text or a vector"
             )
         return _weighted(asked, number)
-    if not takes_vectors:
+    if view.encoding != "vectors":
         raise UsageError(
-            f"query {number}: a vector does not search {view}: give it a text, or leave the view out"
+            f"query {number}: a vector does not search {view.name}: give it a text, or leave the view out"
         )
     vector: Vector = query_vector(asked)[0]
     return vector

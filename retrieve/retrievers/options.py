@@ -70,6 +70,18 @@ class SearchOptions:
     rerank_depth: int
 
     @property
+    def of_views(self) -> dict[str, float | int | None]:
+        """What views take beside the query, by name."""
+        return {
+            "k1": self.k1,
+            "b": self.b,
+            "ef_search": self.ef_search,
+            "nprobe": self.nprobe,
+            "oversample": self.oversample,
+            "query_winners": self.query_winners,
+        }
+
+    @property
     def reach(self) -> int:
         """How many hits the views' fusion has to supply: k, and as many as are reranked."""
         return max(self.k, self.rerank_depth) if self.reranker else self.k

@@ -16,7 +16,7 @@ from retrieve.recipe import FusionMethod
 from retrieve.retrievers.fusion import fuse_pools
 from retrieve.retrievers.pool import FloatArray, Pool, documents_of, order
 from retrieve.retrievers.search import Ask, Searcher
-from retrieve.retrievers.views import ViewScores
+from retrieve.retrievers.view_scores import ViewScores
 from retrieve.store.segment import IntArray
 from retrieve.store.snapshot import Snapshot
 

@@ -6,17 +6,16 @@ order is tie order; only ties across segments need the ids themselves.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from retrieve.index.counted import Live
 from retrieve.index.merging import merge_ranked
 from retrieve.recipe import Unit
-from retrieve.store.segment import BoolArray, IntArray
+from retrieve.store.segment import IntArray
 from retrieve.store.snapshot import Snapshot
+from retrieve.views.protocol import Eligible
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -32,27 +31,11 @@ class Pool(NamedTuple):
         return dict(zip(self.keys.tolist(), self.scores.tolist(), strict=True))
 
 
-class Scope:
+class Scope(NamedTuple):
     """What a search may return: the unit, and per segment the passages that are live, selected and eligible."""
 
-    def __init__(self, unit: Unit, passages: tuple[BoolArray | None, ...]) -> None:
-        self.unit = unit
-        self.passages = passages
-        self._bitmaps: dict[int, Live] = {}
-
-    def bitmap(self, number: int) -> Live | None:
-        """A segment's passages as a bitmap, made when it is first asked for; None: all of them."""
-        chosen = self.passages[number]
-        if chosen is None:
-            return None
-        if number not in self._bitmaps:
-            self._bitmaps[number] = Live(chosen)
-        return self._bitmaps[number]
-
-    def eligible(self, snapshot: Snapshot, number: int) -> int:
-        """How many passages of a segment are in scope."""
-        chosen = self.passages[number]
-        return snapshot.segments[number].passage_rows if chosen is None else int(chosen.sum())
+    unit: Unit
+    segments: tuple[Eligible, ...]
 
 
 def order(
@@ -172,18 +155,3 @@ class Best:
             Pool(self._keys[start:end], self._scores[start:end])
             for start, end in zip(starts.tolist(), ends.tolist(), strict=True)
         ]
-
-
-def merge(
-    snapshot: Snapshot,
-    parts: Iterable[tuple[int, IntArray, npt.NDArray[Any]]],
-    depth: int,
-    unit: Unit,
-    *,
-    ordered: bool = True,
-) -> Pool:
-    """Per-segment tops (segment number, rows, scores), each in order → one pool of at most `depth`."""
-    best = Best(1, depth, unit)
-    for number, rows, scores in parts:
-        best.add(snapshot, number, rows.astype(np.int64), scores.astype(np.float64), np.array([0, len(rows)]))
-    return best.pools(snapshot, ordered=ordered)[0]

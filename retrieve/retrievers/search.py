@@ -7,44 +7,38 @@ beginning of the answer for a larger one.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from retrieve.errors import UsageError
-from retrieve.index.codes import Codes
 from retrieve.passages.encoder import PassageEncoder
 from retrieve.passages.vectors import kept, prepare
 from retrieve.retrievers.aggregate import aggregate_pool, in_scope
-from retrieve.retrievers.bm25 import BM25View
 from retrieve.retrievers.fusion import fuse_pools
 from retrieve.retrievers.options import SearchOptions
 from retrieve.retrievers.pool import Pool, order
-from retrieve.retrievers.uhd import UHDView, codes_by_segment
-from retrieve.retrievers.views import NoScores, ViewScores
+from retrieve.retrievers.view_scores import NoScores, ViewScores, scores_of_group
 from retrieve.store.filters import Filter
 from retrieve.store.segment import BoolArray
 from retrieve.store.snapshot import Snapshot
+from retrieve.views.protocol import Asked
 
 if TYPE_CHECKING:
     from retrieve.encoders.sparse import SparseRows
-    from retrieve.retrievers.splade import Impacts, SpladeView
 
 Vector: TypeAlias = npt.NDArray[np.float32]
 Vectors: TypeAlias = npt.NDArray[np.float32]
 Ask: TypeAlias = str | Mapping[str, float] | Vector
-"""What one query asks of a view: a text, texts with weights (BM25 alone), or a vector (D,)."""
-
-VECTOR_VIEWS = frozenset({"dense", "uhd"})
-"""Views that take a query's vector, unless UHD is of the token level."""
+"""What one query asks of a view: a text, texts with weights where it takes terms, or a vector (D,)."""
 
 _GROUP = 16
 """Queries scored at a time, of which exact views hold a score for every passage."""
 
 _MANY = 64
-"""And of BM25 alone, which holds the best; up to four times as many where that is no more than their best 1,000."""
+"""And of views that hold the best alone; up to four times as many where that is no more than their best 1,000."""
 
 _log = logging.getLogger("retrieve")
 
@@ -111,7 +105,7 @@ class Searcher:
         hold a score for every passage, so only a few queries are in memory at a time.
         """
         most = _GROUP
-        if asks.keys() == {"bm25"}:
+        if all(self.snapshot.views[name].holds_best_alone for name in asks):
             most = _MANY * min(max(1_000 // self.options.reach, 1), 4)
         for start in range(0, count, most):
             group = {name: queries[start : start + most] for name, queries in asks.items()}
@@ -127,25 +121,9 @@ class Searcher:
             for number, scores in enumerate(zip(*by_view, strict=True)):
                 yield dict(zip(group, scores, strict=True)), bool(encoded.cut[number])
 
-    def bm25(self) -> BM25View:
-        """The BM25 view under these options."""
-        return BM25View(self.snapshot, self._passage_encoder.analyzer, k1=self.options.k1, b=self.options.b)
-
-    def splade_terms(self, text: str) -> Impacts:
-        """A query's terms in the SPLADE view, with their weights."""
-        return next(self._splade().weigh(self._encode_sparse([text])))
-
-    def _splade(self) -> SpladeView:
-        from retrieve.retrievers.splade import SpladeView
-
-        section = self._passage_encoder.recipe.splade
-        assert section is not None
-        vocabulary = self._passage_encoder.models.sparse_queries.vocabulary()
-        return SpladeView(self.snapshot, vocabulary, section.scale)
-
     def takes_vectors(self, name: str) -> bool:
         """Whether a view is searched by a query's vector."""
-        return name in VECTOR_VIEWS and self._passage_encoder.recipe.vectors is not None
+        return self.snapshot.views[name].encoding == "vectors"
 
     def prepare(self, vectors: Vectors) -> Vectors:
         """Queries' vectors (B,D), checked and scaled as stored ones are. Raises `BadVectors`, `DimensionMismatch`."""
@@ -156,7 +134,7 @@ class Searcher:
     def _encode(self, group: Mapping[str, Sequence[Ask]]) -> _Encoded:
         """All that the group asks of an encoder, each text once."""
         by_vector = {name: asks for name, asks in group.items() if self.takes_vectors(name)}
-        by_weights = [asks for name, asks in group.items() if name != "bm25" and name not in by_vector]
+        sparse = [name for name in group if self.snapshot.views[name].encoding == "sparse"]
         size = len(next(iter(group.values())))
         cut = np.zeros(size, dtype=np.bool_)
         texts = list(
@@ -174,44 +152,26 @@ class Searcher:
             for asks in by_vector.values():
                 cut |= [isinstance(ask, str) and ask in shortened for ask in asks]
         rows: SparseRows | None = None
-        for asks in by_weights:  # an index has one sparse view at most
-            rows = self._encode_sparse([ask for ask in asks if isinstance(ask, str)])
+        for name in sparse:  # an index has one sparse encoder at most
+            texts = [ask for ask in group[name] if isinstance(ask, str)]
+            rows = self._passage_encoder.models.sparse_queries.encode_queries(texts)
+            _tell_cut(rows.cut)
             cut |= rows.cut > 0
         return _Encoded(vectors, rows, cut)
 
-    def _encode_sparse(self, texts: Sequence[str]) -> SparseRows:
-        encoded = self._passage_encoder.models.sparse_queries.encode_queries(texts)
-        _tell_cut(encoded.cut)
-        return encoded
-
     def _view_scores(
         self, name: str, asks: Sequence[Ask], encoded: _Encoded, *, lookup: bool
-    ) -> Iterable[ViewScores]:
-        if name == "bm25":
-            return self.bm25().scores([ask for ask in asks if not isinstance(ask, np.ndarray)])
-        if not self.takes_vectors(name):
-            assert encoded.rows is not None
-            if name == "splade":
-                return self._splade().scores(encoded.rows)
-            codes = Codes(encoded.rows.starts, encoded.rows.dims)
-            return UHDView(self.snapshot).scores([codes] * len(self.snapshot.segments))
-        vectors = np.stack([encoded.vector(ask) for ask in asks])
-        if name == "uhd":
-            winners = self.options.query_winners
-            return UHDView(self.snapshot).scores(
-                codes_by_segment(self.snapshot, self._passage_encoder, vectors, winners)
-            )
-        from retrieve.retrievers.dense import CandidateScores, DenseView
-
-        if lookup:
-            return [CandidateScores(self.snapshot, vector, {}, 1) for vector in vectors]
-        dense = DenseView(
-            self.snapshot,
-            ef_search=self.options.ef_search,
-            nprobe=self.options.nprobe,
-            oversample=self.options.oversample,
-        )
-        return dense.scores(vectors)
+    ) -> list[ViewScores]:
+        view = self.snapshot.views[name]
+        asked = Asked(self._passage_encoder, self.options.of_views, lookup=lookup)
+        if view.encoding == "vectors":
+            asked = asked._replace(vectors=np.stack([encoded.vector(ask) for ask in asks]))
+        elif view.encoding == "sparse":
+            asked = asked._replace(rows=encoded.rows)
+        else:
+            asked = asked._replace(texts=[ask for ask in asks if not isinstance(ask, np.ndarray)])
+        scores = view.scores(asked, self.snapshot.live_segments(name))
+        return scores_of_group(self.snapshot, scores, len(asks))
 
     def tops(self, scores: Mapping[str, ViewScores], *, ordered: bool = True) -> dict[str, Pool]:
         """Each view's best documents or passages: as deep as the answer needs them, and `ordered` if it needs that."""

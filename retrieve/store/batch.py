@@ -8,8 +8,8 @@ from typing import NamedTuple
 from retrieve.index.codes import Codes
 from retrieve.index.stored import StoredVectors
 from retrieve.recipe import Segments, canonical
-from retrieve.store.build import IntArray, Row
 from retrieve.store.documents import Fingerprints
+from retrieve.store.rows import IntArray, Row
 from retrieve.types import Document
 
 

@@ -7,130 +7,60 @@ id is a hash of what goes in (recipe, encoder, what was learned, documents), so 
 from __future__ import annotations
 
 from array import array
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import xxhash
 
-from retrieve.files import new_array, remove_folder, seal_folder, write_array
-from retrieve.index.codes import Codes
-from retrieve.index.compiled_strings import CompiledStrings
-from retrieve.index.postings import Postings
-from retrieve.index.stored import Form, StoredVectors
+from retrieve.files import remove_folder, seal_folder, write_array
 from retrieve.index.strings import SortedStrings
-from retrieve.recipe import Recipe, VectorForm
+from retrieve.recipe import Recipe
 from retrieve.store.columns import build_columns
-from retrieve.store.documents import Fingerprints, write_documents
+from retrieve.store.documents import write_documents
 from retrieve.store.manifest import FileEntry, SegmentEntry, Totals
-from retrieve.types import Document
+from retrieve.store.rows import IntArray, Row
+from retrieve.views.protocol import Array, Built, Learned
 
-IntArray = npt.NDArray[np.int64]
 
-
-class Row(NamedTuple):
-    """A document on its way into a segment. `spans` (S,2) int64; `vectors` or token-level `codes`, S of them, if they
-    are known already.
-
-    `size`: bytes of title, text and metadata. `cut`: tokens that the encoder left out when it made those.
+class Made(NamedTuple):
+    """What the views of a segment have become, one by one, what they were made by, and the tokens of each document
+    (N,) that the encoder left out on the way.
     """
 
-    document: Document
-    hashes: Fingerprints
-    spans: IntArray
-    units: int
-    indexed: int
-    size: int
-    vectors: StoredVectors | None = None
-    cut: int = 0
-    codes: Codes | None = None
-
-    @property
-    def encoded(self) -> bool:
-        """Whether there is nothing left to encode."""
-        return self.vectors is not None or self.codes is not None
-
-
-class Views(NamedTuple):
-    """What each view of a segment is made of; None where the recipe has no such view, or it is on disk already.
-
-    `impacts` are the postings of the SPLADE view. `cut` (N,) int64: tokens of each document that the encoder left out
-    just now, beside what its row says.
-    """
-
-    postings: Postings | None = None
-    vectors: StoredVectors | None = None
-    faiss: bytes | None = None
-    impacts: Postings | None = None
+    built: Sequence[Built]
+    learned: Learned | None = None
     cut: IntArray | None = None
-    trained: str | None = None
 
 
-def segment_id(
-    keys: Iterable[tuple[str, bytes]], *, recipe_digest: str, encoder: str, trained: str | None
-) -> str:
-    """32 hexadecimal digits from everything a segment's bytes depend on; `keys` are sorted (id, content hash)."""
-    digest = xxhash.xxh3_128(f"{recipe_digest}\0{encoder}\0{trained or ''}\0".encode())
-    for doc_id, content in keys:
-        digest.update(doc_id.encode())
-        digest.update(b"\0")
-        digest.update(content)
-    return digest.hexdigest()
+class ViewOutput:
+    """The folder of a view in the folder of a segment that is being built."""
 
+    def __init__(self, building: Path, view: str) -> None:
+        self._folder = building / view
 
-def row_key(doc_id: str, hashes: Fingerprints, vectors: StoredVectors | None) -> tuple[str, bytes]:
-    """What a document contributes to its segment's id: vectors that do not come from the encoder are content too."""
-    if vectors is None:
-        return doc_id, hashes.content
-    return doc_id, hashes.content + xxhash.xxh3_128_digest(vectors.tobytes())
+    def write(self, name: str, values: Array) -> None:
+        """An array."""
+        write_array(self._folder / f"{name}.npy", values)
 
-
-def build_postings(rows: Iterable[Sequence[str]]) -> Postings:
-    """The terms of passages in row order → an inverted index. Term ids are by sorted term, not by first sight."""
-    numbers: defaultdict[str, int] = defaultdict()
-    numbers.default_factory = numbers.__len__
-    stream = array("I")
-    starts = array("q", [0])
-    for terms in rows:
-        stream.extend(map(numbers.__getitem__, terms))
-        starts.append(len(stream))
-    vocabulary = sorted(numbers)
-    renumber = np.empty(len(vocabulary), dtype=np.uint32)
-    renumber[np.fromiter(map(numbers.__getitem__, vocabulary), np.int64, len(vocabulary))] = np.arange(
-        len(vocabulary), dtype=np.uint32
-    )
-    occurrences = np.frombuffer(stream, dtype=np.uint32) if stream else np.empty(0, dtype=np.uint32)
-    np.take(renumber, occurrences, out=occurrences, mode="clip")  # in place: "raise" would go through a copy
-    table = CompiledStrings.build(vocabulary)
-    del numbers, vocabulary  # inverting is the peak of a build's memory
-    return Postings.build(table, occurrences, np.frombuffer(starts, dtype=np.int64))
-
-
-def create_vectors(building: Path, form: VectorForm, rows: int, dimensions: int) -> StoredVectors:
-    """Room for a segment's vectors, in the recipe's form and in the very files that will be sealed."""
-    folder = building / form.folder
-    folder.mkdir()
-
-    def new(name: str, dtype: str, shape: tuple[int, ...]) -> npt.NDArray[Any]:
-        return new_array(folder / f"{name}.npy", shape, dtype)
-
-    return StoredVectors.make(Form.of(form.storage, form.rescore), rows, dimensions, new)
+    def write_file(self, name: str, data: bytes) -> None:
+        """A file."""
+        self._folder.mkdir(exist_ok=True)
+        (self._folder / name).write_bytes(data)
 
 
 def write_segment(
     index: Path,
     name: str,
     rows: Sequence[Row] | Callable[[], Iterator[Row]],
-    make_views: Callable[[Path], Views],
+    make_views: Callable[[Path], Made],
     *,
     recipe: Recipe,
 ) -> SegmentEntry:
     """Write and seal `segments/<name>`; rows come in id order, as a list or as a function that streams them again.
 
-    `make_views` gets the folder being built (large arrays may be written straight into it) and returns the views.
+    `make_views` gets the folder being built and writes the views into it.
     """
     stream = rows if callable(rows) else lambda: iter(rows)
     segments = index / "segments"
@@ -139,10 +69,10 @@ def write_segment(
     remove_folder(building)
     building.mkdir()
     totals, units = _write_tables(building, stream, recipe)
-    views = make_views(building)
-    length = 0 if views.postings is None else int(views.postings.lengths.sum(dtype=np.int64))
+    made = make_views(building)
+    length = sum(built.terms for built in made.built)
     return seal_segment(
-        building, name, totals.model_copy(update={"length": length}), units, views, recipe=recipe
+        building, name, totals.model_copy(update={"length": length}), units, made, recipe=recipe
     )
 
 
@@ -151,27 +81,26 @@ def seal_segment(
     name: str,
     totals: Totals,
     units: npt.NDArray[np.uint32],
-    views: Views,
+    made: Made,
     *,
     recipe: Recipe,
 ) -> SegmentEntry:
-    """Write the views beside the tables, and `units` (N,4) with what the encoder cut now; seal the folder under `name`.
+    """Write `units` (N,4) with what the encoder cut now, and seal tables and views under `name`.
 
-    `totals` are those of the tables and of the postings.
+    `totals` are those of the tables and of the views.
     """
-    if views.cut is not None:
-        units[:, 2] += views.cut.astype(np.uint32)
+    if made.cut is not None:
+        units[:, 2] += made.cut.astype(np.uint32)
     write_array(building / "units.npy", units)
-    for view, postings in (("bm25", views.postings), ("splade", views.impacts)):
-        for key, values in ({} if postings is None else postings.arrays()).items():
-            write_array(building / f"{view}/{key}.npy", values)
-    if recipe.vectors is not None:
-        _write_vectors(building, views, recipe.vectors)
+    form = recipe.vectors
+    if form is not None and not form.keep and not any(built.vectors for built in made.built):
+        _remove_vectors(building / form.folder)
     files = seal_folder(building, building.with_name(name))
+    used = made.learned is not None and any(built.learned for built in made.built)
     return SegmentEntry(
         id=name,
         totals=totals.model_copy(update={"truncated": int(units[:, 2].sum())}),
-        trained=views.trained,
+        trained=made.learned.digest if used and made.learned else None,
         files={key: FileEntry(size=size, checksum=digest) for key, (size, digest) in files.items()},
     )
 
@@ -216,19 +145,9 @@ def _write_tables(
     return totals, counted
 
 
-def _write_vectors(building: Path, views: Views, form: VectorForm) -> None:
-    folder = building / form.folder
-    folder.mkdir(exist_ok=True)
-    if views.faiss is not None:
-        (folder / "index.faiss").write_bytes(views.faiss)
-    # A dense view has to have one or the other.
-    if views.vectors is not None and (form.keep or (form.folder == "dense" and views.faiss is None)):
-        for name, values in views.vectors.arrays().items():
-            path = folder / f"{name}.npy"
-            if not path.exists():
-                write_array(path, values)
-    else:
-        for path in folder.glob("*.npy"):
-            path.unlink()
-        if views.faiss is None:
-            folder.rmdir()
+def _remove_vectors(folder: Path) -> None:
+    """Take away vectors that views were made of, and that are not to be kept."""
+    for path in folder.glob("*.npy"):
+        path.unlink()
+    if not any(folder.iterdir()):
+        folder.rmdir()

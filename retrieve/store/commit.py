@@ -85,11 +85,11 @@ def _write_deletions(building: Path, segment: Segment, deleted: BoolArray) -> To
     write_array(building / f"{segment.id}.rows.npy", np.packbits(deleted, bitorder="little"))
     passages = deleted[segment.document_of]
     length = 0
-    if any(name.startswith("bm25/") for name in segment.entry.files):
-        terms, counts = segment.postings.deleted_frequencies(passages)
-        write_array(building / f"{segment.id}.terms.npy", terms)
-        write_array(building / f"{segment.id}.counts.npy", counts)
-        length = int(segment.postings.lengths[passages].sum(dtype=np.int64))
+    for view in segment.views:
+        taken = view.deleted(segment.view(view), passages)
+        length += taken.terms
+        for name, values in taken.arrays.items():
+            write_array(building / f"{segment.id}.{name}.npy", values)
     per_document = np.diff(segment.first_passage)[deleted]
     units = segment.units[deleted].sum(axis=0, dtype=np.int64)
     return Totals(

@@ -9,15 +9,14 @@ from pathlib import Path
 
 from retrieve.errors import IndexExists, IndexLocked
 from retrieve.files import remove_folder, sync_folder, write_file, writer_lock
-from retrieve.index.faiss_index import check_factory
 from retrieve.passages.encoder import PassageEncoder
 from retrieve.passages.record import EncoderRecord
 from retrieve.store.crew import wait_for_orphans
-from retrieve.store.learning import LARGEST_SAMPLE
 from retrieve.store.manifest import MANIFEST, Manifest, read_manifest
 from retrieve.store.pending import PENDING
 from retrieve.store.place import check_makeable
 from retrieve.store.stemmer import stemmer_record
+from retrieve.views.registry import views_of
 
 _LOCK = "lock"
 _INTERRUPTED = frozenset({_LOCK, f".{MANIFEST}.new"})  # what a creation that was killed may have left
@@ -74,9 +73,9 @@ def remove_unfilled(folder: Path) -> None:
 
 def check_encoding(passage_encoder: PassageEncoder, record: EncoderRecord | None) -> None:
     """Raise `RecipeError` or `DimensionMismatch` for views that cannot be made of what this encoder gives."""
-    dense = passage_encoder.recipe.dense
-    if record is not None and dense is not None and not dense.flat:
-        check_factory(dense.factory, record.dimensions, keep_vectors=dense.keep_vectors, most=LARGEST_SAMPLE)
+    if record is not None:
+        for view in views_of(passage_encoder.recipe).values():
+            view.check(passage_encoder, record.dimensions)
     passage_encoder.check_head()
 
 

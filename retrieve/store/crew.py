@@ -27,8 +27,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from retrieve.errors import IndexLocked, RetrieveError
 from retrieve.files import ReaderLock, has_readers
 from retrieve.passages.encoder import PassageEncoder
-from retrieve.store.build import Row
 from retrieve.store.manifest import SegmentEntry, Trained
+from retrieve.store.rows import Row
 from retrieve.store.workshop import Workshop
 
 if TYPE_CHECKING:

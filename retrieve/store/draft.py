@@ -16,11 +16,11 @@ import numpy as np
 from retrieve.files import remove_folder
 from retrieve.passages.encoder import PassageEncoder
 from retrieve.store.batch import Staged
-from retrieve.store.build import Row, row_key, segment_id
 from retrieve.store.commit import commit
 from retrieve.store.crew import Crew
 from retrieve.store.manifest import Trained, read_manifest
 from retrieve.store.pending import Pending, Sealed, intact, read_pending, remove_pending, write_pending
+from retrieve.store.rows import Row, row_key, segment_id
 from retrieve.store.segment import BoolArray, Segment
 from retrieve.store.snapshot import Place, Snapshot, locate
 from retrieve.store.stemmer import check_stemmer, stemmer_record
@@ -43,7 +43,6 @@ class Draft:
     ) -> None:
         self._folder = folder
         self._recipe = passage_encoder.recipe
-        self._fields = passage_encoder.recipe.filters.fields
         self._crew = crew
         self._progress = progress
         self._encoded = 0
@@ -195,7 +194,7 @@ class Draft:
             self._progress("passages encoded", self._encoded, None)
 
     def _include(self, sealed: Sealed) -> None:
-        segment = Segment.open(self._folder, sealed.entry, self._fields)
+        segment = Segment.open(self._folder, sealed.entry, self._recipe)
         self.segments.append(segment)
         self.live.append(np.ones(segment.rows, dtype=np.bool_))
         if sealed.trained is not None:

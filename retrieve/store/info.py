@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from retrieve.recipe import VIEWS
 from retrieve.store.snapshot import Snapshot
 
 
@@ -18,9 +13,7 @@ def describe(snapshot: Snapshot) -> dict[str, Any]:
     totals = manifest.totals
     stored = sum(segment.entry.totals.documents for segment in snapshot.segments)
     sizes: dict[str, int] = {
-        name: sum(segment.nbytes(f"{name}/") for segment in snapshot.segments)
-        for name in VIEWS
-        if name in manifest.recipe
+        name: sum(segment.nbytes(f"{name}/") for segment in snapshot.segments) for name in snapshot.views
     }
     if kept := sum(segment.nbytes("vectors/") for segment in snapshot.segments):
         sizes["vectors"] = kept
@@ -44,7 +37,7 @@ def describe(snapshot: Snapshot) -> dict[str, Any]:
         "bytes_per_passage": {
             name: size / totals.passages for name, size in sizes.items() if totals.passages
         },
-        "sparse": {name: _sparse(snapshot, name) for name in ("uhd", "splade") if name in manifest.recipe},
+        "sparse": _figures(snapshot),
         "encoder": None if encoder is None else encoder.model_dump(mode="json"),
         "stemmer": None if manifest.stemmer is None else manifest.stemmer.model_dump(mode="json"),
         "trained": [item.model_dump(mode="json", exclude={"files"}) for item in manifest.trained],
@@ -52,47 +45,14 @@ def describe(snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
-def _sparse(snapshot: Snapshot, view: str) -> dict[str, float]:
-    """How the dimensions of a sparse view are used, deleted passages included.
-
-    `usage_entropy` is that of a non-zero's dimension over the entropy of all dimensions used alike, 0 to 1;
-    `dead_dimensions` are those of no passage.
-    """
-    passages = sum(segment.passage_rows for segment in snapshot.segments)
-    used = _usage(snapshot, view)
-    used = used[used > 0]
-    dimensions = _dimensions(snapshot, view)
-    nonzeros = int(used.sum())
-    shares = used / max(nonzeros, 1)
-    return {
-        "dimensions": dimensions,
-        "nonzeros_per_passage": nonzeros / passages if passages else 0.0,
-        "usage_entropy": float(-(shares * np.log(shares)).sum() / np.log(dimensions))
-        if len(used) > 1
-        else 0.0,
-        "dead_dimensions": dimensions - len(used),
+def _figures(snapshot: Snapshot) -> dict[str, dict[str, float]]:
+    """What views say of how they are filled, deleted passages included."""
+    dimensions = 0 if snapshot.manifest.encoder is None else snapshot.manifest.encoder.dimensions
+    said = {
+        name: view.describe([segment.view(view) for segment in snapshot.segments], dimensions)
+        for name, view in snapshot.views.items()
     }
-
-
-def _dimensions(snapshot: Snapshot, view: str) -> int:
-    """How many a passage could have: n of the codes, or the size of the encoder's vocabulary."""
-    recipe, encoder = snapshot.manifest.resolved_recipe(), snapshot.manifest.encoder
-    if view == "uhd" and recipe.uhd is not None:
-        return recipe.uhd.dimensions
-    assert encoder is not None
-    return encoder.dimensions
-
-
-def _usage(snapshot: Snapshot, view: str) -> npt.NDArray[np.int64]:
-    """In how many passages each dimension is, or each that is in any."""
-    if view == "uhd":
-        counts = [segment.codes.usage() for segment in snapshot.segments]
-        return np.sum(counts, axis=0) if counts else np.zeros(0, np.int64)
-    by_term: Counter[str] = Counter()
-    for segment in snapshot.segments:
-        postings = segment.impacts
-        by_term.update(dict(zip(postings.terms, postings.frequencies.tolist(), strict=True)))
-    return np.array(list(by_term.values()), np.int64)
+    return {name: figures for name, figures in said.items() if figures}
 
 
 def not_indexed(units: int, indexed: int) -> float:

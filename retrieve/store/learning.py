@@ -1,15 +1,14 @@
-"""What an index learns from its data, once, for all of its segments: the UHD mean, and a trained, empty FAISS index.
+"""What an index learns from its data, once, for all of its segments: what each view asks for, in one sealed folder.
 
-The sample is chosen by hash, so it depends on the passages and on nothing else; segments clone the result and only
-add. Until there are enough passages a dense segment is searched exactly, and UHD takes a mean that came from elsewhere.
+The sample is chosen by hash, so it depends on the passages and on nothing else; segments take the result as it is.
+Until there are enough passages views do without, or with what came from elsewhere.
 """
 
 from __future__ import annotations
 
 import heapq
-import io
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,15 +16,12 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
-from retrieve.errors import IndexCorrupt
 from retrieve.files import checksum_bytes, publish_folder, remove_folder
 from retrieve.index.stored import StoredVectors
-from retrieve.recipe import Recipe
+from retrieve.passages.encoder import PassageEncoder
+from retrieve.store.learned import LearnedFiles
 from retrieve.store.manifest import FileEntry, Trained
-
-FIRST_SAMPLE = 1_000
-LARGEST_SAMPLE = 50_000
-FAISS, MEAN = "index.faiss", "mean.npy"
+from retrieve.views.protocol import LARGEST_SAMPLE, View
 
 _log = logging.getLogger("retrieve")
 
@@ -39,21 +35,10 @@ class Candidate(NamedTuple):
     row: int
 
 
-class Wanted(NamedTuple):
-    """What an index has still to learn."""
-
-    faiss: bool
-    mean: bool
-
-    def __bool__(self) -> bool:
-        return self.faiss or self.mean
-
-
-def wanted(recipe: Recipe, known: Trained | None, *, learns_mean: bool) -> Wanted:
-    """What is missing of `known`, the newest that was learned; a mean that came from elsewhere is missing too."""
-    files = {} if known is None else known.files
-    faiss = recipe.dense is not None and not recipe.dense.flat and FAISS not in files
-    return Wanted(faiss, learns_mean and (known is None or MEAN not in files or known.borrowed))
+def wanted(views: Sequence[View], known: Trained | None, encoder: PassageEncoder) -> list[View]:
+    """Views whose file is missing of `known`, the newest that was learned; one from elsewhere is missing too."""
+    there = {} if known is None or known.borrowed else known.files
+    return [view for view in views if view.learns(encoder) and view.learned_file not in there]
 
 
 def choose_sample(passages: Iterable[Candidate], limit: int = LARGEST_SAMPLE) -> npt.NDArray[np.float32]:
@@ -69,37 +54,39 @@ def choose_sample(passages: Iterable[Candidate], limit: int = LARGEST_SAMPLE) ->
 
 
 def learn(
-    index: Path, recipe: Recipe, todo: Wanted, sample: npt.NDArray[np.float32], known: Trained | None
+    index: Path,
+    views: Sequence[View],
+    todo: Sequence[View],
+    sample: npt.NDArray[np.float32],
+    known: Trained | None,
 ) -> Trained | None:
     """Learn of a sample what is to be learned, and seal it beside what is known already.
 
-    None where there is nothing new: too small a sample for the FAISS index is said aloud.
+    None where there is nothing new: too small a sample for a view is said aloud.
     """
     files: dict[str, bytes] = {}
-    if todo.mean:
-        files[MEAN] = _array_bytes(sample.mean(axis=0, dtype=np.float64).astype(np.float32))
-    if todo.faiss and recipe.dense is not None:
-        from retrieve.index.faiss_index import enough, train
-
-        sufficient, reason = enough(recipe.dense.factory, sample.shape[1], len(sample))
-        if sufficient:
-            files[FAISS] = train(recipe.dense.factory, sample)
-        else:
-            _log.warning("dense search stays exact for now: %s", reason)
-    return _seal(index, recipe, files, known, sample=len(sample)) if files else None
-
-
-def borrow_mean(index: Path, recipe: Recipe, mean: npt.NDArray[np.float32]) -> Trained:
-    """Seal a mean that was not learned of the passages, for an index with few of them."""
-    return _seal(index, recipe, {MEAN: _array_bytes(mean)}, None, sample=0)
+    for view in todo:
+        sufficient, reason = view.enough(sample.shape[1], len(sample))
+        if sufficient and view.learned_file is not None:
+            files[view.learned_file] = view.learn(sample)
+        elif not sufficient:
+            _log.warning("%s for now: %s", view.until_learned, reason)
+    if not files:
+        return None
+    if known is not None:
+        before = LearnedFiles(index, known)
+        files = {name: before.read(name) for name in known.files} | files
+    return _seal(index, views, files, sample=len(sample))
 
 
-def _seal(
-    index: Path, recipe: Recipe, files: dict[str, bytes], known: Trained | None, *, sample: int
-) -> Trained:
-    for name in known.files if known is not None else ():
-        if name not in files:
-            files[name] = read_trained(index, known, name)  # type: ignore[arg-type]
+def borrow(index: Path, todo: Sequence[View], encoder: PassageEncoder, dimensions: int) -> Trained | None:
+    """Seal what views take in place of what they would learn, for an index of few passages; None: nothing."""
+    offered = {view.learned_file: view.borrow(encoder, dimensions) for view in todo}
+    files = {name: data for name, data in offered.items() if name is not None and data is not None}
+    return _seal(index, todo, files, sample=0) if files else None
+
+
+def _seal(index: Path, views: Sequence[View], files: dict[str, bytes], *, sample: int) -> Trained:
     checksums = {name: checksum_bytes(data) for name, data in sorted(files.items())}
     # One file alone gives its checksum to the folder.
     digest = next(iter(checksums.values())) if len(files) == 1 else checksum_bytes(repr(checksums).encode())
@@ -113,32 +100,5 @@ def _seal(
             (building / name).write_bytes(data)
         publish_folder(building, folder / digest)
     entries = {name: FileEntry(size=len(files[name]), checksum=checksums[name]) for name in checksums}
-    factory = recipe.dense.factory if recipe.dense is not None and FAISS in files else ""
+    factory = "".join(view.learned_of for view in views if view.learned_file in files)
     return Trained(digest=digest, factory=factory, sample=sample, files=entries)
-
-
-def read_trained(index: Path, trained: Trained, name: str = FAISS) -> bytes:
-    """The bytes of something that was learned, checked."""
-    path = index / "trained" / trained.digest / name
-    data = path.read_bytes()
-    if checksum_bytes(data) != trained.files[name].checksum:
-        raise IndexCorrupt(f"{path} fails its checksum: restore it from a copy, or rebuild the index")
-    return data
-
-
-def read_mean(index: Path, trained: Trained | None) -> npt.NDArray[np.float32] | None:
-    """The mean that codes are made with; None where none was learned (a trained head has its own)."""
-    if trained is None or MEAN not in trained.files:
-        return None
-    mean = np.load(io.BytesIO(read_trained(index, trained, MEAN)), allow_pickle=False)
-    if mean.ndim != 1 or mean.dtype != np.float32:
-        raise IndexCorrupt(
-            f"the mean in trained/{trained.digest} is {mean.dtype} {mean.shape}: rebuild the index"
-        )
-    return np.asarray(mean)
-
-
-def _array_bytes(array: npt.NDArray[np.float32]) -> bytes:
-    buffer = io.BytesIO()
-    np.save(buffer, array, allow_pickle=False)
-    return buffer.getvalue()

@@ -18,24 +18,25 @@ import numpy as np
 
 from retrieve.errors import RecipeError
 from retrieve.files import writer_lock
-from retrieve.index.counted import merge_counted
-from retrieve.index.postings import merge_postings
 from retrieve.index.stored import StoredVectors
 from retrieve.passages.encoder import PassageEncoder
 from retrieve.recipe import VectorForm
-from retrieve.store.build import Row, Views, create_vectors, row_key, segment_id, write_segment
+from retrieve.store.build import Made, ViewOutput, write_segment
 from retrieve.store.commit import commit
 from retrieve.store.crew import wait_for_orphans
-from retrieve.store.learning import FIRST_SAMPLE, choose_sample, learn, wanted
+from retrieve.store.learning import choose_sample, learn, wanted
 from retrieve.store.manifest import Trained, read_manifest
+from retrieve.store.material import CopiedMaterial, create_vectors
 from retrieve.store.pending import remove_pending
+from retrieve.store.rows import Row, row_key, segment_id
 from retrieve.store.segment import BoolArray, IntArray, Segment
 from retrieve.store.snapshot import Snapshot
-from retrieve.store.sparse import code_builder
 from retrieve.store.stemmer import check_stemmer, stemmer_record
 from retrieve.store.sweep import sweep
 from retrieve.store.workshop import Workshop, stored_passages
 from retrieve.types import Progress
+from retrieve.views.protocol import FIRST_SAMPLE
+from retrieve.views.registry import views_of
 
 _READ = 1_000
 
@@ -119,9 +120,9 @@ def _plan(parts: Sequence[_Part], passage_encoder: PassageEncoder) -> list[list[
 
 
 def _recodes(passage_encoder: PassageEncoder) -> bool:
-    """Whether a merge makes anew what is made of vectors; codes whose vectors were not kept are copied."""
+    """Whether a merge makes anew what is made of vectors; views whose vectors were not kept are copied."""
     form = passage_encoder.recipe.vectors
-    return form is None or form.keep or form.folder == "dense"
+    return form is None or form.keep or form.searched
 
 
 def _of_group(group: Sequence[_Part], trained: Sequence[Trained]) -> Trained | None:
@@ -140,11 +141,11 @@ def _worth(group: Sequence[_Part], trained: Trained | None, passage_encoder: Pas
 def _relearn(
     folder: Path, passage_encoder: PassageEncoder, parts: Sequence[_Part], known: Trained | None
 ) -> list[Trained]:
-    recipe = passage_encoder.recipe
-    todo = wanted(recipe, None, learns_mean=passage_encoder.learns_mean)
+    views = tuple(views_of(passage_encoder.recipe).values())
+    todo = wanted(views, None, passage_encoder)
     if not todo:
         raise RecipeError(
-            "there is nothing to retrain: no view of this index learns from its passages (dense.factory is Flat)"
+            "there is nothing to retrain: no view of this index learns from its passages (exact search does not)"
         )
     if any(not part.segment.has_vectors for part in parts if part.segment.passage_rows):
         raise RecipeError("retraining needs the vectors, and keep_vectors is false: build the index again")
@@ -154,7 +155,7 @@ def _relearn(
         return []
     segments = [part.segment for part in parts]
     sample = choose_sample(stored_passages(segments, [part.alive for part in parts]))
-    learned = learn(folder, recipe, todo, sample, known)
+    learned = learn(folder, views, todo, sample, known)
     return [] if learned is None else [learned]
 
 
@@ -171,25 +172,25 @@ def _merge_group(
     total = sum(len(rows) for _, rows in passage_rows)
     recipe = passage_encoder.recipe
 
-    def make(building: Path) -> Views:
+    def make(building: Path) -> Made:
+        def copied() -> StoredVectors | None:
+            if recipe.vectors is None or not _recodes(passage_encoder):
+                return None
+            return _copy_vectors(building, group, passage_rows, total, recipe.vectors, passage_encoder)
+
         maps = _passage_maps(group, passage_rows)
-        views = Views()
-        if recipe.bm25 is not None:
-            merged = merge_postings([part.segment.postings for part in group], maps, total)
-            views = views._replace(postings=merged)
-        if recipe.splade is not None:
-            merged = merge_postings([part.segment.impacts for part in group], maps, total)
-            views = views._replace(impacts=merged)
-        if recipe.vectors is not None and _recodes(passage_encoder):
-            vectors = _copy_vectors(building, group, passage_rows, total, recipe.vectors, passage_encoder)
-            return workshop.vector_views(building, views, vectors, trained)
-        if recipe.uhd is not None:
-            parts = [part.segment.codes for part in group]
-            builder = code_builder(building, recipe.uhd, parts[0].dimensions)
-            merge_counted(parts, maps, total, builder)
-            builder.finish()
-            views = views._replace(trained=group[0].segment.entry.trained)
-        return views
+        material = CopiedMaterial(passage_encoder, copied, workshop.files_of(trained))
+        built = [
+            view.merge(
+                [part.segment.view(view) for part in group],
+                maps,
+                total,
+                material,
+                ViewOutput(building, view.name),
+            )
+            for view in workshop.views
+        ]
+        return Made(built, material.learned)
 
     keys = [row_key(row.document.id, row.hashes, None) for row in _rows(group, order)]
     record = base.manifest.encoder
@@ -202,7 +203,7 @@ def _merge_group(
     while (folder / "segments" / name).exists():
         name = segment_id([], recipe_digest=name, encoder="", trained=None)
     entry = write_segment(folder, name, lambda: _rows(group, order), make, recipe=passage_encoder.recipe)
-    return Segment.open(folder, entry, passage_encoder.recipe.filters.fields)
+    return Segment.open(folder, entry, recipe)
 
 
 def _id_order(group: Sequence[_Part]) -> IntArray:

@@ -20,13 +20,16 @@ from retrieve.errors import EncoderMismatch, IndexCorrupt, RecipeError
 from retrieve.files import remove_folder, writer_lock
 from retrieve.index.stored import StoredVectors
 from retrieve.passages.encoder import PassageEncoder
-from retrieve.store.build import IntArray, Row, Views, row_key, seal_segment, segment_id
+from retrieve.store.build import Made, ViewOutput, seal_segment
 from retrieve.store.commit import commit
 from retrieve.store.create import check_encoding
 from retrieve.store.crew import wait_for_orphans
+from retrieve.store.learned import LearnedFiles
 from retrieve.store.learning import Candidate
 from retrieve.store.manifest import Manifest, SegmentEntry, Trained
+from retrieve.store.material import NewMaterial
 from retrieve.store.pending import read_pending, remove_pending
+from retrieve.store.rows import IntArray, Row, row_key, segment_id
 from retrieve.store.segment import BoolArray, Segment
 from retrieve.store.snapshot import Snapshot
 from retrieve.store.sweep import sweep
@@ -36,21 +39,17 @@ from retrieve.types import Progress
 UInt32s = npt.NDArray[np.uint32]
 
 _READ = 1_000
-_ENCODED = ("dense/", "vectors/", "uhd/", "splade/")
-"""What an encoder made of a segment, and what is made of that."""
-
 _UNITS = "units.npy"  # among them the tokens that the encoder cut off
 
 
 class _Draft(NamedTuple):
-    """A segment in the making: all that comes of the encoder alone is in the folder, or here."""
+    """A segment in the making: its vectors, where it has any, are in the folder."""
 
     old: Segment
     alive: BoolArray
     building: Path
     units: UInt32s
-    views: Views
-    vectors: StoredVectors | None
+    material: NewMaterial
 
 
 def _refuse_without_encoder(manifest: Manifest) -> None:
@@ -89,8 +88,13 @@ def reencode(
                 _units(number, base, live, passage_encoder, progress) for number, live in enumerate(alive)
             ]
             workshop = Workshop(folder, passage_encoder, progress)
+            trained: Trained | None = None
+
+            def of_all(vectors: StoredVectors) -> LearnedFiles | None:
+                return workshop.files_of(trained)  # which is known when views are made
+
             drafts = [
-                _encode(folder, segment, live, counted, passage_encoder, workshop)
+                _begin(segment, live, counted, workshop, of_all)
                 for segment, live, counted in zip(base.segments, alive, units, strict=True)
             ]
             trained = _learn(drafts, workshop)
@@ -141,29 +145,26 @@ def _units(
     return units
 
 
-def _encode(
-    folder: Path,
+def _begin(
     segment: Segment,
     alive: BoolArray,
     units: UInt32s,
-    passage_encoder: PassageEncoder,
     workshop: Workshop,
+    learn: Callable[[StoredVectors], LearnedFiles | None],
 ) -> _Draft:
-    """Start a folder with what the encoder makes of a segment's passages, those of deleted documents too."""
+    """Start a folder with the vectors of a segment's passages, where there are any, those of deleted documents too."""
     building = segment.folder.with_name(f".building-{segment.id}")
     remove_folder(building)
     building.mkdir()
     size = segment.rows, segment.passage_rows
-    if passage_encoder.recipe.vectors is None:
-        views = workshop.encode_sparse(_rows(segment), *size, building)
-        return _Draft(segment, alive, building, units, views, None)
-    vectors, cut = workshop.encode(_rows(segment), *size, building)
-    return _Draft(segment, alive, building, units, Views(cut=cut), vectors)
+    material = workshop.material(lambda: _rows(segment), size, building, learn)
+    _ = material.vectors
+    return _Draft(segment, alive, building, units, material)
 
 
 def _learn(drafts: Sequence[_Draft], workshop: Workshop) -> Trained | None:
     """What views of vectors learn, of the live passages of all segments."""
-    with_vectors = [(draft, draft.vectors) for draft in drafts if draft.vectors is not None]
+    with_vectors = [(draft, vectors) for draft in drafts if (vectors := draft.material.vectors) is not None]
     if not with_vectors:
         return None
     present = sum(int(draft.alive[draft.old.document_of].sum()) for draft, _ in with_vectors)
@@ -187,10 +188,11 @@ def _seal(
     workshop: Workshop,
 ) -> Segment:
     recipe, old = passage_encoder.recipe, draft.old
-    views = draft.views
-    if draft.vectors is not None:
-        views = workshop.vector_views(draft.building, views, draft.vectors, trained)
-    linked = [name for name in old.entry.files if not name.startswith(_ENCODED) and name != _UNITS]
+    encoded = [view for view in workshop.views if view.encoding is not None]
+    built = [view.build(draft.material, ViewOutput(draft.building, view.name)) for view in encoded]
+    made = Made(built, draft.material.learned, draft.material.cut)
+    anew = (*(f"{view.name}/" for view in encoded), "vectors/")
+    linked = [name for name in old.entry.files if not name.startswith(anew) and name != _UNITS]
     for name in linked:
         _link(old.folder / name, draft.building / name)
     name = segment_id(
@@ -204,9 +206,9 @@ def _seal(
     totals = old.entry.totals.model_copy(
         update={"units": int(draft.units[:, 0].sum()), "indexed": int(draft.units[:, 1].sum())}
     )
-    entry = seal_segment(draft.building, name, totals, draft.units, views, recipe=recipe)
+    entry = seal_segment(draft.building, name, totals, draft.units, made, recipe=recipe)
     _compare(old, entry, linked)
-    return Segment.open(folder, entry, recipe.filters.fields)
+    return Segment.open(folder, entry, recipe)
 
 
 def _link(source: Path, target: Path) -> None:

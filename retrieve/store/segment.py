@@ -6,10 +6,8 @@ checked by `retrieve index verify`, except a FAISS file, which is checked before
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,20 +15,15 @@ import numpy.typing as npt
 from retrieve.errors import IndexCorrupt
 from retrieve.files import checksum_bytes, read_array
 from retrieve.index.compiled_strings import CompiledStrings
-from retrieve.index.counted import Counted
-from retrieve.index.postings import Postings
 from retrieve.index.stored import StoredVectors
 from retrieve.index.strings import SortedStrings
 from retrieve.process import ForkSafeLock
+from retrieve.recipe import VECTOR_FOLDERS, Recipe
 from retrieve.store.columns import Column
 from retrieve.store.documents import DocumentTable
 from retrieve.store.manifest import FileEntry, SegmentEntry
-
-_VECTOR_FOLDERS = ("dense", "vectors")
-"""Where vectors are: of the dense view, or kept for a view that was made of them."""
-
-_COMPILED_VIEWS = ("bm25", "uhd", "splade")
-"""The views that compiled kernels build."""
+from retrieve.views.protocol import Array, Opened, View
+from retrieve.views.registry import views_of
 
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
@@ -39,20 +32,21 @@ IntArray = npt.NDArray[np.int64]
 class Segment:
     """A segment's parts. Passage rows of one document are neighbours, in the order of their positions."""
 
-    def __init__(self, folder: Path, entry: SegmentEntry, columns: Sequence[str]) -> None:
+    def __init__(self, folder: Path, entry: SegmentEntry, recipe: Recipe) -> None:
         self.folder = folder
         self.entry = entry
         self.id = entry.id
-        self._column_names = tuple(columns)
-        self._faiss_lock = ForkSafeLock()
-        self._faiss: Any = None
+        self._recipe = recipe
+        self._column_names = recipe.filters.fields
+        self._views_lock = ForkSafeLock()
+        self._views: dict[str, Opened] = {}
 
     @classmethod
-    def open(cls, index: Path, entry: SegmentEntry, columns: Sequence[str]) -> Segment:
+    def open(cls, index: Path, entry: SegmentEntry, recipe: Recipe) -> Segment:
         """Open and check sizes; arrays are mapped when first used."""
         folder = index / "segments" / entry.id
         check_sizes(folder, entry.files)
-        segment = cls(folder, entry, columns)
+        segment = cls(folder, entry, recipe)
         for name in entry.files:
             if name.endswith(".npy"):
                 read_array(folder / name)
@@ -65,10 +59,10 @@ class Segment:
 
     def with_entry(self, entry: SegmentEntry) -> Segment:
         """The same open files under an entry with other deletions."""
-        clone = Segment(self.folder, entry, self._column_names)
+        clone = Segment(self.folder, entry, self._recipe)
         shared = {name: value for name, value in self.__dict__.items() if name not in clone.__dict__}
         clone.__dict__.update(shared)
-        clone._faiss = self._faiss
+        clone._views, clone._views_lock = self._views, self._views_lock
         return clone
 
     @property
@@ -81,7 +75,11 @@ class Segment:
         """Passages, those of deleted documents included."""
         return self.entry.totals.passages
 
-    def _arrays(self, prefix: str) -> dict[str, npt.NDArray[Any]]:
+    def arrays(self, folder: str) -> dict[str, Array]:
+        """The arrays of a folder, memory-mapped, by their names in it."""
+        return self._arrays(f"{folder}/")
+
+    def _arrays(self, prefix: str) -> dict[str, Array]:
         length = len(prefix)
         return {
             name[length : -len(".npy")]: read_array(self.folder / name)
@@ -92,7 +90,7 @@ class Segment:
     @cached_property
     def ids(self) -> SortedStrings:
         """Document ids in row order, found by kernels where the segment has a view that needs those anyway."""
-        compiled = any(self.nbytes(f"{view}/") for view in _COMPILED_VIEWS)
+        compiled = any(view.compiled for view in self.views)
         return (CompiledStrings if compiled else SortedStrings).from_arrays(self._arrays("ids/"))
 
     @cached_property
@@ -144,59 +142,39 @@ class Segment:
             if "." in name and f"columns/{number}.holders.npy" not in self.entry.files
         )
 
-    @cached_property
-    def postings(self) -> Postings:
-        """The BM25 view."""
-        return Postings.from_arrays(self._arrays("bm25/"))
+    @property
+    def views(self) -> tuple[View, ...]:
+        """The views of the recipe."""
+        return tuple(views_of(self._recipe).values())
 
-    @cached_property
-    def codes(self) -> Counted:
-        """The UHD view."""
-        return Counted.from_arrays(self._arrays("uhd/"))
-
-    @cached_property
-    def impacts(self) -> Postings:
-        """The SPLADE view: an impact stands where BM25 has a term frequency."""
-        return Postings.from_arrays(self._arrays("splade/"))
+    def view(self, view: View) -> Opened:
+        """A view's part of this segment, opened when it is first asked for."""
+        with self._views_lock:
+            if view.name not in self._views:
+                self._views[view.name] = view.open(self)
+            return self._views[view.name]
 
     @property
     def has_vectors(self) -> bool:
         """Whether the vectors themselves were kept."""
-        return any(f"{folder}/vectors.npy" in self.entry.files for folder in _VECTOR_FOLDERS)
-
-    @property
-    def has_signs(self) -> bool:
-        """Whether sign bits of the vectors were kept, for a first look at all of them."""
-        return "dense/bits.npy" in self.entry.files
+        return any(f"{folder}/vectors.npy" in self.entry.files for folder in VECTOR_FOLDERS)
 
     @cached_property
     def vectors(self) -> StoredVectors:
         """P vectors of D dimensions, memory-mapped."""
-        arrays = (self._arrays(f"{folder}/") for folder in _VECTOR_FOLDERS)
+        arrays = (self._arrays(f"{folder}/") for folder in VECTOR_FOLDERS)
         return StoredVectors.from_arrays(next((found for found in arrays if found), {}))
 
-    @property
-    def has_faiss(self) -> bool:
-        """Whether this segment has a FAISS index (a segment sealed before training has not)."""
-        return "dense/index.faiss" in self.entry.files
+    def has(self, name: str) -> bool:
+        """Whether there is a file of that name."""
+        return name in self.entry.files
 
-    @property
-    def faiss(self) -> Any:
-        """The FAISS index, read into memory, checked, and deserialised from those bytes."""
-        with self._faiss_lock:
-            if self._faiss is None:
-                from retrieve.index.faiss_index import load, to_device
-
-                name = "dense/index.faiss"
-                data = (self.folder / name).read_bytes()
-                if checksum_bytes(data) != self.entry.files[name].checksum:
-                    raise IndexCorrupt(
-                        f"{self.folder / name} fails its checksum: rebuild, or restore from a copy"
-                    )
-                index = load(data)
-                # Without kept vectors the index has to give its own back, which FAISS does on the CPU alone.
-                self._faiss = to_device(index) if self.has_vectors else index
-            return self._faiss
+    def read(self, name: str) -> bytes:
+        """A file, whole and checked. Raises `IndexCorrupt`."""
+        data = (self.folder / name).read_bytes()
+        if checksum_bytes(data) != self.entry.files[name].checksum:
+            raise IndexCorrupt(f"{self.folder / name} fails its checksum: rebuild, or restore from a copy")
+        return data
 
     def nbytes(self, prefix: str = "") -> int:
         """Bytes on disk of the files under a prefix (`bm25/`, `dense/`, …)."""

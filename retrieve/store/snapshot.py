@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from retrieve.errors import IndexCorrupt
 from retrieve.files import ReaderLock, read_array
@@ -22,9 +21,11 @@ from retrieve.process import ForkSafeLock
 from retrieve.store.columns import select
 from retrieve.store.fields import FieldWatch
 from retrieve.store.filters import Filter, matches
-from retrieve.store.learning import read_mean
+from retrieve.store.learned import LearnedFiles
 from retrieve.store.manifest import Deletions, Manifest, read_manifest
 from retrieve.store.segment import BoolArray, IntArray, Segment, check_sizes
+from retrieve.views.protocol import Array, LiveSegment, View
+from retrieve.views.registry import views_of
 
 _CACHED_FILTERS = 16
 _TOLD_FILTERS = 1_000
@@ -39,13 +40,6 @@ class Place(NamedTuple):
 
     segment: int
     row: int
-
-
-class DeletedTerms(NamedTuple):
-    """Document frequencies of a segment's deleted passages: sorted term ids and counts."""
-
-    terms: IntArray
-    counts: IntArray
 
 
 class Snapshot:
@@ -68,20 +62,22 @@ class Snapshot:
         self._told_outdated = False
         self._kept: OrderedDict[Hashable, Any] = OrderedDict()
         self._filters_lock = ForkSafeLock()
+        self._views_lock = ForkSafeLock()
+        self._live_segments: dict[str, tuple[LiveSegment, ...]] = {}
 
     @classmethod
     def open(cls, folder: Path, reuse: Snapshot | None = None) -> Snapshot:
         """Open the current generation; segments that `reuse` has open already are not opened again."""
         manifest, lock = hold_current(folder)
         known = {segment.id: segment for segment in reuse.segments} if reuse is not None else {}
-        fields = manifest.resolved_recipe().filters.fields
+        recipe = manifest.resolved_recipe()
         for learned in manifest.trained:
             check_sizes(folder / "trained" / learned.digest, learned.files)
         segments = []
         for entry in manifest.segments:
             segment = known.get(entry.id)
             if segment is None or segment.entry.files != entry.files:
-                segment = Segment.open(folder, entry, fields)
+                segment = Segment.open(folder, entry, recipe)
             elif segment.entry != entry:
                 segment = segment.with_entry(entry)
             segments.append(segment)
@@ -97,28 +93,33 @@ class Snapshot:
         return self.manifest.layout
 
     @cached_property
-    def means(self) -> dict[str, npt.NDArray[np.float32] | None]:
-        """What was learned, by its digest → the mean in it that UHD codes are made with, None where there is none."""
-        return {item.digest: read_mean(self.folder, item) for item in self.manifest.trained}
+    def views(self) -> dict[str, View]:
+        """The views of the recipe, by name, in its order."""
+        return views_of(self.manifest.resolved_recipe())
 
     @cached_property
-    def deleted_terms(self) -> tuple[DeletedTerms | None, ...]:
-        """Per segment, what deletion took from document frequencies."""
-        return tuple(_deleted_terms(self.folder, segment) for segment in self.segments)
+    def learned(self) -> dict[str, LearnedFiles]:
+        """What was learned, by its digest."""
+        return {item.digest: LearnedFiles(self.folder, item) for item in self.manifest.trained}
 
-    def document_frequencies(self, terms: Sequence[str]) -> tuple[IntArray, list[IntArray]]:
-        """Live document frequency of each term (Q,) int64, and each segment's term ids (Q,), −1 where absent."""
-        total = np.zeros(len(terms), dtype=np.int64)
-        ids = []
-        for segment, deleted in zip(self.segments, self.deleted_terms, strict=True):
-            numbers = segment.postings.lookup(list(terms))
-            ids.append(numbers)
-            present = numbers >= 0
-            total[present] += segment.postings.frequencies[numbers[present]]
-            if deleted is not None and len(deleted.terms):
-                at = np.searchsorted(deleted.terms, numbers[present]).clip(max=len(deleted.terms) - 1)
-                total[present] -= np.where(deleted.terms[at] == numbers[present], deleted.counts[at], 0)
-        return total, ids
+    def live_segments(self, view: str) -> tuple[LiveSegment, ...]:
+        """What a view has of each segment."""
+        with self._views_lock:
+            if view not in self._live_segments:
+                self._live_segments[view] = tuple(
+                    self._live_segment(segment, self.views[view]) for segment in self.segments
+                )
+            return self._live_segments[view]
+
+    def _live_segment(self, segment: Segment, view: View) -> LiveSegment:
+        entry = segment.entry
+        return LiveSegment(
+            segment.view(view),
+            entry.live.passages,
+            entry.live.length,
+            _deleted_statistics(self.folder, segment),
+            None if entry.trained is None else self.learned[entry.trained],
+        )
 
     def locate(self, ids: Sequence[str]) -> list[Place | None]:
         """Where each id is live, or None."""
@@ -255,10 +256,13 @@ def _live(folder: Path, segment: Segment) -> BoolArray | None:
     return ~np.unpackbits(packed, count=segment.rows, bitorder="little").astype(np.bool_)
 
 
-def _deleted_terms(folder: Path, segment: Segment) -> DeletedTerms | None:
+def _deleted_statistics(folder: Path, segment: Segment) -> dict[str, Array]:
+    """What views keep of a segment's deleted rows, by name."""
     found = _deletion_arrays(folder, segment)
-    if found is None or f"{segment.id}.terms.npy" not in found[1].files:
-        return None
-    return DeletedTerms(
-        read_array(found[0] / f"{segment.id}.terms.npy"), read_array(found[0] / f"{segment.id}.counts.npy")
-    )
+    if found is None:
+        return {}
+    place, deletions = found
+    names = (name for name in deletions.files if name != f"{segment.id}.rows.npy")
+    return {
+        name.removeprefix(f"{segment.id}.").removesuffix(".npy"): read_array(place / name) for name in names
+    }

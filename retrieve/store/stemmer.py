@@ -14,6 +14,7 @@ from retrieve.errors import StemmerMismatch
 from retrieve.passages.encoder import PassageEncoder
 from retrieve.store.manifest import Manifest, StemmerRecord
 from retrieve.text.analyze import Analyzer
+from retrieve.views.registry import views_of
 
 _log = logging.getLogger("retrieve")
 _told: set[Path] = set()  # indexes that do not say which stemmer they have, warned of in this process
@@ -21,15 +22,20 @@ _told: set[Path] = set()  # indexes that do not say which stemmer they have, war
 
 def stemmer_record(passage_encoder: PassageEncoder) -> StemmerRecord | None:
     """What a manifest keeps of the installed stemmer; None where BM25 has none, or there is no BM25."""
-    if passage_encoder.recipe.bm25 is None or passage_encoder.analyzer.stemmer is None:
+    if not _analyses(passage_encoder) or passage_encoder.analyzer.stemmer is None:
         return None
     return StemmerRecord(release=_release(), stems=passage_encoder.analyzer.stemmer)
 
 
 def check_stemmer(folder: Path, manifest: Manifest, passage_encoder: PassageEncoder) -> None:
     """`check_analyzer` for a writer: an index without BM25 has terms of no stemmer."""
-    if passage_encoder.recipe.bm25 is not None:
+    if _analyses(passage_encoder):
         check_analyzer(folder, manifest, passage_encoder.analyzer)
+
+
+def _analyses(passage_encoder: PassageEncoder) -> bool:
+    """Whether any view is made of analysed terms."""
+    return any(view.takes_terms for view in views_of(passage_encoder.recipe).values())
 
 
 def check_analyzer(folder: Path, manifest: Manifest, analyzer: Analyzer) -> None:

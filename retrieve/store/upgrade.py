@@ -14,11 +14,13 @@ import numpy as np
 
 from retrieve.errors import IndexCorrupt
 from retrieve.files import checksum_file, remove_folder, seal_folder, writer_lock
-from retrieve.store.build import segment_id, write_columns
+from retrieve.recipe import Recipe
+from retrieve.store.build import write_columns
 from retrieve.store.commit import commit
 from retrieve.store.crew import wait_for_orphans
 from retrieve.store.manifest import FileEntry
 from retrieve.store.pending import read_pending, remove_pending
+from retrieve.store.rows import segment_id
 from retrieve.store.segment import Segment
 from retrieve.store.snapshot import Snapshot
 from retrieve.store.sweep import sweep
@@ -50,9 +52,9 @@ def _outdated(snapshot: Snapshot) -> int:
 
 
 def _commit_rewritten(folder: Path, base: Snapshot) -> None:
-    fields = base.manifest.resolved_recipe().filters.fields
+    recipe = base.manifest.resolved_recipe()
     segments = [
-        _rewrite(folder, segment, fields) if segment.outdated_columns else segment
+        _rewrite(folder, segment, recipe) if segment.outdated_columns else segment
         for segment in base.segments
     ]
     live = [
@@ -62,7 +64,7 @@ def _commit_rewritten(folder: Path, base: Snapshot) -> None:
     commit(folder, base, segments, live, base.manifest.trained)
 
 
-def _rewrite(folder: Path, segment: Segment, fields: tuple[str, ...]) -> Segment:
+def _rewrite(folder: Path, segment: Segment, recipe: Recipe) -> Segment:
     """The segment under another name, its columns built from its documents."""
     name = segment_id([], recipe_digest=segment.id, encoder="", trained=None)
     while (folder / "segments" / name).exists():
@@ -76,7 +78,7 @@ def _rewrite(folder: Path, segment: Segment, fields: tuple[str, ...]) -> Segment
         shutil.copyfile(segment.folder / file, building / file)
         if checksum_file(building / file) != expected.checksum:  # a new checksum would hide the damage
             raise IndexCorrupt(f"{segment.folder / file} fails its checksum: rebuild, or restore from a copy")
-    write_columns(building, fields, segment.documents.metadata(segment.rows))
+    write_columns(building, recipe.filters.fields, segment.documents.metadata(segment.rows))
     files = seal_folder(building, folder / "segments" / name)
     entry = segment.entry.model_copy(
         update={
@@ -85,4 +87,4 @@ def _rewrite(folder: Path, segment: Segment, fields: tuple[str, ...]) -> Segment
             "deletions": None,
         }
     )
-    return Segment.open(folder, entry, fields)
+    return Segment.open(folder, entry, recipe)

@@ -17,7 +17,7 @@ from retrieve.passages.encoder import PassageEncoder
 from retrieve.passages.vectors import prepare
 from retrieve.recipe import Recipe
 from retrieve.store.batch import Staged
-from retrieve.store.build import IntArray
+from retrieve.store.rows import IntArray
 
 
 def own_vectors(

@@ -23,15 +23,16 @@ from retrieve.index.codes import Codes
 from retrieve.index.stored import StoredVectors
 from retrieve.passages.encoder import PassageEncoder
 from retrieve.store.batch import Batch, Staged, text_bytes
-from retrieve.store.build import IntArray, Row
 from retrieve.store.crew import Crew, wait_for_orphans
 from retrieve.store.documents import Fingerprints, fingerprints
 from retrieve.store.draft import Draft
 from retrieve.store.fields import FieldWatch
 from retrieve.store.filters import Filter, matches
+from retrieve.store.rows import IntArray, Row
 from retrieve.store.snapshot import Place, select_rows
 from retrieve.store.vectors import fitting_vectors, own_vectors, without_surplus
 from retrieve.types import Document, Progress
+from retrieve.views.registry import views_of
 
 _CHUNK_DOCUMENTS = 256
 _CHUNK_BYTES = 1 << 20
@@ -88,6 +89,8 @@ class Writer:
         self._batch = Batch(self._limits)
         self._unsplit: dict[str, Staged] = {}
         self._to_copy: dict[str, Place] = {}
+        views = views_of(passage_encoder.recipe).values()
+        self._copies = next((view for view in views if view.copies), None)
         self._unsplit_text = 0
         self._operations = 0
         self._documents = 0
@@ -361,7 +364,7 @@ class Writer:
                 _Kept(row.spans, row.vectors, row.cut, row.codes) if row is not None and row.encoded else None
             )
         segment = self._draft.segments[place.segment]
-        coded = self._passage_encoder.codes_tokens
+        coded = self._copies is not None
         if not (segment.has_vectors or coded):
             return None
         first, last = segment.first_passage[place.row : place.row + 2]
@@ -381,7 +384,8 @@ class Writer:
             places = np.array([self._to_copy[name].row for name in names])
             firsts, lasts = segment.first_passage[places], segment.first_passage[places + 1]
             passages = [np.arange(*bounds) for bounds in zip(firsts, lasts, strict=True)]
-            codes = segment.codes.codes_of(np.concatenate(passages))
+            assert self._copies is not None
+            codes = self._copies.copied(segment.view(self._copies), np.concatenate(passages))
             ends = np.cumsum(lasts - firsts)
             for name, start, end in zip(names, ends - (lasts - firsts), ends, strict=True):
                 self._unsplit[name] = self._unsplit[name]._replace(codes=codes.cut(start, end))

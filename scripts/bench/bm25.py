@@ -28,7 +28,7 @@ from acts import WINDOWS, acts
 from retrieve.index.bm25 import bm25_idf
 from retrieve.index.postings import Postings
 from retrieve.passages.encoder import PassageEncoder
-from retrieve.store.build import build_postings
+from retrieve.views.postings import build_postings
 
 K1, B = 0.9, 0.4
 DEPTHS = (10, 100, 1000)

@@ -31,11 +31,14 @@ from acts import WINDOWS, acts
 from retrieve import Document, Index
 from retrieve.index.postings import merge_postings
 from retrieve.recipe import load_recipe
-from retrieve.store.build import Row, Views, write_segment
+from retrieve.store.build import Made, ViewOutput, write_segment
 from retrieve.store.commit import commit
+from retrieve.store.rows import Row
 from retrieve.store.segment import Segment
 from retrieve.store.snapshot import Snapshot
 from retrieve.store.sweep import sweep
+from retrieve.views.postings import write_postings
+from retrieve.views.protocol import Built
 
 QUERY = "import duties on rice from third countries"
 
@@ -65,7 +68,7 @@ def build(folder: Path, megabytes: int, acts_indexed: int) -> None:
             partial(views, segment, turns),
             recipe=recipe,
         )
-        segments.append(Segment.open(folder, entry, ()))
+        segments.append(Segment.open(folder, entry, recipe))
     commit(folder, base, segments, [np.ones(each.rows, np.bool_) for each in segments], ())
     base.close()
     sweep(folder, None)
@@ -83,11 +86,14 @@ def repeated(segment: Segment, turns: range) -> Iterator[Row]:
             yield Row(renamed, hashes, spans, units, indexed, length, cut=cut)
 
 
-def views(segment: Segment, turns: range, _: Path) -> Views:
+def views(segment: Segment, turns: range, building: Path) -> Made:
     """The postings of that."""
     rows = segment.passage_rows
     maps = [np.arange(rows, dtype=np.int64) + number * rows for number in range(len(turns))]
-    return Views(postings=merge_postings([segment.postings] * len(turns), maps, rows * len(turns)))
+    view = segment.views[0]
+    merged = merge_postings([segment.view(view)] * len(turns), maps, rows * len(turns))
+    write_postings(merged, ViewOutput(building, view.name))
+    return Made([Built(terms=int(merged.lengths.sum(dtype=np.int64)))])
 
 
 def forget(folder: Path) -> None:

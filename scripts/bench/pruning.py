@@ -17,7 +17,7 @@ from bm25 import K1, SHORT, B, windows
 
 from retrieve.index.bm25 import bm25_idf
 from retrieve.index.postings import Postings
-from retrieve.store.build import build_postings
+from retrieve.views.postings import build_postings
 
 K = 10
 CHUNKS = (8, 16, 32, 64, 128, 256)

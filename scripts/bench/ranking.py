@@ -24,8 +24,8 @@ from acts import WINDOWS, acts, documents_needed
 
 from retrieve import Index
 from retrieve.index.select import select_top
-from retrieve.retrievers.bm25 import BM25View
-from retrieve.retrievers.threads import in_parts
+from retrieve.views.bm25 import QueryTerms
+from retrieve.views.threads import in_parts
 
 K = 100
 QUERIES = 1_000
@@ -54,27 +54,30 @@ def build(place: str, passages: int) -> tuple[Index, list[str]]:
 def bm25_kernels(index: Index, texts: list[str], k: int) -> tuple[Callable[[], object], Callable[[], object]]:
     """Each segment's best of every query, and the scores of all passages; terms and weights are known."""
     snapshot, search = index._snapshot, index.recipe.search
-    view = BM25View(snapshot, index._passage_encoder.analyzer, k1=search.bm25.k1, b=search.bm25.b)
-    weighed = view.weigh(texts)
+    parts = snapshot.live_segments("bm25")
+    queries = QueryTerms.of(texts, index._passage_encoder.analyzer, parts)
+    statistics = queries.statistics()
+    weighed = queries.weighted(statistics)
+    parameters = {"k1": search.bm25.k1, "b": search.bm25.b, "average_length": statistics.average_length}
     terms = [
         [(np.where(query.frequencies > 0, query.rows[number], -1), query.weights) for query in weighed]
         for number in range(len(snapshot.segments))
     ]
 
     def all_scores() -> None:
-        for segment, asked in zip(snapshot.segments, terms, strict=True):
+        for part, asked in zip(parts, terms, strict=True):
             for query in asked:
-                segment.postings.bm25_scores(*query, **view.parameters())
+                part.opened.bm25_scores(*query, **parameters)
 
     def best() -> object:
         return [
             in_parts(
                 len(asked),
-                lambda part, segment=segment, asked=asked: segment.postings.bm25_top_many(
-                    asked[part], k, groups=None, live=None, **view.parameters()
+                lambda some, part=part, asked=asked: part.opened.bm25_top_many(
+                    asked[some], k, groups=None, live=None, **parameters
                 ),
             )
-            for segment, asked in zip(snapshot.segments, terms, strict=True)
+            for part, asked in zip(parts, terms, strict=True)
         ]
 
     return best, all_scores

@@ -315,7 +315,7 @@ def refused(toy: Toy) -> list[tuple[str, Callable[[], object]]]:
         ("vector does not search bm25", rank(VECTORS[0], using=("bm25", "dense"))),
         (r"asks the views \['splade'\]", rank({"splade": "wing"})),
         ("query 1 says nothing to the view 'dense'", rank(EACH[0], {"bm25": "wing"})),
-        ("BM25 alone takes them", rank({"dense": {"wing": 1.0}})),
+        (r"a view of terms \(BM25\) alone takes them", rank({"dense": {"wing": 1.0}})),
         ("none below 0", rank({"bm25": {"wing": -1.0}})),
         ("none below 0", rank({"bm25": {}})),
         ("the weight of 'wing' is '2'", rank({"bm25": {"wing": "2"}})),

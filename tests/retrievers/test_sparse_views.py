@@ -13,9 +13,8 @@ from retrieve import Document, Index
 from retrieve.errors import BadVectors, EncoderError, EncoderMismatch, RecipeError, UsageError
 from retrieve.index.codes import Codes
 from retrieve.index.counted import Counted, CountedBuilder
-from retrieve.retrievers.uhd import UHDView
-from retrieve.retrievers.views import NoScores
-from retrieve.store.sparse import ImpactTaker
+from retrieve.views.postings import ImpactTaker
+from retrieve.views.uhd import CountedScores
 
 SCALE = 100
 
@@ -135,15 +134,9 @@ def test_a_query_without_winners_has_no_hits() -> None:
     builder.add(Codes(np.array([0, 2, 4]), np.array([1, 2, 2, 7], np.uint32)))
     builder.finish()
 
-    class _Segment:
-        codes = Counted.from_arrays(arrays)
-
-    class _Snapshot:
-        segments = (_Segment(),)
-
     queries = Codes(np.array([0, 1, 1, 2]), np.array([2, 7], np.uint32))
-    found = UHDView(_Snapshot()).scores([queries])  # type: ignore[arg-type]
-    assert [isinstance(scores, NoScores) for scores in found] == [False, True, False]
+    scores = CountedScores([Counted.from_arrays(arrays)], [queries])
+    assert [scores.matches(query) for query in range(3)] == [True, False, True]
 
 
 @pytest.mark.parametrize("view", ["splade", "uhd"])

@@ -13,8 +13,9 @@ from toy_index import Vectors, corpus, make_index, toy_recipe, unit_vectors
 
 from retrieve import Document, Index
 from retrieve.errors import UsageError
-from retrieve.retrievers import dense
 from retrieve.types import Hit
+from retrieve.views import candidates
+from retrieve.views.protocol import Asked
 
 D = 100  # neither whole words of bits nor whole lanes
 FORMS: list[dict[str, Any]] = [
@@ -95,11 +96,13 @@ def test_several_queries_score_as_each_alone(built: Any) -> None:
     queries = unit_vectors(20, 5, D)
     for index in (one, three):
         snapshot = index._snapshot
-        view = dense.DenseView(snapshot, ef_search=1, nprobe=1, oversample=4)
-        for many, query in zip(view.scores(queries), queries, strict=True):
-            alone = view.scores(query[None])[0]
-            rows = np.arange(snapshot.segments[0].passage_rows)
-            assert many.at(0, rows).tobytes() == alone.at(0, rows).tobytes(), form
+        asked = Asked(index._passage_encoder, {"ef_search": 1, "nprobe": 1, "oversample": 4})
+        view, parts = snapshot.views["dense"], snapshot.live_segments("dense")
+        together = view.scores(asked._replace(vectors=queries), parts)
+        rows = np.arange(snapshot.segments[0].passage_rows)
+        for number, query in enumerate(queries):
+            alone = view.scores(asked._replace(vectors=query[None]), parts)
+            assert together.at(number, 0, rows).tobytes() == alone.at(0, 0, rows).tobytes(), form
 
 
 @pytest.fixture(scope="module")
@@ -122,8 +125,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         counts.append(count)
         return nearest(distances, count, live)
 
-    nearest = dense.nearest_rows
-    monkeypatch.setattr(dense, "nearest_rows", spy)
+    nearest = candidates.nearest_rows
+    monkeypatch.setattr(candidates, "nearest_rows", spy)
     return counts
 
 

@@ -76,7 +76,7 @@ def test_from_creation_to_merge(tmp_path: Path, factory: str, keep: bool) -> Non
             writer.add(documents(N), OWN[:N])
         with index.writer() as writer:
             writer.add(documents(MORE, first=N), OWN[N:])
-        assert all(segment.has_faiss for segment in index._snapshot.segments)
+        assert all(segment.has("dense/index.faiss") for segment in index._snapshot.segments)
         _check(index, set(), exact=keep)
         gone = {f"d{row:04}" for row in range(0, N, 13)}
         with index.writer() as writer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from tiny_models import tiny_encoder_folder
 from retrieve import Document, Index
 from retrieve.encoders.head import gaussian_steps, query_share
 from retrieve.errors import EncoderError, IndexCorrupt, RecipeError, UsageError
-from retrieve.store.learning import read_mean
+from retrieve.store.learned import LearnedFiles
 from retrieve.store.manifest import read_manifest
 
 HIDDEN, N, M = 16, 256, 32
@@ -64,8 +65,7 @@ def _mean(index: Index, vectors: Vectors) -> npt.NDArray[np.float32]:
     """The mean that the index learned, which must be that of these vectors but for the order of additions."""
     trained = read_manifest(index.path).trained[-1]
     assert trained.sample == len(vectors)
-    mean = read_mean(index.path, trained)
-    assert mean is not None
+    mean = np.load(io.BytesIO(LearnedFiles(index.path, trained).read("mean.npy")))
     np.testing.assert_allclose(mean, _rounded(vectors).mean(axis=0, dtype=np.float64), rtol=1e-6)
     return mean
 

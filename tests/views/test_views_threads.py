@@ -11,7 +11,7 @@ import pytest
 from toy_index import WORDS, corpus, make_index, toy_recipe
 
 from retrieve import Query
-from retrieve.retrievers import threads
+from retrieve.views import threads
 
 
 @pytest.fixture(autouse=True)

@@ -1,61 +1,54 @@
-"""Sparse rows on their way into a segment: codes into the counted lists, impacts into postings.
-
-Both are inverted block by block or at the end; what the encoder gives is not kept in another form.
-"""
+"""Postings on their way into a segment: of terms as the analyzer gives them, or of impacts as a sparse encoder does."""
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from retrieve.errors import BadVectors
-from retrieve.files import write_array
 from retrieve.index.codes import Codes
 from retrieve.index.compiled_strings import CompiledStrings
-from retrieve.index.counted import CountedBuilder
 from retrieve.index.postings import Postings
-from retrieve.recipe import UHD
-from retrieve.store.build import IntArray
-
-UInt32s = npt.NDArray[np.uint32]
-Float32s = npt.NDArray[np.float32]
-
-
-def code_builder(building: Path, section: UHD, dimensions: int) -> CountedBuilder:
-    """A builder of the UHD view that writes into the folder of a segment."""
-
-    def write(name: str, values: npt.NDArray[np.generic]) -> None:
-        write_array(building / f"uhd/{name}.npy", values)
-
-    return CountedBuilder(dimensions, section.layout, write)
-
+from retrieve.views.protocol import Array, FloatArray, IntArray, Output, UInt32s, Vectors
 
 _MOST = (1 << 32) - 1
 """What an impact, and the sum of a passage's, can be."""
 
 
-class CodeTaker:
-    """Takes rows of a token-level encoder: a dimension with any weight has won."""
+def build_postings(rows: Iterable[Sequence[str]]) -> Postings:
+    """The terms of passages in row order → an inverted index. Term ids are by sorted term, not by first sight."""
+    numbers: defaultdict[str, int] = defaultdict()
+    numbers.default_factory = numbers.__len__
+    stream = array("I")
+    starts = array("q", [0])
+    for terms in rows:
+        stream.extend(map(numbers.__getitem__, terms))
+        starts.append(len(stream))
+    vocabulary = sorted(numbers)
+    renumber = np.empty(len(vocabulary), dtype=np.uint32)
+    renumber[np.fromiter(map(numbers.__getitem__, vocabulary), np.int64, len(vocabulary))] = np.arange(
+        len(vocabulary), dtype=np.uint32
+    )
+    occurrences = np.frombuffer(stream, dtype=np.uint32) if stream else np.empty(0, dtype=np.uint32)
+    np.take(renumber, occurrences, out=occurrences, mode="clip")  # in place: "raise" would go through a copy
+    table = CompiledStrings.build(vocabulary)
+    del numbers, vocabulary  # inverting is the peak of a build's memory
+    return Postings.build(table, occurrences, np.frombuffer(starts, dtype=np.int64))
 
-    def __init__(self, builder: CountedBuilder) -> None:
-        self._builder = builder
 
-    def take(self, starts: IntArray, dims: UInt32s, weights: Float32s) -> None:
-        """The next rows, all of whose weights are above zero."""
-        self._builder.add(Codes(starts, dims))
+def write_postings(postings: Postings, output: Output) -> None:
+    """All arrays of the postings."""
+    for name, values in postings.arrays().items():
+        output.write(name, values)
 
-    def copy(self, rows: Iterable[Codes]) -> None:
-        """The next rows, which are coded already."""
-        for codes in rows:
-            self._builder.add(codes)
 
-    def finish(self) -> None:
-        """Write what is left; there are no postings."""
-        self._builder.finish()
+def rows_hold(found: int, passages: int) -> Iterator[str]:
+    """A phrase where a view has another number of rows than there are passages."""
+    if found != passages:
+        yield f"{found} rows, {passages} passages"
 
 
 class ImpactTaker:
@@ -75,7 +68,7 @@ class ImpactTaker:
         self._impacts = array("I")
         self._starts = array("q", [0])
 
-    def take(self, starts: IntArray, dims: UInt32s, weights: Float32s) -> None:
+    def take(self, starts: IntArray, dims: UInt32s, weights: Vectors) -> None:
         """The next rows. Raises `BadVectors`, and takes none of them, if the impacts of one add up to over 32 bits."""
         impacts = np.rint(weights * self._scale)
         self._check(_summed(impacts, starts))
@@ -85,7 +78,11 @@ class ImpactTaker:
         self._ids.frombytes(_bytes(self._numbers[dims[kept]]))
         self._impacts.frombytes(_bytes(impacts[kept].astype(np.uint32)))
 
-    def _check(self, lengths: npt.NDArray[np.float64]) -> None:
+    def copy(self, codes: Codes) -> None:
+        """Never called: impacts are not read back."""
+        raise NotImplementedError
+
+    def _check(self, lengths: FloatArray) -> None:
         beyond = np.flatnonzero(lengths > _MOST)
         if len(beyond):
             raise BadVectors(
@@ -102,11 +99,11 @@ class ImpactTaker:
         return Postings.build_weighted(self._terms, ids, impacts, np.frombuffer(self._starts, np.int64))
 
 
-def _summed(values: npt.NDArray[np.generic], starts: IntArray) -> npt.NDArray[np.float64]:
+def _summed(values: Array, starts: IntArray) -> FloatArray:
     """Sums of the parts of `values` from `starts`[row] to `starts`[row + 1], exact as long as all are below 2^53."""
     return np.diff(np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])[starts])
 
 
-def _bytes(values: npt.NDArray[np.generic]) -> memoryview:
+def _bytes(values: Array) -> memoryview:
     """The array's own memory, as `array` takes it in."""
     return values.view(np.uint8).data

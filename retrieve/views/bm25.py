@@ -1,0 +1,248 @@
+"""The BM25 view: analyse the query, weigh its terms by statistics over all live segments, add up contributions.
+
+Lucene's formula (Robertson and Zaragoza 2009, without the constant factor k1 + 1):
+score = Σ ln(1 + (N − df + ½)/(df + ½)) · tf / (tf + k1·(1 − b + b·length/average length)), lengths exact.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from retrieve.index.bm25 import bm25_idf
+from retrieve.index.postings import Postings, merge_postings
+from retrieve.text.analyze import Analyzer
+from retrieve.views.postings import build_postings, rows_hold, write_postings
+from retrieve.views.protocol import (
+    Asked,
+    Best,
+    BoolArray,
+    Built,
+    Deleted,
+    Eligible,
+    FloatArray,
+    IntArray,
+    LiveSegment,
+    Material,
+    Output,
+    SegmentFiles,
+    View,
+)
+
+_FEW = 1_024
+"""Looking up one row costs as much as scoring so many rows in turn, roughly: below that share rows are looked up."""
+
+
+class Statistics(NamedTuple):
+    """What scores depend on beside the passages themselves; those of several indexes add up.
+
+    `passages` and `terms`: how many there are. `frequencies` (Q,): in how many passages each term of the queries is.
+    """
+
+    passages: int
+    terms: int
+    frequencies: IntArray
+
+    @property
+    def average_length(self) -> float:
+        """Terms of a passage, in the mean."""
+        return self.terms / self.passages if self.passages else 0.0
+
+    def plus(self, other: Statistics) -> Statistics:
+        """Those of two indexes together, of the same terms."""
+        return Statistics(
+            self.passages + other.passages, self.terms + other.terms, self.frequencies + other.frequencies
+        )
+
+
+class Weighted(NamedTuple):
+    """A query's terms in order of first appearance, with document frequency and weight (idf × query frequency)."""
+
+    terms: list[str]
+    frequencies: IntArray
+    weights: FloatArray
+    rows: IntArray  # (S,Q): in each segment the term's number, or −1
+
+
+class BM25View(View):
+    """Postings with term frequencies."""
+
+    name = "bm25"
+    takes_terms = True
+    compiled = True
+    holds_best_alone = True
+
+    def build(self, material: Material, output: Output) -> Built:
+        """Postings of the analysed passages."""
+        return _write(build_postings(material.terms()), output)
+
+    def merge(
+        self, parts: Sequence[Any], maps: Sequence[IntArray], rows: int, material: Material, output: Output
+    ) -> Built:
+        """Postings are copied."""
+        return _write(merge_postings(parts, maps, rows), output)
+
+    def open(self, files: SegmentFiles) -> Postings:
+        """The postings."""
+        return Postings.from_arrays(files.arrays(self.name))
+
+    def scores(self, asked: Asked, segments: Sequence[LiveSegment]) -> BM25Scores:
+        """Scores by the statistics of these segments."""
+        terms = QueryTerms.of(asked.texts, asked.encoder.analyzer, segments)
+        return BM25Scores(terms, terms.statistics(), k1=asked.parameters["k1"], b=asked.parameters["b"])
+
+    def deleted(self, opened: Postings, passages: BoolArray) -> Deleted:
+        """Document frequencies of the passages, and their lengths."""
+        terms, counts = opened.deleted_frequencies(passages)
+        return Deleted(int(opened.lengths[passages].sum(dtype=np.int64)), {"terms": terms, "counts": counts})
+
+    def verify(self, opened: Postings, passages: int) -> Iterator[str]:
+        """As many rows as passages."""
+        return rows_hold(opened.rows, passages)
+
+
+class QueryTerms:
+    """Terms of queries, each looked up once for all of them, in the segments of an index.
+
+    A query is a text, or several with weights: a term then counts as often as they have it, times their weights.
+    """
+
+    def __init__(
+        self, counts: Sequence[Mapping[str, float]], terms: Sequence[str], segments: Sequence[LiveSegment]
+    ) -> None:
+        self.segments = segments
+        self._counts = counts
+        self._terms = terms
+        self._numbers = [segment.opened.lookup(list(terms)) for segment in segments]
+
+    @classmethod
+    def of(
+        cls, queries: Sequence[str | Mapping[str, float]], analyzer: Analyzer, segments: Sequence[LiveSegment]
+    ) -> QueryTerms:
+        """Analysed and looked up."""
+        counts = [_counted(query, analyzer) for query in queries]
+        return cls(counts, list(dict.fromkeys(chain.from_iterable(counts))), segments)
+
+    def statistics(self) -> Statistics:
+        """Those of the live passages of all segments."""
+        frequencies = np.zeros(len(self._terms), dtype=np.int64)
+        for segment, numbers in zip(self.segments, self._numbers, strict=True):
+            present = numbers >= 0
+            found = numbers[present]
+            frequencies[present] += segment.opened.frequencies[found]
+            if len(gone := segment.deleted.get("terms", ())):
+                at = np.searchsorted(gone, found).clip(max=len(gone) - 1)
+                frequencies[present] -= np.where(gone[at] == found, segment.deleted["counts"][at], 0)
+        return Statistics(
+            sum(segment.passages for segment in self.segments),
+            sum(segment.terms for segment in self.segments),
+            frequencies,
+        )
+
+    def weighted(self, statistics: Statistics) -> list[Weighted]:
+        """What each query's terms are worth."""
+        frequencies = statistics.frequencies
+        idf = bm25_idf(frequencies, statistics.passages)
+        places = {term: place for place, term in enumerate(self._terms)}
+        by_segment = (
+            np.where(frequencies > 0, np.stack(self._numbers), -1)
+            if self._numbers
+            else np.empty((0, len(places)), np.int64)
+        )
+        weighted = []
+        for query in self._counts:
+            at = np.array([places[term] for term in query], dtype=np.int64)
+            counts = np.array(list(query.values()), dtype=np.float64)
+            weighted.append(Weighted(list(query), frequencies[at], idf[at] * counts, by_segment[:, at]))
+        return weighted
+
+
+class BM25Scores:
+    """Scores of queries: the best are chosen while they are computed, all are written down only if asked for."""
+
+    exact = True
+    floor = 0.0
+
+    def __init__(self, terms: QueryTerms, statistics: Statistics, *, k1: float, b: float) -> None:
+        self._segments = terms.segments
+        self._statistics = statistics
+        self._queries = terms.weighted(statistics)
+        self._parameters = {"k1": k1, "b": b, "average_length": statistics.average_length}
+        self._all: dict[tuple[int, int], FloatArray] = {}
+        self._asked: Counter[tuple[int, int]] = Counter()
+
+    def matches(self, query: int) -> bool:
+        """Whether any of its terms occurs."""
+        return self._statistics.average_length > 0 and bool((self._queries[query].frequencies > 0).any())
+
+    def best(
+        self, segment: int, queries: Sequence[int], depth: int, eligible: Eligible, floors: FloatArray
+    ) -> Best:
+        """Compiled code is called once for all of the queries."""
+        rows, _, scores, bounds = self._segments[segment].opened.bm25_best(
+            [(query.rows[segment], query.weights) for query in (self._queries[number] for number in queries)],
+            depth,
+            floors=floors,
+            groups=eligible.groups,
+            live=eligible.live,
+            **self._parameters,
+        )
+        return Best(rows, scores, bounds)
+
+    def at(self, query: int, segment: int, rows: IntArray) -> FloatArray:
+        """Scores of rows: looked up while few were asked for, then those of the whole segment, once."""
+        place = query, segment
+        if place not in self._all:
+            postings = self._segments[segment].opened
+            terms, weights = self._queries[query].rows[segment], self._queries[query].weights
+            self._asked[place] += len(rows)
+            if self._asked[place] * _FEW < postings.rows:
+                looked_up: FloatArray = postings.bm25_at(rows, terms, weights, **self._parameters)
+                return looked_up
+            self._all[place] = postings.bm25_scores(terms, weights, **self._parameters)
+        return self._all[place][rows]
+
+    def explain(self, query: int, segment: int, row: int) -> dict[str, Any]:
+        """Each term's part in a passage's score: what it would score with that term alone."""
+        weighted, postings = self._queries[query], self._segments[segment].opened
+        average = self._parameters["average_length"]
+        alone = self._parameters | {"average_length": average or 1.0}
+        terms = []
+        for at, term in enumerate(weighted.terms):
+            one = slice(at, at + 1)
+            scored = postings.bm25_scores(weighted.rows[segment][one], weighted.weights[one], **alone)
+            terms.append(
+                {
+                    "term": term,
+                    "document_frequency": int(weighted.frequencies[at]),
+                    "weight": float(weighted.weights[at]),
+                    "contribution": float(scored[row]),
+                }
+            )
+        return {
+            "terms": terms,
+            "length": int(postings.lengths[row]),
+            "average_length": average,
+            "passages_in_index": self._statistics.passages,
+            "k1": self._parameters["k1"],
+            "b": self._parameters["b"],
+        }
+
+
+def _write(postings: Postings, output: Output) -> Built:
+    write_postings(postings, output)
+    return Built(terms=int(postings.lengths.sum(dtype=np.int64)))
+
+
+def _counted(query: str | Mapping[str, float], analyzer: Analyzer) -> Mapping[str, float]:
+    if isinstance(query, str):
+        return Counter(analyzer.terms(query))
+    counted: dict[str, float] = {}
+    for text, weight in query.items():
+        for term, times in Counter(analyzer.terms(text)).items():
+            counted[term] = counted.get(term, 0.0) + weight * times
+    return counted

@@ -1,0 +1,311 @@
+"""What a view is: one searchable form of the passages of an index, whose section in the recipe asks for it.
+
+A view sees arrays and files of one segment at a time, never an index. Whatever builds, merges, checks, describes or
+searches an index goes through this protocol, and knows no view by its name.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from retrieve.index.codes import Codes
+from retrieve.index.counted import Live
+from retrieve.index.stored import StoredVectors
+from retrieve.recipe import Recipe
+
+if TYPE_CHECKING:
+    from retrieve.encoders.sparse import SparseRows
+    from retrieve.passages.encoder import PassageEncoder
+
+Array: TypeAlias = npt.NDArray[Any]
+BoolArray: TypeAlias = npt.NDArray[np.bool_]
+IntArray: TypeAlias = npt.NDArray[np.int64]
+UInt32s: TypeAlias = npt.NDArray[np.uint32]
+FloatArray: TypeAlias = npt.NDArray[np.float64]
+Vectors: TypeAlias = npt.NDArray[np.float32]
+
+Encoding: TypeAlias = Literal["vectors", "sparse"]
+"""What a view is made of beside words: the vectors of an encoder of texts, or the weights of a sparse encoder."""
+
+FIRST_SAMPLE = 1_000
+"""Vectors of which an index begins to learn."""
+
+LARGEST_SAMPLE = 50_000
+"""Vectors of which it learns at most."""
+
+Opened: TypeAlias = Any
+"""A view's part of a segment, as the view itself opened it: nobody else looks inside."""
+
+
+class Learned(Protocol):
+    """What an index learned from its data, once for all of its segments: files by name."""
+
+    @property
+    def digest(self) -> str:
+        """By which it is known."""
+
+    def has(self, name: str) -> bool:
+        """Whether a file of that name was learned."""
+
+    def read(self, name: str) -> bytes:
+        """The file, checked. Raises `IndexCorrupt`."""
+
+
+class SegmentFiles(Protocol):
+    """What a view sees of a segment on disk."""
+
+    @property
+    def passage_rows(self) -> int:
+        """How many passages there are, those of deleted documents included."""
+
+    @property
+    def has_vectors(self) -> bool:
+        """Whether the passages' vectors were kept."""
+
+    @property
+    def vectors(self) -> StoredVectors:
+        """The kept vectors of all passages, memory-mapped."""
+
+    def arrays(self, folder: str) -> dict[str, Array]:
+        """The arrays of a folder, memory-mapped, by their names in it."""
+
+    def has(self, name: str) -> bool:
+        """Whether there is a file of that name."""
+
+    def read(self, name: str) -> bytes:
+        """A file of the segment, whole and checked. Raises `IndexCorrupt`."""
+
+
+class LiveSegment(NamedTuple):
+    """A view's part of a segment in one generation: what is there, and what deletions took from it.
+
+    `passages` and `terms` count what is live. `deleted`: the view's own statistics of deleted rows, by name.
+    """
+
+    opened: Opened
+    passages: int
+    terms: int
+    deleted: Mapping[str, Array]
+    learned: Learned | None
+
+
+class Eligible:
+    """Passages of one segment that a search may return, and what they are grouped by."""
+
+    def __init__(self, rows: int, live: BoolArray | None, groups: UInt32s | None) -> None:
+        """`live` (P,) of so many `rows`, None for all; `groups` (P,) rising, of which only the best row counts."""
+        self.rows = rows
+        self.live = live
+        self.groups = groups
+
+    @cached_property
+    def bitmap(self) -> Live | None:
+        """The passages as a bitmap; None: all of them."""
+        return None if self.live is None else Live(self.live)
+
+    @cached_property
+    def count(self) -> int:
+        """How many passages there are to choose from."""
+        return self.rows if self.live is None else int(self.live.sum())
+
+
+class Best(NamedTuple):
+    """The best rows of several queries, each by (−score, row): query q's stand from bounds[q] to bounds[q + 1].
+
+    Of grouped passages `rows` are groups.
+    """
+
+    rows: IntArray
+    scores: FloatArray
+    bounds: IntArray
+
+
+class Scores(Protocol):
+    """A group of B queries in one view, over the segments of an index."""
+
+    @property
+    def exact(self) -> bool:
+        """Whether the best are those of all passages, however many are asked for."""
+
+    @property
+    def floor(self) -> float:
+        """What scores no more than this does not match the query."""
+
+    def matches(self, query: int) -> bool:
+        """Whether the query can match anything here: False for one that is empty in this view."""
+
+    def best(
+        self, segment: int, queries: Sequence[int], depth: int, eligible: Eligible, floors: FloatArray
+    ) -> Best:
+        """The `depth` best of each of some queries in a segment, and what equals the last of them.
+
+        What scores no more than `floors`, one for each of them, may be left out. Called from several threads at a time,
+        for other queries in each.
+        """
+
+    def at(self, query: int, segment: int, rows: IntArray) -> FloatArray:
+        """Scores (R,) of passage rows of a segment."""
+
+    def explain(self, query: int, segment: int, row: int) -> dict[str, Any]:
+        """What a passage's score is made of: JSON values; {} where there is nothing to say."""
+
+
+class Asked(NamedTuple):
+    """What a group of B queries asks of a view: one of `texts`, `vectors` (B,D) and `rows`, by what the view takes.
+
+    A text may be several with weights, where the view takes `terms`. `lookup`: nothing but `at` will be called.
+    """
+
+    encoder: PassageEncoder
+    parameters: Mapping[str, Any]
+    texts: Sequence[str | Mapping[str, float]] = ()
+    vectors: Vectors | None = None
+    rows: SparseRows | None = None
+    lookup: bool = False
+
+
+class Taker(Protocol):
+    """Takes what a sparse encoder makes of passages, in their order."""
+
+    def take(self, starts: IntArray, dims: UInt32s, weights: Vectors) -> None:
+        """The next rows: row i has dims and weights from starts[i] to starts[i + 1], all weights above zero."""
+
+    def copy(self, codes: Codes) -> None:
+        """The next rows, which were made before."""
+
+
+class Material(Protocol):
+    """What a segment in the making is made of; each part is made when it is first asked for, once for all views."""
+
+    @property
+    def encoder(self) -> PassageEncoder:
+        """The recipe's working parts."""
+
+    @property
+    def vectors(self) -> StoredVectors | None:
+        """The vectors of all passages; None where there are none, or a merge has not got them."""
+
+    @property
+    def learned(self) -> Learned | None:
+        """What was learned of the index's data, with this segment's passages among them."""
+
+    def terms(self) -> Iterator[list[str]]:
+        """The terms of each passage."""
+
+    def encode(self, taker: Taker) -> None:
+        """Hand over what the sparse encoder makes of all passages."""
+
+
+class Output(Protocol):
+    """Where a view of a segment in the making goes."""
+
+    def write(self, name: str, values: Array) -> None:
+        """An array, into the view's folder."""
+
+    def write_file(self, name: str, data: bytes) -> None:
+        """A file, into the view's folder."""
+
+
+class Built(NamedTuple):
+    """What a view has become. `terms`: how many analysed terms its passages have. `learned`: whether it was made by
+    what was learned. `vectors`: whether it is searched by the vectors themselves, which must be kept then.
+    """
+
+    terms: int = 0
+    learned: bool = False
+    vectors: bool = False
+
+
+class Deleted(NamedTuple):
+    """What deleted passages take from a view: analysed terms, and statistics of its own by name."""
+
+    terms: int = 0
+    arrays: Mapping[str, Array] = {}
+
+
+class View(Protocol):
+    """One searchable form of passages. Made of a recipe; knows nothing of any index."""
+
+    name: str
+    """The recipe's section, and the folder of a segment."""
+    encoding: Encoding | None = None
+    """What of an encoder it is made of; None: of the words alone."""
+    takes_terms: bool = False
+    """Whether passages are analysed for it, and a query may be texts with weights."""
+    compiled: bool = False
+    """Whether compiled kernels search it."""
+    holds_best_alone: bool = False
+    """Whether its scores hold no more than the best of a query, not those of all passages."""
+    copies: bool = False
+    """Whether what a sparse encoder made of passages can be read back from it."""
+    learned_file: str | None = None
+    """The file that it may want to have learned from the index's vectors."""
+    learned_of: str = ""
+    """What that file is made by, for the manifest."""
+    until_learned: str = ""
+    """What holds until it is learned, for the log: a sentence without its end."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        """Of a recipe that has the section."""
+
+    @abstractmethod
+    def build(self, material: Material, output: Output) -> Built:
+        """Make it for all passages of a new segment."""
+
+    @abstractmethod
+    def merge(
+        self, parts: Sequence[Opened], maps: Sequence[IntArray], rows: int, material: Material, output: Output
+    ) -> Built:
+        """Make it of parts of other segments.
+
+        `maps`: for each part the new row of every old one, −1 for none; the merged segment has so many `rows`.
+        """
+
+    @abstractmethod
+    def open(self, files: SegmentFiles) -> Opened:
+        """Its part of a sealed segment; arrays are mapped when they are first used."""
+
+    @abstractmethod
+    def scores(self, asked: Asked, segments: Sequence[LiveSegment]) -> Scores:
+        """Scores of a group of queries."""
+
+    def deleted(self, opened: Opened, passages: BoolArray) -> Deleted:
+        """What the passages (P,) that are deleted take from it."""
+        return Deleted()
+
+    def verify(self, opened: Opened, passages: int) -> Iterator[str]:
+        """What does not hold of a part that ought to have so many passages, a phrase each."""
+        yield from ()
+
+    def describe(self, parts: Sequence[Opened], dimensions: int) -> dict[str, float]:
+        """Figures of how it is filled; `dimensions` are the encoder's. {} where there is nothing to say."""
+        return {}
+
+    def copied(self, opened: Opened, rows: IntArray) -> Codes:
+        """What the encoder made of some passages, read back; where the view `copies`."""
+        raise NotImplementedError
+
+    def check(self, encoder: PassageEncoder, dimensions: int) -> None:
+        """Raise `RecipeError` or `DimensionMismatch` where vectors of so many dimensions cannot make it."""
+
+    def learns(self, encoder: PassageEncoder) -> bool:
+        """Whether it wants its `learned_file`."""
+        return False
+
+    def enough(self, dimensions: int, sample: int) -> tuple[bool, str]:
+        """Whether so many vectors are enough to learn from, and if not, why: in words."""
+        return True, ""
+
+    def learn(self, sample: Vectors) -> bytes:
+        """Its `learned_file`, of a sample (S,D)."""
+        raise NotImplementedError
+
+    def borrow(self, encoder: PassageEncoder, dimensions: int) -> bytes | None:
+        """That file in place of one that is learned, for an index of few passages; None: it does without."""
+        return None
