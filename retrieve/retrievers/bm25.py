@@ -1,7 +1,9 @@
 """The BM25 view: analyse the query, weigh its terms by statistics over all live segments, add up contributions.
 
 Lucene's formula (Robertson and Zaragoza 2009, without the constant factor k1 + 1):
-score = Σ ln(1 + (N − df + ½)/(df + ½)) · tf / (tf + k1·(1 − b + b·length/average length)), lengths exact.
+score = Σ ln(1 + (N − df + ½)/(df + ½)) · tf / (tf + k1·(1 − b + b·length/average length)), lengths exact. N and the
+average are Lucene's too (`docCount`, `sumTotalTermFreq / docCount`): a passage without a term, of stop words and marks
+alone, counts in neither. rank-bm25 and bm25s count it in both.
 """
 
 from __future__ import annotations
@@ -45,9 +47,9 @@ class BM25View:
         self._analyzer = analyzer
         self.k1 = k1
         self.b = b
-        totals = snapshot.manifest.totals
-        self.passages = totals.passages
-        self.average_length = totals.length / totals.passages if totals.passages else 0.0
+        self.passages = snapshot.termed_passages
+        """N: live passages that have a term."""
+        self.average_length = snapshot.manifest.totals.length / self.passages if self.passages else 0.0
 
     def weigh(self, asked: Sequence[str | Mapping[str, float]]) -> list[Weighted]:
         """Terms of queries and what each is worth; each term is looked up once for all of them.

@@ -65,7 +65,7 @@ def _bm25_terms(searcher: Searcher, text: str, segment: int, row: int) -> dict[s
         "terms": terms,
         "length": int(postings.lengths[row]),
         "average_length": view.average_length,
-        "passages_in_index": view.passages,
+        "passages_with_terms": view.passages,
         "k1": view.k1,
         "b": view.b,
     }

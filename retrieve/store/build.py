@@ -140,10 +140,9 @@ def write_segment(
     building.mkdir()
     totals, units = _write_tables(building, stream, recipe)
     views = make_views(building)
-    length = 0 if views.postings is None else int(views.postings.lengths.sum(dtype=np.int64))
-    return seal_segment(
-        building, name, totals.model_copy(update={"length": length}), units, views, recipe=recipe
-    )
+    lengths = np.empty(0, np.uint32) if views.postings is None else views.postings.lengths
+    counted = {"termed": int(np.count_nonzero(lengths)), "length": int(lengths.sum(dtype=np.int64))}
+    return seal_segment(building, name, totals.model_copy(update=counted), units, views, recipe=recipe)
 
 
 def seal_segment(

@@ -84,18 +84,20 @@ def commit(
 def _write_deletions(building: Path, segment: Segment, deleted: BoolArray) -> Totals:
     write_array(building / f"{segment.id}.rows.npy", np.packbits(deleted, bitorder="little"))
     passages = deleted[segment.document_of]
-    length = 0
+    termed = length = 0
     if any(name.startswith("bm25/") for name in segment.entry.files):
         terms, counts = segment.postings.deleted_frequencies(passages)
         write_array(building / f"{segment.id}.terms.npy", terms)
         write_array(building / f"{segment.id}.counts.npy", counts)
-        length = int(segment.postings.lengths[passages].sum(dtype=np.int64))
+        lengths = segment.postings.lengths[passages]
+        termed, length = int(np.count_nonzero(lengths)), int(lengths.sum(dtype=np.int64))
     per_document = np.diff(segment.first_passage)[deleted]
     units = segment.units[deleted].sum(axis=0, dtype=np.int64)
     return Totals(
         documents=int(deleted.sum()),
         empty=int((per_document == 0).sum()),
         passages=int(passages.sum()),
+        termed=termed,
         length=length,
         units=int(units[0]),
         indexed=int(units[1]),

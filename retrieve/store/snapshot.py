@@ -102,6 +102,11 @@ class Snapshot:
         return {item.digest: read_mean(self.folder, item) for item in self.manifest.trained}
 
     @cached_property
+    def termed_passages(self) -> int:
+        """Live passages that have a term of the BM25 view."""
+        return sum(map(_termed, self.segments, self.live))
+
+    @cached_property
     def deleted_terms(self) -> tuple[DeletedTerms | None, ...]:
         """Per segment, what deletion took from document frequencies."""
         return tuple(_deleted_terms(self.folder, segment) for segment in self.segments)
@@ -253,6 +258,14 @@ def _live(folder: Path, segment: Segment) -> BoolArray | None:
             f"{found[0] / segment.id}.rows.npy is shorter than its segment: restore it from a copy"
         )
     return ~np.unpackbits(packed, count=segment.rows, bitorder="little").astype(np.bool_)
+
+
+def _termed(segment: Segment, live: BoolArray | None) -> int:
+    """Live passages that have a term; where an older version did not count them, their lengths tell."""
+    if (known := segment.entry.live.termed) is not None:
+        return known
+    lengths = segment.postings.lengths
+    return int(np.count_nonzero(lengths if live is None else lengths[live[segment.document_of]]))
 
 
 def _deleted_terms(folder: Path, segment: Segment) -> DeletedTerms | None:
