@@ -230,6 +230,7 @@ class PassageEncoder:
             )
         return Splitter(
             offsets=self.models.text.token_offsets if by_tokens else self._word_offsets,
+            counts=None if by_tokens else self._word_counts,
             limit=self.token_budget if by_tokens else None,
             size=passages.size,
             overlap=passages.overlap,
@@ -252,6 +253,9 @@ class PassageEncoder:
 
     def _word_offsets(self, texts: Sequence[str]) -> list[IntArray]:
         return [self.analyzer.word_offsets(text) for text in texts]
+
+    def _word_counts(self, texts: Sequence[str]) -> list[int]:
+        return [self.analyzer.count_words(text) for text in texts]
 
     def split(self, documents: Sequence[Document]) -> list[Windows]:
         """Windows of each document."""
