@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -21,9 +21,10 @@ from retrieve.files import ReaderLock, read_array
 from retrieve.process import ForkSafeLock
 from retrieve.store.columns import select
 from retrieve.store.fields import FieldWatch
-from retrieve.store.filters import Filter, matches
+from retrieve.store.filters import Filter
 from retrieve.store.learning import read_mean
 from retrieve.store.manifest import Deletions, Manifest, read_manifest
+from retrieve.store.scan import scan
 from retrieve.store.segment import BoolArray, IntArray, Segment, check_sizes
 
 _CACHED_FILTERS = 16
@@ -211,17 +212,13 @@ def hold_current(folder: Path) -> tuple[Manifest, ReaderLock]:
 
 def select_rows(segment: Segment, where: Filter, watch: FieldWatch) -> BoolArray:
     """Rows of a segment whose metadata a filter accepts, deleted rows included; `watch` sees them."""
-
-    def accepted(part: Filter) -> Iterator[bool]:
-        for metadata in segment.documents.metadata(segment.rows):
-            watch.look(metadata)
-            yield matches(part, metadata)
-
-    def scan(part: Filter) -> BoolArray:
-        return np.fromiter(accepted(part), np.bool_, segment.rows)
-
     with watch.over(segment):
-        return select(where, rows=segment.rows, columns=segment.columns, scan=scan)
+        return select(
+            where,
+            rows=segment.rows,
+            columns=segment.columns,
+            scan=lambda part: scan(segment.documents, segment.rows, part, watch),
+        )
 
 
 def locate(
