@@ -7,7 +7,7 @@ rows are scored instead.
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
 from typing import ClassVar
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy.typing as npt
 from retrieve.index.select import select_top
 from retrieve.index.signs import nearest_rows, sign_bits, sign_distances
 from retrieve.retrievers.pool import FloatArray, Pool, Scope, merge
+from retrieve.retrievers.threads import over_free_cores
 from retrieve.retrievers.views import ExactScores, ViewScores
 from retrieve.store.segment import BoolArray, IntArray, Segment
 from retrieve.store.snapshot import Snapshot
@@ -24,6 +25,8 @@ Vector = npt.NDArray[np.float32]
 
 _BATCH = 16
 _FEW = 0.05
+_LEAST = 1 << 22
+"""Products of two numbers that are worth a thread: some milliseconds of them."""
 
 
 class DenseView:
@@ -56,7 +59,8 @@ class DenseView:
 def _all_scores(segment: Segment, vectors: Vector) -> npt.NDArray[np.float32]:
     if segment.passage_rows == 0:
         return np.empty((len(vectors), 0), dtype=np.float32)
-    return segment.vectors.scores(vectors)
+    least = _LEAST // vectors.size + 1
+    return segment.vectors.scores(vectors, spread=partial(over_free_cores, least=least))
 
 
 class FaissProposals:
