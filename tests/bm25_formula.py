@@ -36,7 +36,10 @@ class Oracle:
     """Robertson and Zaragoza 2009 in Lucene's form: Σ idf · tf / (tf + k1 · (1 − b + b · length / average))."""
 
     def __init__(self, passages: Iterable[tuple[str, str]], analyzer: Analyzer) -> None:
-        """`passages`: (document id, the text that is analysed), one for every live passage."""
+        """`passages`: (document id, the text that is analysed), one for every live passage.
+
+        Those without a term are in no statistic.
+        """
         self._analyzer = analyzer
         self._owners: list[str] = []
         self._lengths: list[int] = []
@@ -52,7 +55,7 @@ class Oracle:
 
     def scores(self, query: str, k1: float, b: float) -> dict[str, float]:
         """For every document that holds a term of the query, its best passage's score."""
-        count = len(self._lengths)
+        count = sum(length > 0 for length in self._lengths)
         average = sum(self._lengths) / count if count else 0.0
         total: dict[int, float] = defaultdict(float)
         for term, repeated in Counter(self._analyzer.terms(query)).items():

@@ -158,7 +158,6 @@ def with_runtime(
     if not asked:
         return overrides
     from retrieve.recipe import load_recipe
-
     from retrieve.views.registry import views_of
 
     found = views_of(load_recipe(recipe, overrides))

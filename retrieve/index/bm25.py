@@ -12,7 +12,7 @@ from retrieve.index.arrays import Float64s
 
 
 def bm25_idf(df: npt.ArrayLike, n: int) -> Float64s:
-    """ln(1 + (n − df + ½) / (df + ½)): document frequencies (Q,) of `n` live rows → idf (Q,) float64, positive.
+    """ln(1 + (n − df + ½) / (df + ½)): df (Q,) among `n` live rows with a term → idf (Q,) float64, positive.
 
     The idf of Lucene's BM25Similarity: that of Robertson and Spärck Jones, with a 1 that keeps it above zero.
     """

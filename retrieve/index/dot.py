@@ -88,14 +88,16 @@ def _fold(builder: Any, lanes: Any) -> Any:
 
 
 @kernel
-def dot_tiles(vectors: Array, scales: Float32s, queries: Float32s, tile: int, scores: Float32s) -> None:
-    """scores[query, row] for all rows; every query passes over `tile` rows before the next rows are read.
+def dot_tiles(
+    vectors: Array, scales: Float32s, queries: Float32s, first: int, end: int, tile: int, scores: Float32s
+) -> None:
+    """scores[query, row] for rows [first, end); every query passes over `tile` rows before the next rows are read.
 
     `scales` (N,), or empty for ones: a row's sum is multiplied by its scale.
     """
-    for start in range(0, len(vectors), tile):
+    for start in range(first, end, tile):
         for query in range(len(queries)):
-            for row in range(start, min(start + tile, len(vectors))):
+            for row in range(start, min(start + tile, end)):
                 scale = scales[row] if len(scales) else np.float32(1)
                 scores[query, row] = dot(vectors, np.int64(row), queries, np.int64(query)) * scale  # type: ignore[call-arg]
 

@@ -168,8 +168,9 @@ class Postings:
         """Scores (rows,) float64: Σ weight · tf / (tf + k1 · (1 − b + b · length / average_length)).
 
         `term_ids` (Q,) from `lookup` (-1 is passed over), `weights` (Q,) idf × query frequency; contributions are
-        added in the order given. `average_length` is the mean over the live rows of the whole index; where it is 0
-        no live row has a term and all scores are 0. Releases the GIL. Source: Lucene's BM25Similarity, 8 and later.
+        added in the order given. `average_length` is the mean over the live rows with a term of the whole index;
+        where it is 0 there is no such row and all scores are 0. Releases the GIL. Source: Lucene's BM25Similarity, 8
+        and later.
         Raises ValueError for a negative or non-finite parameter, and for a term id out of range.
         """
         ids, factors = self._checked(term_ids, weights)

@@ -15,7 +15,7 @@ import numpy as np
 from retrieve.errors import IndexCorrupt
 from retrieve.index.arrays import Array, Float32s, Int64s
 from retrieve.index.signs import Words, sign_bits, sign_words
-from retrieve.index.vectors import flat_scores, score_rows
+from retrieve.index.vectors import Spread, flat_scores, score_rows
 
 Numbers: TypeAlias = Literal["float32", "float16", "int8"]
 Rows: TypeAlias = slice | Int64s | list[int]
@@ -124,9 +124,9 @@ class StoredVectors:
         vectors = np.asarray(self.numbers[rows], np.float32)
         return vectors if self.scales is None else vectors * self.scales[rows][:, None]
 
-    def scores(self, queries: Float32s) -> Float32s:
-        """queries (B,D) float32 → inner products with every stored vector (B,P) float32."""
-        return flat_scores(self.numbers, queries, self.scales)
+    def scores(self, queries: Float32s, *, spread: Spread | None = None) -> Float32s:
+        """queries (B,D) float32 → inner products with every stored vector (B,P) float32; see `flat_scores`."""
+        return flat_scores(self.numbers, queries, self.scales, spread=spread)
 
     def score_rows(self, query: Float32s, rows: Int64s) -> Float32s:
         """query (D,) float32 → the same scores of some rows, (R,) float32."""

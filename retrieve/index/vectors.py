@@ -6,6 +6,9 @@ and `search` equals `search_many` bit for bit. Narrow numbers are widened in the
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 import numpy as np
 
 from retrieve.errors import BadVectors, DimensionMismatch
@@ -16,15 +19,30 @@ _TILE_BYTES = 256 * 1024  # rows that stay in the L2 cache while every query of 
 _NO_SCALES = frozen(np.empty(0, np.float32))
 
 
-def flat_scores(vectors: Array, queries: Float32s, scales: Float32s | None = None) -> Float32s:
+Spread: TypeAlias = Callable[[int, Callable[[slice], list[None]]], object]
+"""Calls a function for parts of so many rows that make up all of them, in several threads perhaps."""
+
+
+def flat_scores(
+    vectors: Array, queries: Float32s, scales: Float32s | None = None, *, spread: Spread | None = None
+) -> Float32s:
     """vectors (N,D) float32, float16 or int8, queries (B,D) float32 → inner products (B,N) float32.
 
     `scales` (N,) float32: each row's sum is multiplied by its own. The vectors are read from memory once for the whole
-    batch. Releases the GIL. Raises DimensionMismatch.
+    batch. Releases the GIL; `spread` may have the rows scored in parts, which give the same. Raises DimensionMismatch.
     """
     stored, factors, asked = _operands(vectors, queries, scales)
     scores = np.empty((len(asked), len(stored)), np.float32)
-    dot_tiles(stored, factors, asked, max(1, _TILE_BYTES // max(1, stored[:1].nbytes)), scores)
+    tile = max(1, _TILE_BYTES // max(1, stored[:1].nbytes))
+
+    def score(rows: slice) -> list[None]:
+        dot_tiles(stored, factors, asked, rows.start, rows.stop, tile, scores)
+        return []
+
+    if spread is None:
+        score(slice(0, len(stored)))
+    else:
+        spread(len(stored), score)
     return scores
 
 

@@ -60,7 +60,7 @@ def winning(projection: Projection, vectors: Float32s, winners: int) -> Codes:
     for start in range(0, len(vectors), batch):
         centred = frozen(np.asarray(vectors[start : start + batch], np.float32) - mean)
         scores = np.empty((len(centred), len(weight)), np.float32)
-        dot_tiles(flat, _NO_SCALES, centred, _TILE, scores)
+        dot_tiles(flat, _NO_SCALES, centred, 0, len(flat), _TILE, scores)
         _check_finite(scores, start)
         _largest(scores, segments, winners // segments, dims[start : start + len(centred)])
     return Codes(np.arange(len(vectors) + 1, dtype=np.int64) * winners, dims.reshape(-1))

@@ -230,6 +230,7 @@ class PassageEncoder:
             )
         return Splitter(
             offsets=self.models.text.token_offsets if by_tokens else self._word_offsets,
+            counts=None if by_tokens else self._word_counts,
             limit=self.token_budget if by_tokens else None,
             size=passages.size,
             overlap=passages.overlap,
@@ -253,6 +254,9 @@ class PassageEncoder:
     def _word_offsets(self, texts: Sequence[str]) -> list[IntArray]:
         return [self.analyzer.word_offsets(text) for text in texts]
 
+    def _word_counts(self, texts: Sequence[str]) -> list[int]:
+        return [self.analyzer.count_words(text) for text in texts]
+
     def split(self, documents: Sequence[Document]) -> list[Windows]:
         """Windows of each document."""
         return self.splitter.split(documents)
@@ -266,7 +270,7 @@ class PassageEncoder:
         ]
 
     def terms(self, document: Document, spans: IntArray) -> Iterator[list[str]]:
-        """What a view of terms counts of each passage: terms of the string that is fed, a shown title's as often as it weighs."""
+        """What a view of terms counts of each passage: those of what is fed, a shown title's by its weight."""
         section = self.recipe.bm25 or BM25()
         weighs_more = section.title_weight - 1
         title = self.recipe.passages.title

@@ -70,10 +70,11 @@ def write_segment(
     building.mkdir()
     totals, units = _write_tables(building, stream, recipe)
     made = make_views(building)
-    length = sum(built.terms for built in made.built)
-    return seal_segment(
-        building, name, totals.model_copy(update={"length": length}), units, made, recipe=recipe
-    )
+    counted = {
+        "termed": sum(built.termed for built in made.built),
+        "length": sum(built.terms for built in made.built),
+    }
+    return seal_segment(building, name, totals.model_copy(update=counted), units, made, recipe=recipe)
 
 
 def seal_segment(

@@ -127,7 +127,7 @@ class Column:
         if isinstance(bound, str):
             yield self._values["string"].between(*_code_range(operator, bound, self._dictionary))
         else:
-            yield self._values["integer"].between(*_integer_range(operator, bound))
+            yield self._values["integer"].between(*integer_range(operator, bound))
             yield self._values["float"].between(*_float_range(operator, bound))
 
 
@@ -242,7 +242,7 @@ class _Builder:
         return arrays
 
 
-def _integer_range(operator: Operator, bound: float) -> tuple[int, int]:
+def integer_range(operator: Operator, bound: float) -> tuple[int, int]:
     """The integers that are `operator` the number, as (lowest, highest) of the 64-bit ones; empty if crossed.
 
     Either end may lie beyond 64 bits: NumPy compares an array with a Python integer of any size exactly.

@@ -84,9 +84,10 @@ def commit(
 def _write_deletions(building: Path, segment: Segment, deleted: BoolArray) -> Totals:
     write_array(building / f"{segment.id}.rows.npy", np.packbits(deleted, bitorder="little"))
     passages = deleted[segment.document_of]
-    length = 0
+    termed = length = 0
     for view in segment.views:
         taken = view.deleted(segment.view(view), passages)
+        termed += taken.termed
         length += taken.terms
         for name, values in taken.arrays.items():
             write_array(building / f"{segment.id}.{name}.npy", values)
@@ -96,6 +97,7 @@ def _write_deletions(building: Path, segment: Segment, deleted: BoolArray) -> To
         documents=int(deleted.sum()),
         empty=int((per_document == 0).sum()),
         passages=int(passages.sum()),
+        termed=termed,
         length=length,
         units=int(units[0]),
         indexed=int(units[1]),

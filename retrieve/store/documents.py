@@ -11,6 +11,7 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ import xxhash
 from retrieve.errors import IndexCorrupt
 from retrieve.process import ForkSafeLock, keep_for_ever
 from retrieve.recipe import canonical
+from retrieve.store.conditions import Condition
 from retrieve.types import Document
 
 _SCHEMA = """
@@ -118,15 +120,31 @@ class DocumentTable:
 
     def metadata(self, rows: int) -> Iterator[dict[str, Any]]:
         """The metadata of all rows, so many, in row order: one pass, a batch in memory at a time."""
+        return map(self._metadata, self._pass(Condition("metadata"), rows))
+
+    def metadata_of(self, rows: Sequence[int]) -> list[dict[str, Any]]:
+        """The metadata of these rows, in this order."""
+        return [self._metadata(metadata) for (metadata,) in self._select("metadata", rows)]
+
+    def decided(self, condition: Condition, rows: int) -> Iterator[int | None]:
+        """What a condition is for each of all rows, so many, in row order: 1, 0, or None where SQLite cannot say."""
+        return self._pass(condition, rows)
+
+    def any(self, condition: Condition) -> bool:
+        """Whether a condition holds for any row: those after the first for which it does are not read."""
+        statement = f"SELECT EXISTS (SELECT 1 FROM documents WHERE {condition.sql})"
+        return bool(self._fetch(statement, condition.values)[0][0])
+
+    def _pass(self, expression: Condition, rows: int) -> Iterator[Any]:
         for first in range(0, rows, _PASS):
             wanted = min(_PASS, rows - first)
             found = self._fetch(
-                "SELECT metadata FROM documents WHERE row >= ? AND row < ? ORDER BY row",
-                (first, first + wanted),
+                f"SELECT {expression.sql} FROM documents WHERE row >= ? AND row < ? ORDER BY row",
+                (*expression.values, first, first + wanted),
             )
             if len(found) != wanted:
                 raise self._corrupt(f"{wanted - len(found)} of the rows from {first} on are missing")
-            yield from (self._metadata(metadata) for (metadata,) in found)
+            yield from chain.from_iterable(found)
 
     def _select(self, columns: str, rows: Sequence[int]) -> list[tuple[Any, ...]]:
         """Columns of these rows, in this order."""

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import difflib
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any
 
 from retrieve.store.filters import COMBINATORS, Filter, look_up
@@ -46,6 +47,26 @@ class FieldWatch:
         yield
         if self._documents == before:
             self._unread |= {field for field in self._missing if held.get(field) is None}
+
+    @property
+    def missing(self) -> frozenset[str]:
+        """Fields of the filter that were not seen yet."""
+        return frozenset(self._missing)
+
+    def look_over(
+        self, held: Collection[str], documents: int, metadatas: Callable[[], Iterable[Mapping[str, Any]]]
+    ) -> None:
+        """See a segment's documents, so many, of which it is known which missing fields they have.
+
+        Where that is not all of them, the first metadata are read for the names to suggest.
+        """
+        self._missing -= set(held)
+        if documents:
+            self._empty = False
+        if self._missing and self._documents < _DOCUMENTS:
+            for metadata in islice(metadatas(), _DOCUMENTS - self._documents):
+                self._collect(metadata, "", _LEVELS)
+        self._documents += documents
 
     def look(self, metadata: Mapping[str, Any]) -> None:
         """See what one document has. Costs next to nothing as soon as every field was seen."""

@@ -7,10 +7,12 @@ noticed before anything it says is believed. It holds no time, host or path: the
 from __future__ import annotations
 
 import json
+import operator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
 from retrieve.errors import FormatTooNew, IndexCorrupt, IndexNotFound
 from retrieve.files import checksum_bytes, write_file
@@ -34,11 +36,15 @@ class FileEntry(_Record):
 
 
 class Totals(_Record):
-    """What a set of documents adds up to. `length` counts analysed terms, `units` what the splitter counts."""
+    """What a set of documents adds up to. `length` counts analysed terms, `units` what the splitter counts.
+
+    `termed` counts passages that have a term of the BM25 view; None where an older version did not count them.
+    """
 
     documents: int = 0
     empty: int = 0
     passages: int = 0
+    termed: int | None = None
     length: int = 0
     units: int = 0
     indexed: int = 0
@@ -46,11 +52,24 @@ class Totals(_Record):
 
     def plus(self, other: Totals) -> Totals:
         """The sum, field by field."""
-        return Totals(**{name: getattr(self, name) + getattr(other, name) for name in Totals.model_fields})
+        return self._joined(other, operator.add)
 
     def minus(self, other: Totals) -> Totals:
         """The difference, field by field."""
-        return Totals(**{name: getattr(self, name) - getattr(other, name) for name in Totals.model_fields})
+        return self._joined(other, operator.sub)
+
+    def _joined(self, other: Totals, join: Callable[[int, int], int]) -> Totals:
+        pairs = {name: (getattr(self, name), getattr(other, name)) for name in Totals.model_fields}
+        return Totals.model_validate(
+            {name: None if None in pair else join(*pair) for name, pair in pairs.items()}
+        )
+
+    @model_serializer(mode="wrap")
+    def _written(self, handler: SerializerFunctionWrapHandler) -> dict[str, int]:
+        values: dict[str, int] = handler(self)
+        if self.termed is None:  # an older version's totals are written as it wrote them
+            del values["termed"]
+        return values
 
 
 class Deletions(_Record):
@@ -116,8 +135,8 @@ class Manifest(_Record):
 
     @property
     def totals(self) -> Totals:
-        """Live totals over all segments: the statistics that BM25 scores come from."""
-        total = Totals()
+        """Live totals over all segments."""
+        total = Totals(termed=0)
         for segment in self.segments:
             total = total.plus(segment.live)
         return total

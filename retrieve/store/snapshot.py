@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -20,9 +20,10 @@ from retrieve.files import ReaderLock, read_array
 from retrieve.process import ForkSafeLock
 from retrieve.store.columns import select
 from retrieve.store.fields import FieldWatch
-from retrieve.store.filters import Filter, matches
+from retrieve.store.filters import Filter
 from retrieve.store.learned import LearnedFiles
 from retrieve.store.manifest import Deletions, Manifest, read_manifest
+from retrieve.store.scan import scan
 from retrieve.store.segment import BoolArray, IntArray, Segment, check_sizes
 from retrieve.views.protocol import Array, LiveSegment, View
 from retrieve.views.registry import views_of
@@ -107,15 +108,19 @@ class Snapshot:
         with self._views_lock:
             if view not in self._live_segments:
                 self._live_segments[view] = tuple(
-                    self._live_segment(segment, self.views[view]) for segment in self.segments
+                    self._live_segment(segment, self.views[view], live)
+                    for segment, live in zip(self.segments, self.live, strict=True)
                 )
             return self._live_segments[view]
 
-    def _live_segment(self, segment: Segment, view: View) -> LiveSegment:
-        entry = segment.entry
+    def _live_segment(self, segment: Segment, view: View, live: BoolArray | None) -> LiveSegment:
+        entry, opened = segment.entry, segment.view(view)
+        termed = entry.live.termed
+        if termed is None:  # an older version did not count them
+            termed = view.termed(opened, None if live is None else live[segment.document_of])
         return LiveSegment(
-            segment.view(view),
-            entry.live.passages,
+            opened,
+            termed,
             entry.live.length,
             _deleted_statistics(self.folder, segment),
             None if entry.trained is None else self.learned[entry.trained],
@@ -207,17 +212,13 @@ def hold_current(folder: Path) -> tuple[Manifest, ReaderLock]:
 
 def select_rows(segment: Segment, where: Filter, watch: FieldWatch) -> BoolArray:
     """Rows of a segment whose metadata a filter accepts, deleted rows included; `watch` sees them."""
-
-    def accepted(part: Filter) -> Iterator[bool]:
-        for metadata in segment.documents.metadata(segment.rows):
-            watch.look(metadata)
-            yield matches(part, metadata)
-
-    def scan(part: Filter) -> BoolArray:
-        return np.fromiter(accepted(part), np.bool_, segment.rows)
-
     with watch.over(segment):
-        return select(where, rows=segment.rows, columns=segment.columns, scan=scan)
+        return select(
+            where,
+            rows=segment.rows,
+            columns=segment.columns,
+            scan=lambda part: scan(segment.documents, segment.rows, part, watch),
+        )
 
 
 def locate(

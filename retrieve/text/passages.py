@@ -18,6 +18,7 @@ from retrieve.text.cuts import Cuts
 from retrieve.types import Document
 
 Offsets = Callable[[Sequence[str]], list[IntArray]]
+Counts = Callable[[Sequence[str]], list[int]]
 Mode = Literal["window", "first", "whole"]
 TitleMode = Literal["every", "first", "none"]
 Boundaries = Literal["sentence", "none"]
@@ -50,6 +51,7 @@ class Splitter:
         self,
         *,
         offsets: Offsets,
+        counts: Counts | None = None,
         limit: int | None,
         size: int | None,
         overlap: int,
@@ -59,11 +61,13 @@ class Splitter:
     ) -> None:
         """`offsets`: texts → for each its units' character offsets (T,2) int64, no special tokens, not truncated.
 
+        `counts`: how many units those are, for what is not cut, where that is told sooner than their places.
         `limit`: units the encoder takes beside special tokens and prompt (None: any number). `size` None: the limit.
         Sizes that cannot work raise `RecipeError`.
         """
         self._budget = min((bound for bound in (size, limit) if bound is not None), default=None)
         self._offsets = offsets
+        self._counts = counts or (lambda texts: [len(found) for found in offsets(texts)])
         self._overlap = overlap
         self._mode = mode
         self._title = title
@@ -80,15 +84,16 @@ class Splitter:
                 )
 
     def split(self, documents: Sequence[Document]) -> list[Windows]:
-        """The windows of each document, in order. Calls `offsets` at most twice: for the texts, for the titles."""
-        units = self._offsets([document.text for document in documents])
+        """The windows of each document, in order. Asks at most twice for units: those of the texts, of the titles."""
+        texts = [document.text for document in documents]
+        if self._room(0) is None:
+            return [self._whole(*each) for each in zip(documents, self._counts(texts), strict=True)]
+        units = self._offsets(texts)
         titles = self._title_units(documents)
         return [self._cut(*each) for each in zip(documents, units, titles, strict=True)]
 
     def _title_units(self, documents: Sequence[Document]) -> list[int]:
-        """Units of each title; 0 where it is never shown, or where no budget has to make room for it."""
-        if self._room(0) is None:
-            return [0] * len(documents)
+        """Units of each title; 0 where it is never shown."""
         shown = [document.title if _shows_title(document, 0, self._title) else "" for document in documents]
         counted = [title for title in shown if title]
         lengths = map(len, self._offsets(counted) if counted else [])
@@ -102,11 +107,9 @@ class Splitter:
 
     def _cut(self, document: Document, offsets: IntArray, title_units: int) -> Windows:
         text, units = document.text, len(offsets)
-        if not text.strip() and not _shows_title(document, 0, self._title):
-            return Windows(np.empty((0, 2), dtype=np.int64), units, 0)
         room = self._room(title_units)
-        if room is None or units <= room:
-            return Windows(np.array([[0, len(text)]], dtype=np.int64), units, units)
+        if room is None or units <= room or self._is_empty(document):
+            return self._whole(document, units)
         if self._mode == "first":
             cuts = Cuts(text, offsets, natural=False)
             indexed = cuts.last(room) or cuts.following(0)
@@ -114,6 +117,14 @@ class Splitter:
         cuts = Cuts(text, offsets, natural=self._boundaries == "sentence")
         later = self._room(0 if self._title == "first" else title_units) or room
         return Windows(self._windows(cuts, room, later), units, units)
+
+    def _whole(self, document: Document, units: int) -> Windows:
+        if self._is_empty(document):
+            return Windows(np.empty((0, 2), dtype=np.int64), units, 0)
+        return Windows(np.array([[0, len(document.text)]], dtype=np.int64), units, units)
+
+    def _is_empty(self, document: Document) -> bool:
+        return not document.text.strip() and not _shows_title(document, 0, self._title)
 
     def _windows(self, cuts: Cuts, room: int, later: int) -> IntArray:
         """Spans (S,2) of windows with `room` units of text in the first, `later` in the others."""

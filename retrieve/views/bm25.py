@@ -1,7 +1,9 @@
 """The BM25 view: analyse the query, weigh its terms by statistics over all live segments, add up contributions.
 
 Lucene's formula (Robertson and Zaragoza 2009, without the constant factor k1 + 1):
-score = Σ ln(1 + (N − df + ½)/(df + ½)) · tf / (tf + k1·(1 − b + b·length/average length)), lengths exact.
+score = Σ ln(1 + (N − df + ½)/(df + ½)) · tf / (tf + k1·(1 − b + b·length/average length)), lengths exact. N and the
+average are Lucene's too (`docCount`, `sumTotalTermFreq / docCount`): a passage without a term, of stop words and marks
+alone, counts in neither. rank-bm25 and bm25s count it in both.
 """
 
 from __future__ import annotations
@@ -40,7 +42,8 @@ _FEW = 1_024
 class Statistics(NamedTuple):
     """What scores depend on beside the passages themselves; those of several indexes add up.
 
-    `passages` and `terms`: how many there are. `frequencies` (Q,): in how many passages each term of the queries is.
+    `passages`: how many have a term; `terms`: how many those have. `frequencies` (Q,): in how many passages each term
+    of the queries is.
     """
 
     passages: int
@@ -49,7 +52,7 @@ class Statistics(NamedTuple):
 
     @property
     def average_length(self) -> float:
-        """Terms of a passage, in the mean."""
+        """Terms of a passage that has any, in the mean."""
         return self.terms / self.passages if self.passages else 0.0
 
     def plus(self, other: Statistics) -> Statistics:
@@ -98,7 +101,16 @@ class BM25View(View):
     def deleted(self, opened: Postings, passages: BoolArray) -> Deleted:
         """Document frequencies of the passages, and their lengths."""
         terms, counts = opened.deleted_frequencies(passages)
-        return Deleted(int(opened.lengths[passages].sum(dtype=np.int64)), {"terms": terms, "counts": counts})
+        lengths = opened.lengths[passages]
+        return Deleted(
+            int(lengths.sum(dtype=np.int64)),
+            int(np.count_nonzero(lengths)),
+            {"terms": terms, "counts": counts},
+        )
+
+    def termed(self, opened: Postings, passages: BoolArray | None) -> int:
+        """Those of some length."""
+        return int(np.count_nonzero(opened.lengths if passages is None else opened.lengths[passages]))
 
     def verify(self, opened: Postings, passages: int) -> Iterator[str]:
         """As many rows as passages."""
@@ -138,7 +150,7 @@ class QueryTerms:
                 at = np.searchsorted(gone, found).clip(max=len(gone) - 1)
                 frequencies[present] -= np.where(gone[at] == found, segment.deleted["counts"][at], 0)
         return Statistics(
-            sum(segment.passages for segment in self.segments),
+            sum(segment.termed for segment in self.segments),
             sum(segment.terms for segment in self.segments),
             frequencies,
         )
@@ -227,7 +239,7 @@ class BM25Scores:
             "terms": terms,
             "length": int(postings.lengths[row]),
             "average_length": average,
-            "passages_in_index": self._statistics.passages,
+            "passages_with_terms": self._statistics.passages,
             "k1": self._parameters["k1"],
             "b": self._parameters["b"],
         }
@@ -235,7 +247,8 @@ class BM25Scores:
 
 def _write(postings: Postings, output: Output) -> Built:
     write_postings(postings, output)
-    return Built(terms=int(postings.lengths.sum(dtype=np.int64)))
+    lengths = postings.lengths
+    return Built(terms=int(lengths.sum(dtype=np.int64)), termed=int(np.count_nonzero(lengths)))
 
 
 def _counted(query: str | Mapping[str, float], analyzer: Analyzer) -> Mapping[str, float]:

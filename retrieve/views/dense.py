@@ -6,7 +6,7 @@ A FAISS index is made only of a factory that learns or links; without one the ke
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -31,9 +31,12 @@ from retrieve.views.protocol import (
     Vectors,
     View,
 )
+from retrieve.views.threads import over_free_cores
 
 FAISS = "index.faiss"
 _BATCH = 16
+_LEAST = 1 << 22
+"""Products of two numbers that are worth a thread: some milliseconds of them."""
 
 
 class DenseView(View):
@@ -152,7 +155,8 @@ class DenseSegment:
         """Of queries (B,D) with all passages, (B,P)."""
         if self.rows == 0:
             return np.empty((len(vectors), 0), dtype=np.float32)
-        return self.vectors.scores(vectors)
+        least = _LEAST // vectors.size + 1
+        return self.vectors.scores(vectors, spread=partial(over_free_cores, least=least))
 
     def scores_of(self, vector: Vectors, rows: IntArray) -> FloatArray:
         """Of a query (D,) with rows: exact from kept vectors, else as the FAISS index reconstructs them."""

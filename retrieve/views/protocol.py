@@ -85,11 +85,12 @@ class SegmentFiles(Protocol):
 class LiveSegment(NamedTuple):
     """A view's part of a segment in one generation: what is there, and what deletions took from it.
 
-    `passages` and `terms` count what is live. `deleted`: the view's own statistics of deleted rows, by name.
+    `termed` (passages with a term) and `terms` count what is live. `deleted`: the view's own statistics of deleted
+    rows, by name.
     """
 
     opened: Opened
-    passages: int
+    termed: int
     terms: int
     deleted: Mapping[str, Array]
     learned: Learned | None
@@ -213,19 +214,22 @@ class Output(Protocol):
 
 
 class Built(NamedTuple):
-    """What a view has become. `terms`: how many analysed terms its passages have. `learned`: whether it was made by
-    what was learned. `vectors`: whether it is searched by the vectors themselves, which must be kept then.
+    """What a view has become. `terms`: how many analysed terms its passages have, `termed`: how many of them have any.
+    `learned`: whether it was made by what was learned. `vectors`: whether it is searched by the vectors themselves,
+    which must be kept then.
     """
 
     terms: int = 0
+    termed: int = 0
     learned: bool = False
     vectors: bool = False
 
 
 class Deleted(NamedTuple):
-    """What deleted passages take from a view: analysed terms, and statistics of its own by name."""
+    """What deleted passages take from a view: analysed terms, passages with any, and statistics of its own by name."""
 
     terms: int = 0
+    termed: int = 0
     arrays: Mapping[str, Array] = {}
 
 
@@ -278,6 +282,10 @@ class View(Protocol):
     def deleted(self, opened: Opened, passages: BoolArray) -> Deleted:
         """What the passages (P,) that are deleted take from it."""
         return Deleted()
+
+    def termed(self, opened: Opened, passages: BoolArray | None) -> int:
+        """How many of some passages (P,), None for all, have an analysed term."""
+        return 0
 
     def verify(self, opened: Opened, passages: int) -> Iterator[str]:
         """What does not hold of a part that ought to have so many passages, a phrase each."""

@@ -93,7 +93,8 @@ def views(segment: Segment, turns: range, building: Path) -> Made:
     view = segment.views[0]
     merged = merge_postings([segment.view(view)] * len(turns), maps, rows * len(turns))
     write_postings(merged, ViewOutput(building, view.name))
-    return Made([Built(terms=int(merged.lengths.sum(dtype=np.int64)))])
+    terms, termed = int(merged.lengths.sum(dtype=np.int64)), int(np.count_nonzero(merged.lengths))
+    return Made([Built(terms=terms, termed=termed)])
 
 
 def forget(folder: Path) -> None:

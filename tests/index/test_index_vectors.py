@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +77,27 @@ def test_a_score_depends_on_the_two_vectors_alone(dtype, dimensions, rows, batch
         assert one_query(vectors, query, scales).tobytes() == scores_of_one.tobytes()
         assert score_rows(vectors, query, chosen, scales).tobytes() == scores_of_one[chosen].tobytes()
         assert one_query(vectors[start:], query, rest).tobytes() == scores_of_one[start:].tobytes()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    dtype=st.sampled_from(TYPES),
+    rows=st.integers(0, 3_000),
+    batch=st.integers(0, 3),
+    cuts=st.lists(st.integers(0, 3_000)),
+)
+def test_scores_in_parts_are_the_same_to_the_bit(dtype: type, rows: int, batch: int, cuts: list[int]) -> None:
+    vectors, queries = drawn(rows, 45, dtype), drawn(batch, 45, np.float32, 1)
+    scales = drawn_scales(rows, dtype)
+    bounds = [0, *sorted(cut for cut in cuts if cut <= rows), rows]
+
+    def backwards(count: int, work: Callable[[slice], list[None]]) -> None:
+        assert count == rows
+        for part in reversed([slice(*pair) for pair in pairwise(bounds)]):
+            work(part)
+
+    whole = flat_scores(vectors, queries, scales)
+    assert flat_scores(vectors, queries, scales, spread=backwards).tobytes() == whole.tobytes()
 
 
 def test_duplicates_tie_across_tiles() -> None:

@@ -30,7 +30,7 @@ def test_terms_add_up_to_the_score(index: Index) -> None:
         assert sum(term["contribution"] for term in view["terms"]) == pytest.approx(hit.score)
         assert [term["term"] for term in view["terms"]] == ["wing", "heat", "unheard"]
         assert view["terms"][2]["document_frequency"] == 0
-        assert (view["k1"], view["b"], view["passages_in_index"]) == (0.9, 0.4, index.info()["passages"])
+        assert (view["k1"], view["b"], view["passages_with_terms"]) == (0.9, 0.4, index.info()["passages"])
         json.dumps(answer)
 
 

@@ -85,6 +85,18 @@ def test_offsets_are_words_and_single_characters_of_the_original_text(text: str)
     assert PLAIN.word_offsets(text).tolist() == expected
 
 
+@given(st.one_of(MIXED, st.text(st.characters(max_codepoint=127)), st.text()))
+@settings(max_examples=300, deadline=None)
+def test_as_many_words_are_counted_as_have_offsets(text: str) -> None:
+    assert PLAIN.count_words(text) == len(PLAIN.word_offsets(text))
+
+
+def test_every_ascii_character_alone_and_between_letters_is_counted_right() -> None:
+    for code in range(128):
+        for text in (chr(code), f"a{chr(code)}b", f"{chr(code)}a{chr(code)}"):
+            assert PLAIN.count_words(text) == len(PLAIN.word_offsets(text)), repr(text)
+
+
 @pytest.mark.parametrize(
     ("text", "terms"),
     [

@@ -281,6 +281,17 @@ def test_whole_and_boundless_are_one_passage() -> None:
         assert windows.units == windows.indexed == 150
 
 
+def test_what_is_not_cut_is_counted_without_its_words_places() -> None:
+    def places(texts: Sequence[str]) -> list[IntArray]:
+        raise AssertionError(f"asked for the places of the words of {texts}")
+
+    counted = {"offsets": places, "counts": lambda texts: [len(text.split()) for text in texts]}
+    for settings_ in ({"mode": "whole", "size": 2}, {}, {"mode": "first"}):
+        spans, *units = one("one two three", "T", **settings_, **counted)
+        assert (spans.tolist(), units) == ([[0, 13]], [3, 3])
+        assert one(" \n", **settings_, **counted).spans.tolist() == []
+
+
 def test_documents_without_text() -> None:
     assert len(one("").spans) == len(one(" \n", " ").spans) == len(one(" ", "T", title="none").spans) == 0
     assert one("", "T").spans.tolist() == [[0, 0]]

@@ -6,12 +6,13 @@ import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from toy_index import WORDS, corpus, make_index, toy_recipe
+from toy_index import WORDS, corpus, make_index, toy_recipe, unit_vectors
 
 from retrieve import Query
-from retrieve.views import threads
+from retrieve.views import dense, threads
 
 
 @pytest.fixture(autouse=True)
@@ -36,6 +37,68 @@ def test_parts_run_at_once_and_one_query_stays_with_its_caller() -> None:
 
     assert len(set(threads.in_parts(7, work))) == 3
     assert threads.in_parts(1, lambda part: [threading.get_ident()]) == [threading.get_ident()]
+
+
+@pytest.mark.parametrize(("count", "parts"), [(0, 1), (1, 1), (19, 1), (20, 2), (29, 2), (30, 3), (1000, 3)])
+def test_what_is_large_enough_is_parted_over_the_cores(count: int, parts: int) -> None:
+    seen: list[slice] = []
+
+    def work(part: slice) -> list[int]:
+        seen.append(part)
+        return list(range(count))[part]
+
+    assert threads.over_free_cores(count, work, least=10) == list(range(count))
+    assert len(seen) == parts
+    assert parts == 1 or min(part.stop - part.start for part in seen) >= 10
+
+
+def test_callers_at_the_same_time_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first has all six, the second comes while it works and has three, the third two; then all six again."""
+    monkeypatch.setattr(threads, "cores", lambda: 6)
+    threads._pool.cache_clear()
+    parts: list[int] = []
+
+    def caller(others: int) -> None:
+        inside: list[int] = []
+
+        def work(part: slice) -> list[int]:
+            inside.append(part.start)
+            if part.start == 0 and others:
+                caller(others - 1)
+            return [part.start]
+
+        parts.append(len(threads.over_free_cores(600, work, least=1)))
+        assert len(inside) == parts[-1]
+
+    caller(2)
+    caller(0)
+    assert parts == [2, 3, 6, 6]
+
+
+def test_a_caller_that_fails_is_no_longer_counted() -> None:
+    for _ in range(5):
+        with pytest.raises(ZeroDivisionError):
+            threads.over_free_cores(30, lambda part: [1 // part.start], least=1)
+    assert threads.over_free_cores(30, lambda part: [part.start], least=1) == [0, 10, 20]
+
+
+@pytest.mark.parametrize("form", [{}, {"storage": "float16"}, {"storage": "int8"}])
+def test_dense_answers_do_not_depend_on_the_number_of_cores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(dense, "_LEAST", 200)  # as if these few were very many
+    documents, vectors = corpus(300, seed=4)
+    recipe = toy_recipe(views=("dense",), **form)
+    asked = unit_vectors(37, seed=5)
+    with make_index(tmp_path / "i", documents, vectors, recipe, commits=2) as index:
+        answers = []
+        for number in (1, 2, 5):
+            monkeypatch.setattr(threads, "cores", lambda number=number: number)
+            threads._pool.cache_clear()
+            single = [index.search(vector=vector, k=300) for vector in asked]
+            assert list(index.search_many(vectors=asked, k=300)) == single
+            answers.append(single)
+    assert answers[0] == answers[1] == answers[2]
 
 
 @pytest.mark.parametrize("bad", range(6))
