@@ -147,7 +147,9 @@ def _write_tables(
 
 
 def _remove_vectors(folder: Path) -> None:
-    """Take away vectors that views were made of, and that are not to be kept."""
+    """Take away vectors that views were made of, and that are not to be kept, if they are there."""
+    if not folder.is_dir():
+        return
     for path in folder.glob("*.npy"):
         path.unlink()
     if not any(folder.iterdir()):

@@ -70,7 +70,7 @@ def learn(
         if sufficient and view.learned_file is not None:
             files[view.learned_file] = view.learn(sample)
         elif not sufficient:
-            _log.warning("%s for now: %s", view.until_learned, reason)
+            _log.warning(reason)
     if not files:
         return None
     if known is not None:

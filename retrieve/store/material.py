@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from retrieve.files import new_array
+from retrieve.files import new_array, write_array
 from retrieve.index.stored import Form, StoredVectors, encode_vectors
 from retrieve.passages.encoder import PassageEncoder
 from retrieve.passages.vectors import kept
@@ -191,7 +191,10 @@ def create_vectors(building: Path, form: VectorForm, rows: int, dimensions: int)
     folder.mkdir()
 
     def new(name: str, dtype: str, shape: tuple[int, ...]) -> npt.NDArray[np.generic]:
-        return new_array(folder / f"{name}.npy", shape, dtype)
+        array = new_array(folder / f"{name}.npy", shape, dtype)
+        if not array.size:  # which is in memory alone
+            write_array(folder / f"{name}.npy", array)
+        return array
 
     return StoredVectors.make(Form.of(form.storage, form.rescore), rows, dimensions, new)
 

@@ -115,11 +115,7 @@ class Workshop:
             return None
         if present < FIRST_SAMPLE:
             for view in todo:
-                _log.info(
-                    "%s until there are vectors of %d passages (now %d); `retrieve index merge --retrain` makes anew "
-                    "what is made of vectors that were kept",
-                    *(view.until_learned, FIRST_SAMPLE, present),
-                )
+                _log.info(view.until_learned, FIRST_SAMPLE, present)
             return borrow(self._folder, todo, self._passage_encoder, dimensions) if known is None else None
         return learn(self._folder, self.views, todo, choose_sample(passages()), known)
 

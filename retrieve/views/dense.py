@@ -45,7 +45,7 @@ class DenseView(View):
     name = "dense"
     encoding = "vectors"
     learned_file = FAISS
-    until_learned = "dense search is exact"
+    until_learned = "dense search is exact until there are %d passages (now %d)"
 
     def __init__(self, recipe: Recipe) -> None:
         assert recipe.dense is not None
@@ -108,7 +108,8 @@ class DenseView(View):
         """As the factory needs."""
         from retrieve.index.faiss_index import enough
 
-        return enough(self._section.factory, dimensions, sample)
+        sufficient, reason = enough(self._section.factory, dimensions, sample)
+        return sufficient, f"dense search stays exact for now: {reason}"
 
     def learn(self, sample: Vectors) -> bytes:
         """The empty index, trained on the sample."""

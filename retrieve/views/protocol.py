@@ -253,7 +253,7 @@ class View(Protocol):
     learned_of: str = ""
     """What that file is made by, for the manifest."""
     until_learned: str = ""
-    """What holds until it is learned, for the log: a sentence without its end."""
+    """What holds until it is learned, for the log: with the numbers of passages that are needed, and that are there."""
 
     def __init__(self, recipe: Recipe) -> None:
         """Of a recipe that has the section."""
@@ -307,7 +307,7 @@ class View(Protocol):
         return False
 
     def enough(self, dimensions: int, sample: int) -> tuple[bool, str]:
-        """Whether so many vectors are enough to learn from, and if not, why: in words."""
+        """Whether so many vectors are enough to learn from, and if not, what that means: a sentence."""
         return True, ""
 
     def learn(self, sample: Vectors) -> bytes:

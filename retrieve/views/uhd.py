@@ -48,7 +48,10 @@ class UHDView(View):
     name = "uhd"
     compiled = True
     learned_file = MEAN
-    until_learned = "UHD codes have a general mean"
+    until_learned = (
+        "UHD codes have a general mean until there are vectors of %d passages (now %d); "
+        "`retrieve index merge --retrain` makes them anew where vectors are kept"
+    )
 
     def __init__(self, recipe: Recipe) -> None:
         assert recipe.uhd is not None

@@ -83,7 +83,7 @@ def test_learning_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Non
         assert "nothing was learned" in caplog.text
         assert len(index.search(vector=own[0], k=600)) == 500
     flat = make(tmp_path / "flat.index", _recipe("Flat"), rows[:3], own[:3])
-    with pytest.raises(RecipeError, match="factory is Flat"):
+    with pytest.raises(RecipeError, match="there is nothing to retrain"):
         flat.merge(retrain=True)
 
 
