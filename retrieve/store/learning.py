@@ -18,7 +18,7 @@ import numpy.typing as npt
 import xxhash
 
 from retrieve.errors import IndexCorrupt
-from retrieve.files import checksum_bytes, publish_folder, remove_folder
+from retrieve.files import checksum_bytes, publish_folder, read_checked, remove_folder
 from retrieve.index.stored import StoredVectors
 from retrieve.recipe import Recipe
 from retrieve.store.manifest import FileEntry, Trained
@@ -119,11 +119,7 @@ def _seal(
 
 def read_trained(index: Path, trained: Trained, name: str = FAISS) -> bytes:
     """The bytes of something that was learned, checked."""
-    path = index / "trained" / trained.digest / name
-    data = path.read_bytes()
-    if checksum_bytes(data) != trained.files[name].checksum:
-        raise IndexCorrupt(f"{path} fails its checksum: restore it from a copy, or rebuild the index")
-    return data
+    return read_checked(index / "trained" / trained.digest / name, trained.files[name].checksum)
 
 
 def read_mean(index: Path, trained: Trained | None) -> npt.NDArray[np.float32] | None:

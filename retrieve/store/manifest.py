@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from retrieve.errors import FormatTooNew, IndexCorrupt, IndexNotFound
-from retrieve.files import checksum_bytes, write_file
+from retrieve.files import checksum_bytes, with_remedy, write_file
 from retrieve.passages.record import EncoderRecord
 from retrieve.recipe import Recipe, load_recipe
 
@@ -147,8 +147,22 @@ class Manifest(_Record):
         values = self.model_dump(mode="json")
         if self.stemmer is None:  # an index without one is as every version wrote it
             del values["stemmer"]
-        body = json.dumps(values, separators=(",", ":"), ensure_ascii=False)
-        return f'{body[:-1]}{_CHECKSUM}{checksum_bytes(body.encode())}"}}\n'.encode()
+        return seal_object(values)
+
+
+def seal_object(values: dict[str, Any]) -> bytes:
+    """A JSON object as a file's bytes, its last key the checksum of what comes before."""
+    body = json.dumps(values, separators=(",", ":"), ensure_ascii=False)
+    return f'{body[:-1]}{_CHECKSUM}{checksum_bytes(body.encode())}"}}\n'.encode()
+
+
+def unseal_object(text: str) -> dict[str, Any] | None:
+    """The object without its checksum; None where that does not hold."""
+    body, found, rest = text.rstrip("\n").rpartition(_CHECKSUM)
+    if not found or rest != checksum_bytes(f"{body}}}".encode()) + '"}':
+        return None
+    values: dict[str, Any] = json.loads(f"{body}}}")
+    return values
 
 
 def _places_passages(name: str) -> bool:
@@ -162,21 +176,25 @@ def read_manifest(folder: Path, name: str = MANIFEST) -> Manifest:
     """
     path = folder / name
     try:
-        text = path.read_bytes().decode()
+        with with_remedy():
+            text = path.read_bytes().decode()
     except (FileNotFoundError, NotADirectoryError) as error:
+        if name == MANIFEST and (folder / "segments").is_dir():
+            raise IndexCorrupt(
+                f"{path} is missing beside its segments: restore the index from a copy"
+            ) from error
         raise IndexNotFound(
             f"no index at {folder}: {name} is missing; make one with `retrieve index create`"
         ) from error
     except UnicodeDecodeError as error:
         raise IndexCorrupt(f"{path} is not UTF-8: restore it from a copy") from error
-    body, found, rest = text.rstrip("\n").rpartition(_CHECKSUM)
-    if not found or rest != checksum_bytes(f"{body}}}".encode()) + '"}':
+    values = unseal_object(text)
+    if values is None:
         _refuse_newer(path, text)
         raise IndexCorrupt(
             f"{path} fails its own checksum: restore the index from a copy, or build it again "
             "(the manifest.N.json beside it are older; files that only they name may be gone)"
         )
-    values = json.loads(f"{body}}}")
     _refuse_newer(path, text)
     try:
         return Manifest.model_validate(values)
@@ -189,6 +207,17 @@ def read_manifest(folder: Path, name: str = MANIFEST) -> Manifest:
                 f"{path} says {', '.join(unknown)}, which this version does not know: upgrade retrieve-engine"
             ) from error
         raise IndexCorrupt(f"{path} has unexpected content: {error}") from error
+
+
+def older_generations(folder: Path, current: int) -> list[int]:
+    """Generations whose manifest is still there, newest first.
+
+    A commit that was killed may have kept a copy of the current manifest already.
+    """
+    numbers = (path.name.split(".")[1] for path in folder.glob("manifest.*.json"))
+    return sorted(
+        (int(number) for number in numbers if number.isdecimal() and int(number) != current), reverse=True
+    )
 
 
 def _refuse_newer(path: Path, text: str) -> None:

@@ -166,6 +166,8 @@ def _merge_group(
     passage_encoder: PassageEncoder,
     workshop: Workshop,
 ) -> Segment:
+    for part in group:
+        part.segment.check_large()
     order = _id_order(group)
     passage_rows = _passage_order(group, order)
     total = sum(len(rows) for _, rows in passage_rows)

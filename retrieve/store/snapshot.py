@@ -234,31 +234,32 @@ def locate(
     return places
 
 
-def _deletion_arrays(folder: Path, segment: Segment) -> tuple[Path, Deletions] | None:
-    deletions = segment.entry.deletions
-    if deletions is None:
+def _deletion_array(
+    folder: Path, segment: Segment, deletions: Deletions, name: str
+) -> npt.NDArray[Any] | None:
+    """An array of a segment's deletions; None where they have none of that name."""
+    file = f"{segment.id}.{name}.npy"
+    if file not in deletions.files:
         return None
-    place = folder / "deletions" / str(deletions.generation)
-    check_sizes(place, deletions.files)
-    return place, deletions
+    return read_array(folder / "deletions" / str(deletions.generation) / file, deletions.files[file].checksum)
 
 
 def _live(folder: Path, segment: Segment) -> BoolArray | None:
-    found = _deletion_arrays(folder, segment)
-    if found is None:
+    deletions = segment.entry.deletions
+    if deletions is None:
         return None
-    packed = read_array(found[0] / f"{segment.id}.rows.npy")
-    if len(packed) * 8 < segment.rows:
+    check_sizes(folder / "deletions" / str(deletions.generation), deletions.files)
+    packed = _deletion_array(folder, segment, deletions, "rows")
+    if packed is None or len(packed) * 8 < segment.rows:
         raise IndexCorrupt(
-            f"{found[0] / segment.id}.rows.npy is shorter than its segment: restore it from a copy"
+            f"the deletions of segment {segment.id} do not go with it: restore the index from a copy"
         )
     return ~np.unpackbits(packed, count=segment.rows, bitorder="little").astype(np.bool_)
 
 
 def _deleted_terms(folder: Path, segment: Segment) -> DeletedTerms | None:
-    found = _deletion_arrays(folder, segment)
-    if found is None or f"{segment.id}.terms.npy" not in found[1].files:
+    deletions = segment.entry.deletions
+    if deletions is None:
         return None
-    return DeletedTerms(
-        read_array(found[0] / f"{segment.id}.terms.npy"), read_array(found[0] / f"{segment.id}.counts.npy")
-    )
+    terms, counts = (_deletion_array(folder, segment, deletions, name) for name in ("terms", "counts"))
+    return None if terms is None or counts is None else DeletedTerms(terms, counts)
