@@ -92,7 +92,8 @@ class Index:
         computes, as in "cpu" or "cuda:1".
 
         An unfinished index (nothing committed) of the same recipe is opened, so that a build can go on. Anything else
-        in the way is `IndexExists`; `force` deletes an index, never another kind of folder.
+        in the way is `IndexExists`; `force` replaces an index, never another kind of folder. Whoever has the other one
+        open goes on reading it until `refresh()`; its files go with the first commit, or when its last reader lets go.
         """
         folder = index_path(path)
         passage_encoder = PassageEncoder(recipe, overrides, cache=cache, encoder=encoder, device=device)

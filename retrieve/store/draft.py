@@ -68,7 +68,7 @@ class Draft:
         self._trained: list[Trained] = list(manifest.trained)
         self._encoder = manifest.encoder.fingerprint if manifest.encoder is not None else "none"
         self._pending = Pending(
-            base=manifest.generation,
+            base=manifest.generation if manifest.filled else 0,
             recipe_digest=manifest.recipe_digest,
             encoder=self._encoder,
             stemmer="" if self._stemmer is None else self._stemmer.stems,

@@ -102,7 +102,8 @@ class StemmerRecord(_Record):
 class Manifest(_Record):
     """One generation of an index.
 
-    `stemmer` is None where no stemmer had a part in it, and in indexes of versions that did not keep it.
+    `stemmer` is None where no stemmer had a part in it, and in indexes of versions that did not keep it. `replaced` is
+    the generation of another index whose place this one took, as long as nothing was committed to it.
     """
 
     format: int = FORMAT
@@ -111,8 +112,14 @@ class Manifest(_Record):
     recipe_digest: str
     encoder: EncoderRecord | None = None
     stemmer: StemmerRecord | None = None
+    replaced: int | None = None
     trained: tuple[Trained, ...] = ()
     segments: tuple[SegmentEntry, ...] = ()
+
+    @property
+    def filled(self) -> bool:
+        """Whether anything was committed."""
+        return self.generation > 0 and self.replaced is None
 
     @property
     def totals(self) -> Totals:
@@ -145,8 +152,9 @@ class Manifest(_Record):
     def encode(self) -> bytes:
         """The file's bytes, checksum last."""
         values = self.model_dump(mode="json")
-        if self.stemmer is None:  # an index without one is as every version wrote it
-            del values["stemmer"]
+        for key in ("stemmer", "replaced"):  # an index without one is as every version wrote it
+            if values[key] is None:
+                del values[key]
         return seal_object(values)
 
 

@@ -1,7 +1,7 @@
 """Removes what no generation needs any more, and never what a reader may still be reading.
 
 Only a process that holds the writer's lock may sweep. A folder stays while the current manifest, the pending list,
-or an older generation with a live reader names it.
+an older generation with a live reader, or the index whose place an empty one took names it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def sweep(folder: Path, pending: Pending | None) -> None:
     current = read_manifest(folder)
     named = [current]
     for age, generation in enumerate(older_generations(folder, current.generation)):
-        if has_readers(folder / "readers" / str(generation)):
+        if has_readers(folder / "readers" / str(generation)) or generation == current.replaced:
             named.append(read_manifest(folder, f"manifest.{generation}.json"))
         elif age >= _KEPT_MANIFESTS:
             (folder / f"manifest.{generation}.json").unlink()
