@@ -26,7 +26,7 @@ WORDS = ["court", "law", "liability", "carrier", "goods", "article", "protein", 
 KINDS = ("flip", "zeros", "cut", "missing")
 QUERY = "court liability of carrier"
 
-_PASSAGES = {"unit": "words", "size": 8, "boundaries": "none"}
+_PASSAGES = {"unit": "words", "size": 8, "boundaries": "none", "title": "none"}
 _DENSE = {"model": "none", "dimensions": DIMENSIONS}
 _FIELDS = {"filters": {"fields": ["year", "court", "score"]}}
 RECIPES: dict[str, dict[str, Any]] = {
@@ -146,7 +146,7 @@ def _document(chance: random.Random, number: int) -> Document:
         "year": 1990 + number % 20,
         "court": chance.choice(["BGH", "BVerfG", "EuGH"]),
         "score": number / 8,
-        "remark": chance.choice(WORDS),
+        "remark": WORDS[number % 10],
     }
     words = chance.choices(WORDS, k=chance.choice([5, 8, 20]))
     return Document(f"d{number:04}", " ".join(words), f"title {number}", metadata)

@@ -170,10 +170,13 @@ def test_a_large_array_is_mapped_and_checked_up_to_a_size(
 
 
 @pytest.fixture
-def _no_descriptors() -> Iterator[None]:
-    """This process may open no more files."""
+def _no_descriptors(tmp_path: Path) -> Iterator[None]:
+    """This process may open no more files, not even to import something."""
     import resource
 
+    assert tmp_path.is_dir()
+    with writer_lock(tmp_path / "lock"):
+        pass
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     opened = [os.open(os.devnull, os.O_RDONLY)]
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(opened) + 64, before[1]))

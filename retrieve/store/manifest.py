@@ -7,6 +7,7 @@ noticed before anything it says is believed. It holds no time, host or path: the
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from retrieve.errors import FormatTooNew, IndexCorrupt, IndexNotFound
 from retrieve.files import checksum_bytes, with_remedy, write_file
 from retrieve.passages.record import EncoderRecord
-from retrieve.recipe import Recipe, load_recipe
+from retrieve.recipe import Recipe, canonical, load_recipe
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -147,7 +148,7 @@ class Manifest(_Record):
 
     def resolved_recipe(self) -> Recipe:
         """The recipe the index was created with."""
-        return load_recipe(self.recipe)
+        return _recipe(canonical(self.recipe))
 
     def encode(self) -> bytes:
         """The file's bytes, checksum last."""
@@ -156,6 +157,11 @@ class Manifest(_Record):
             if values[key] is None:
                 del values[key]
         return seal_object(values)
+
+
+@lru_cache(maxsize=8)
+def _recipe(values: bytes) -> Recipe:
+    return load_recipe(json.loads(values))
 
 
 def seal_object(values: dict[str, Any]) -> bytes:
@@ -182,10 +188,15 @@ def read_manifest(folder: Path, name: str = MANIFEST) -> Manifest:
 
     Raises `IndexNotFound`, `FormatTooNew` (naming both versions, or what is unknown) or `IndexCorrupt`.
     """
+    return parse_manifest(folder / name, manifest_bytes(folder, name))
+
+
+def manifest_bytes(folder: Path, name: str = MANIFEST) -> bytes:
+    """The content of a manifest, unchecked. Raises `IndexNotFound`, or `IndexCorrupt` where there are segments."""
     path = folder / name
     try:
         with with_remedy():
-            text = path.read_bytes().decode()
+            return path.read_bytes()
     except (FileNotFoundError, NotADirectoryError) as error:
         if name == MANIFEST and (folder / "segments").is_dir():
             raise IndexCorrupt(
@@ -194,6 +205,13 @@ def read_manifest(folder: Path, name: str = MANIFEST) -> Manifest:
         raise IndexNotFound(
             f"no index at {folder}: {name} is missing; make one with `retrieve index create`"
         ) from error
+
+
+@lru_cache(maxsize=2)
+def parse_manifest(path: Path, data: bytes) -> Manifest:
+    """A manifest from the bytes of a file, named in errors. Cached, as a commit asks for the same one many times."""
+    try:
+        text = data.decode()
     except UnicodeDecodeError as error:
         raise IndexCorrupt(f"{path} is not UTF-8: restore it from a copy") from error
     values = unseal_object(text)
@@ -243,6 +261,7 @@ def _refuse_newer(path: Path, text: str) -> None:
 
 def replace_manifest(folder: Path, manifest: Manifest) -> None:
     """The commit: keep the old manifest under its number, rename the new one into place."""
-    old = read_manifest(folder)
-    write_file(folder / f"manifest.{old.generation}.json", old.encode())
+    data = manifest_bytes(folder)
+    old = parse_manifest(folder / MANIFEST, data)
+    write_file(folder / f"manifest.{old.generation}.json", data)
     write_file(folder / MANIFEST, manifest.encode())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -23,7 +23,7 @@ from retrieve.store.columns import select
 from retrieve.store.fields import FieldWatch
 from retrieve.store.filters import Filter, matches
 from retrieve.store.learning import read_mean
-from retrieve.store.manifest import Deletions, Manifest, read_manifest
+from retrieve.store.manifest import MANIFEST, Deletions, Manifest, manifest_bytes, parse_manifest
 from retrieve.store.segment import BoolArray, IntArray, Segment, check_sizes
 
 _CACHED_FILTERS = 16
@@ -70,10 +70,10 @@ class Snapshot:
         self._filters_lock = ForkSafeLock()
 
     @classmethod
-    def open(cls, folder: Path, reuse: Snapshot | None = None) -> Snapshot:
-        """Open the current generation; segments that `reuse` has open already are not opened again."""
+    def open(cls, folder: Path, reuse: Iterable[Segment] = ()) -> Snapshot:
+        """Open the current generation; those segments that are open already are not opened again."""
         manifest, lock = hold_current(folder)
-        known = {segment.id: segment for segment in reuse.segments} if reuse is not None else {}
+        known = {segment.id: segment for segment in reuse}
         fields = manifest.resolved_recipe().filters.fields
         for learned in manifest.trained:
             check_sizes(folder / "trained" / learned.digest, learned.files)
@@ -197,9 +197,10 @@ class Snapshot:
 def hold_current(folder: Path) -> tuple[Manifest, ReaderLock]:
     """The current manifest, and the lock that keeps every file it names until it is released."""
     while True:
-        manifest = read_manifest(folder)
+        data = manifest_bytes(folder)
+        manifest = parse_manifest(folder / MANIFEST, data)
         lock = ReaderLock.take(folder / "readers" / str(manifest.generation))
-        if read_manifest(folder) == manifest:
+        if manifest_bytes(folder) == data:
             return manifest, lock
         lock.release()  # a commit came between
 
