@@ -18,7 +18,7 @@ import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -88,10 +88,14 @@ def checksum_bytes(data: bytes | memoryview) -> str:
 @with_remedy()
 def checksum_file(path: Path) -> str:
     """XXH3-128 of a file's content, read in pieces."""
-    digest = xxhash.xxh3_128()
     with path.open("rb") as file:
-        while piece := file.read(_CHUNK):
-            digest.update(piece)
+        return _checksum(file)
+
+
+def _checksum(file: BinaryIO) -> str:
+    digest = xxhash.xxh3_128()
+    while piece := file.read(_CHUNK):
+        digest.update(piece)
     return digest.hexdigest()
 
 
@@ -143,8 +147,12 @@ def write_file(path: Path, data: bytes) -> None:
 @with_remedy()
 def write_array(path: Path, array: npt.NDArray[Any]) -> None:
     """Write an array into a folder that is not sealed yet (`seal_folder` makes it durable)."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
+    try:
+        file = path.open("wb")
+    except FileNotFoundError:  # asked first, it would be asked for every array
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("wb")
+    with file:
         np.save(file, np.ascontiguousarray(array), allow_pickle=False)
 
 
@@ -207,27 +215,38 @@ def _array_of(path: Path, data: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
     return data[found.end() :].view(dtype).reshape(shape)
 
 
+@with_remedy()
 def seal_folder(building: Path, sealed: Path) -> dict[str, tuple[int, str]]:
     """Publish a finished folder; returns each file's size and checksum, by relative path."""
-    files = {
-        path.relative_to(building).as_posix(): (path.stat().st_size, checksum_file(path))
-        for path in sorted(building.rglob("*"))
-        if not path.is_dir()
-    }
-    publish_folder(building, sealed)
+    files = {}
+    for name in _files_below(building):
+        with (building / name).open("rb") as file:
+            files[name] = os.fstat(file.fileno()).st_size, _checksum(file)
+            os.fsync(file.fileno())
+    _give_name(building, sealed)
     return files
 
 
 @with_remedy()
 def publish_folder(building: Path, sealed: Path) -> None:
     """Make a finished folder durable and give it its name."""
-    for path in sorted(building.rglob("*")):
-        if path.is_dir():
-            sync_folder(path)
-            continue
-        with path.open("rb") as file:
+    for name in _files_below(building):
+        with (building / name).open("rb") as file:
             os.fsync(file.fileno())
-    sync_folder(building)
+    _give_name(building, sealed)
+
+
+def _files_below(folder: Path) -> list[str]:
+    """Relative paths, sorted part by part."""
+    found = [
+        f"{place}/{name}"[len(str(folder)) + 1 :] for place, _, names in os.walk(folder) for name in names
+    ]
+    return sorted(found, key=lambda name: name.split("/"))
+
+
+def _give_name(building: Path, sealed: Path) -> None:
+    for place, _, _ in os.walk(building):
+        sync_folder(Path(place))
     building.rename(sealed)
     sync_folder(sealed.parent)
 

@@ -33,6 +33,14 @@ class FileEntry(_Record):
     size: int
     checksum: str
 
+    def __eq__(
+        self, other: object
+    ) -> bool:  # pydantic's takes ten times as long, and a manifest has hundreds of these
+        return isinstance(other, FileEntry) and self.checksum == other.checksum and self.size == other.size
+
+    def __hash__(self) -> int:
+        return hash((self.size, self.checksum))
+
 
 class Totals(_Record):
     """What a set of documents adds up to. `length` counts analysed terms, `units` what the splitter counts."""
