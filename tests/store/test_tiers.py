@@ -75,7 +75,7 @@ def test_neighbours_of_different_kinds_and_what_is_switched_off() -> None:
     assert plan(mixed, Segments(merge_factor=2)) == []
     assert plan(_sizes([1_000] * 9 + [100] * 9 + [10] * 9), Segments(merge_factor=10)) == []
     assert plan(_sizes([1_000, 10] * 10), Segments(merge_factor=10)) == [slice(0, 10)]
-    assert plan(_sizes([100] * 10), Segments(passages=500, merge_factor=10)) == [slice(0, 5), slice(5, 10)]
+    assert plan(_sizes([100] * 10), Segments(passages=500, merge_factor=10)) == [slice(0, 5)]
     with pytest.raises(RecipeError, match="merge_factor is 1: wanted 2 or more, or 0"):
         load_recipe("bm25", ["segments.merge_factor=1"])
 
