@@ -38,7 +38,7 @@ _NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE)
 _PREAMBLE = 10  # bytes before the text: the format's name and version, and the text's length
 _HEADER = re.compile(
     rb"\x93NUMPY\x01\x00(?P<length>..)"
-    rb"\{'descr': '(?P<dtype>\|[biu]1|\|S\d{1,9}|<U\d{1,9}|<[iufc](?:2|4|8|16))', 'fortran_order': False, "
+    rb"\{'descr': '(?P<dtype>\|[biu]1|\|[SV]\d{1,9}|<U\d{1,9}|<[iufc](?:2|4|8|16))', 'fortran_order': False, "
     rb"'shape': \((?P<shape>(?:0|[1-9]\d{0,17})(?:,|(?:, (?:0|[1-9]\d{0,17}))+))\), \} *\n",
     re.DOTALL,
 )

@@ -90,7 +90,7 @@ def test_sealing_tells_sizes_and_checksums(tmp_path: Path) -> None:
 @settings(max_examples=30, deadline=None)
 @given(
     shape=st.lists(st.integers(0, 4), min_size=1, max_size=3),
-    dtype=st.sampled_from(["u1", "u4", "i8", "f2", "f4", "?"]),
+    dtype=st.sampled_from(["u1", "u4", "i8", "f2", "f4", "?", "V16", "S3", "U3"]),
 )
 def test_arrays_come_back_as_they_were(
     tmp_path_factory: pytest.TempPathFactory, shape: list[int], dtype: str
