@@ -1,20 +1,24 @@
 """Every byte of an index reaches the disk through here: write beside, fsync, rename, fsync the folder.
 
 A crash at any instruction therefore leaves the old file or the new one, never a part of one. Locks are the kernel's:
-one writer (filelock), any number of readers per generation (a shared flock that dies with its process).
+one writer (filelock), any number of readers per generation (a shared flock that dies with its process). What is read
+is compared with its checksum, and damage is told apart from a process that may open no more files.
 """
 
 from __future__ import annotations
 
 import errno
 import fcntl
+import math
 import os
+import re
+import resource
 import shutil
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -22,23 +26,103 @@ import xxhash
 
 from retrieve.errors import IndexCorrupt, IndexLocked, RetrieveError
 
+LARGEST_CHECKED = 64 << 20
+"""Bytes of a file that is compared with its checksum when it is first used; a larger one is by `index verify`."""
+
+_READ_WHOLE = 1 << 20  # of a file that is read rather than mapped: a map keeps its descriptor
 _CHUNK = 1 << 22
 
+_NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE)
 
-def checksum_bytes(data: bytes) -> str:
-    """XXH3-128 of a byte string, 32 hexadecimal digits."""
+# What `numpy.save` writes before an array, and nothing else that could be read as such a header.
+_PREAMBLE = 10  # bytes before the text: the format's name and version, and the text's length
+_HEADER = re.compile(
+    rb"\x93NUMPY\x01\x00(?P<length>..)"
+    rb"\{'descr': '(?P<dtype>\|[biu]1|\|[SV]\d{1,9}|<U\d{1,9}|<[iufc](?:2|4|8|16))', 'fortran_order': False, "
+    rb"'shape': \((?P<shape>(?:0|[1-9]\d{0,17})(?:,|(?:, (?:0|[1-9]\d{0,17}))+))\), \} *\n",
+    re.DOTALL,
+)
+
+
+@contextmanager
+def with_remedy() -> Iterator[None]:
+    """A missing file descriptor is an `OSError` that says what to do; every other error is left as it is."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_DESCRIPTOR:
+            raise
+        limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        said = (
+            f"{error.strerror} (this process may open {limit}): raise the limit with `ulimit -n`, close what is open, "
+            "or have fewer segments with `retrieve index merge`"
+        )
+        raise OSError(error.errno, said, error.filename) from error
+
+
+def want_descriptor() -> None:
+    """Raise that `OSError` now: for a library that only says that it could not open a file."""
+    with with_remedy(), Path(os.devnull).open("rb"):
+        pass
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Around the reading of a file that must be there: `IndexCorrupt` if it is not, or if the disk does not give it."""
+    try:
+        with with_remedy():
+            yield
+    except OSError as error:
+        if error.errno in (*_NO_DESCRIPTOR, errno.ENOMEM):
+            raise
+        raise IndexCorrupt(
+            f"{path} cannot be read ({error.strerror}): restore it from a copy, or rebuild the index"
+        ) from error
+
+
+def checksum_bytes(data: bytes | memoryview) -> str:
+    """XXH3-128 of bytes, 32 hexadecimal digits."""
     return xxhash.xxh3_128_hexdigest(data)
 
 
+@with_remedy()
 def checksum_file(path: Path) -> str:
     """XXH3-128 of a file's content, read in pieces."""
-    digest = xxhash.xxh3_128()
     with path.open("rb") as file:
-        while piece := file.read(_CHUNK):
-            digest.update(piece)
+        return _checksum(file)
+
+
+def _checksum(file: BinaryIO) -> str:
+    digest = xxhash.xxh3_128()
+    while piece := file.read(_CHUNK):
+        digest.update(piece)
     return digest.hexdigest()
 
 
+def read_checked(path: Path, checksum: str) -> bytes:
+    """A file's content, of any size, if it has this checksum. Raises `IndexCorrupt`."""
+    with reading(path):
+        data = path.read_bytes()
+    _compare(path, checksum_bytes(data), checksum)
+    return data
+
+
+def check_small(path: Path, size: int, checksum: str) -> bool:
+    """Compare a file of up to 64 MiB with its checksum (`IndexCorrupt`); returns whether it was as small as that."""
+    if size > LARGEST_CHECKED:
+        return False
+    with reading(path):
+        found = checksum_file(path)
+    _compare(path, found, checksum)
+    return True
+
+
+def _compare(path: Path, found: str, checksum: str) -> None:
+    if found != checksum:
+        raise IndexCorrupt(f"{path} fails its checksum: restore it from a copy, or rebuild the index")
+
+
+@with_remedy()
 def sync_folder(path: Path) -> None:
     """Make renames and new names in a folder durable."""
     descriptor = os.open(path, os.O_RDONLY)
@@ -48,6 +132,7 @@ def sync_folder(path: Path) -> None:
         os.close(descriptor)
 
 
+@with_remedy()
 def write_file(path: Path, data: bytes) -> None:
     """Replace (or make) one file, all or nothing."""
     temporary = path.with_name(f".{path.name}.new")
@@ -59,13 +144,19 @@ def write_file(path: Path, data: bytes) -> None:
     sync_folder(path.parent)
 
 
+@with_remedy()
 def write_array(path: Path, array: npt.NDArray[Any]) -> None:
     """Write an array into a folder that is not sealed yet (`seal_folder` makes it durable)."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
+    try:
+        file = path.open("wb")
+    except FileNotFoundError:  # asked first, it would be asked for every array
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("wb")
+    with file:
         np.save(file, np.ascontiguousarray(array), allow_pickle=False)
 
 
+@with_remedy()
 def new_array(path: Path, shape: tuple[int, ...], dtype: str) -> npt.NDArray[Any]:
     """A new array of zeros on disk, memory-mapped to be filled, its room taken now. Raises `OSError` where there is
     none. One of no elements is in memory, as it cannot be mapped: `write_array` writes it.
@@ -84,37 +175,78 @@ def new_array(path: Path, shape: tuple[int, ...], dtype: str) -> npt.NDArray[Any
     return array
 
 
-def read_array(path: Path) -> npt.NDArray[Any]:
-    """Memory-map an array; its header and length are checked, its content is not read."""
-    try:
-        if path.stat().st_size == 0:
+def read_array(path: Path, checksum: str | None = None) -> npt.NDArray[Any]:
+    """An array of a file, read-only: memory-mapped if it is large. Raises `IndexCorrupt`.
+
+    Its header and length are checked; where there is a `checksum` and the file has at most 64 MiB, its content too.
+    """
+    with reading(path), path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if size == 0:
             raise IndexCorrupt(f"{path} is empty: rebuild the index, or restore it from a copy")
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise IndexCorrupt(f"{path} cannot be read as an array: {error}") from error
-    return np.asarray(array)
+        data: npt.NDArray[np.uint8] = (
+            np.frombuffer(file.read(), np.uint8) if size <= _READ_WHOLE else np.memmap(file, np.uint8, "r")
+        )
+    if checksum is not None and size <= LARGEST_CHECKED:
+        _compare(path, checksum_bytes(data.data), checksum)
+    return _array_of(path, np.asarray(data))
 
 
+def _array_of(path: Path, data: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
+    """The array in a file's bytes. NumPy's own reader of headers ends in errors of many kinds where one is damaged."""
+    found = _HEADER.match(data[:_CHUNK].data)
+    if found is None or found.end() != _PREAMBLE + int.from_bytes(found["length"], "little"):
+        raise IndexCorrupt(
+            f"{path} cannot be read as an array (its header is damaged, or none): "
+            "restore it from a copy, or rebuild the index"
+        )
+    try:
+        dtype = np.dtype(found["dtype"].decode())
+    except TypeError as error:
+        raise IndexCorrupt(
+            f"{path} cannot be read as an array ({error}): restore it from a copy, or rebuild the index"
+        ) from error
+    shape = tuple(int(part) for part in found["shape"].split(b",") if part.strip())
+    wanted = found.end() + math.prod(shape) * dtype.itemsize
+    if wanted != len(data):
+        raise IndexCorrupt(
+            f"{path} has {len(data)} bytes, its header says {wanted}: restore it from a copy, or rebuild the index"
+        )
+    return data[found.end() :].view(dtype).reshape(shape)
+
+
+@with_remedy()
 def seal_folder(building: Path, sealed: Path) -> dict[str, tuple[int, str]]:
     """Publish a finished folder; returns each file's size and checksum, by relative path."""
-    files = {
-        path.relative_to(building).as_posix(): (path.stat().st_size, checksum_file(path))
-        for path in sorted(building.rglob("*"))
-        if not path.is_dir()
-    }
-    publish_folder(building, sealed)
+    files = {}
+    for name in _files_below(building):
+        with (building / name).open("rb") as file:
+            files[name] = os.fstat(file.fileno()).st_size, _checksum(file)
+            os.fsync(file.fileno())
+    _give_name(building, sealed)
     return files
 
 
+@with_remedy()
 def publish_folder(building: Path, sealed: Path) -> None:
     """Make a finished folder durable and give it its name."""
-    for path in sorted(building.rglob("*")):
-        if path.is_dir():
-            sync_folder(path)
-            continue
-        with path.open("rb") as file:
+    for name in _files_below(building):
+        with (building / name).open("rb") as file:
             os.fsync(file.fileno())
-    sync_folder(building)
+    _give_name(building, sealed)
+
+
+def _files_below(folder: Path) -> list[str]:
+    """Relative paths, sorted part by part."""
+    found = [
+        f"{place}/{name}"[len(str(folder)) + 1 :] for place, _, names in os.walk(folder) for name in names
+    ]
+    return sorted(found, key=lambda name: name.split("/"))
+
+
+def _give_name(building: Path, sealed: Path) -> None:
+    for place, _, _ in os.walk(building):
+        sync_folder(Path(place))
     building.rename(sealed)
     sync_folder(sealed.parent)
 
@@ -133,6 +265,7 @@ def replaced_folder(path: Path) -> Iterator[Path]:
     publish_folder(building, path)
 
 
+@with_remedy()
 def remove_folder(path: Path) -> None:
     """Take a folder out of sight first, then delete it: a crash leaves a dot-folder, never half a segment.
 
@@ -153,7 +286,8 @@ def writer_lock(path: Path) -> Iterator[None]:
 
     lock = FileLock(str(path), thread_local=False)
     try:
-        lock.acquire(timeout=0)
+        with with_remedy():
+            lock.acquire(timeout=0)
     except Timeout as error:
         raise IndexLocked(
             f"{path.parent} is being written by another writer: wait for it to finish and try again"
@@ -177,6 +311,7 @@ class ReaderLock:
         self._finalizer = None if descriptor is None else weakref.finalize(self, os.close, descriptor)
 
     @classmethod
+    @with_remedy()
     def take(cls, path: Path) -> ReaderLock:
         """Lock `readers/<generation>`. On storage that cannot be written nobody can remove files: no lock then."""
         while True:
@@ -205,6 +340,7 @@ def _is_named(descriptor: int, path: Path) -> bool:
         return False
 
 
+@with_remedy()
 def has_readers(path: Path) -> bool:
     """Whether any process holds the shared lock of this generation. A file nobody holds is removed."""
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,17 +16,22 @@ from hypothesis import strategies as st
 from retrieve.errors import IndexCorrupt, IndexLocked, RetrieveError
 from retrieve.files import (
     ReaderLock,
+    check_small,
     checksum_bytes,
     checksum_file,
     has_readers,
     new_array,
     read_array,
+    read_checked,
     remove_folder,
     seal_folder,
+    want_descriptor,
     write_array,
     write_file,
     writer_lock,
 )
+from retrieve.store.documents import DocumentTable, write_documents
+from retrieve.store.manifest import read_manifest
 
 
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,7 +90,7 @@ def test_sealing_tells_sizes_and_checksums(tmp_path: Path) -> None:
 @settings(max_examples=30, deadline=None)
 @given(
     shape=st.lists(st.integers(0, 4), min_size=1, max_size=3),
-    dtype=st.sampled_from(["u1", "u4", "i8", "f2", "f4", "?"]),
+    dtype=st.sampled_from(["u1", "u4", "i8", "f2", "f4", "?", "V16", "S3", "U3"]),
 )
 def test_arrays_come_back_as_they_were(
     tmp_path_factory: pytest.TempPathFactory, shape: list[int], dtype: str
@@ -123,6 +129,98 @@ def test_what_is_no_array_is_named(tmp_path: Path, content: bytes | None) -> Non
         path.write_bytes(content)
     with pytest.raises(IndexCorrupt, match=r"x\.npy"):
         read_array(path)
+
+
+def test_no_flipped_bit_of_a_file_is_read(tmp_path: Path) -> None:
+    """With a checksum none; without one a header is right or refused, by no other error than ours."""
+    path = tmp_path / "x.npy"
+    array = np.arange(24, dtype=np.float16).reshape(4, 6)
+    write_array(path, array)
+    good, checksum = path.read_bytes(), checksum_file(path)
+    for bit in range(8 * len(good)):
+        data = bytearray(good)
+        data[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(data)
+        with pytest.raises(IndexCorrupt, match=r"x\.npy fails its checksum"):
+            read_array(path, checksum)
+        if bit < 8 * 128:
+            with pytest.raises(IndexCorrupt, match=r"x\.npy"):
+                read_array(path)
+    path.write_bytes(good)
+    assert np.array_equal(read_array(path, checksum), array)
+
+
+def test_a_large_array_is_mapped_and_checked_up_to_a_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "x.npy"
+    write_array(path, np.arange(300_000))
+    checksum = checksum_file(path)
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(IndexCorrupt, match=r"x\.npy fails its checksum"):
+        read_array(path, checksum)
+    monkeypatch.setattr("retrieve.files.LARGEST_CHECKED", 1 << 20)
+    found = read_array(path, checksum)
+    assert found[-1] != 299_999
+    assert isinstance(found.base, np.ndarray)
+    assert not found.flags.writeable
+    assert not check_small(path, len(data), checksum)
+
+
+@pytest.fixture
+def _no_descriptors(tmp_path: Path) -> Iterator[None]:
+    """This process may open no more files, not even to import something."""
+    import resource
+
+    assert tmp_path.is_dir()
+    with writer_lock(tmp_path / "lock"):
+        pass
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    opened = [os.open(os.devnull, os.O_RDONLY)]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(opened) + 64, before[1]))
+    try:
+        while True:
+            opened.append(os.open(os.devnull, os.O_RDONLY))
+    except OSError as error:
+        assert error.errno == errno.EMFILE
+    try:
+        yield
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+@pytest.mark.usefixtures("_no_descriptors")
+def test_a_missing_descriptor_is_no_damage(tmp_path: Path) -> None:
+    path = tmp_path / "x.npy"  # nothing is opened, so that it need not be there
+
+    def lock() -> None:
+        with writer_lock(tmp_path / "lock"):
+            pass
+
+    for use in (
+        lambda: read_array(path),
+        lambda: read_checked(path, ""),
+        lambda: checksum_file(path),
+        lambda: check_small(path, 1, ""),
+        lambda: write_file(path, b""),
+        lambda: write_array(path, np.arange(3)),
+        lambda: has_readers(path),
+        lambda: ReaderLock.take(tmp_path / "readers" / "1"),
+        lambda: DocumentTable.open(tmp_path / "documents.sqlite"),
+        lambda: write_documents(tmp_path / "documents.sqlite", []),
+        lambda: read_manifest(tmp_path),
+        want_descriptor,
+        lock,
+    ):
+        with pytest.raises(
+            OSError, match=r"Too many open files .*`ulimit -n`.*`retrieve index merge`"
+        ) as caught:
+            use()
+        assert caught.value.errno == errno.EMFILE
 
 
 def test_pickles_are_not_loaded(tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ from retrieve.store.manifest import read_manifest
 from retrieve.store.merge import merge
 from retrieve.store.place import index_path
 from retrieve.store.reencode import reencode
+from retrieve.store.segment import Segment
 from retrieve.store.snapshot import Snapshot
 from retrieve.store.sweep import tidy
 from retrieve.store.vectors import query_vector, query_vectors
@@ -92,7 +93,8 @@ class Index:
         computes, as in "cpu" or "cuda:1".
 
         An unfinished index (nothing committed) of the same recipe is opened, so that a build can go on. Anything else
-        in the way is `IndexExists`; `force` deletes an index, never another kind of folder.
+        in the way is `IndexExists`; `force` replaces an index, never another kind of folder. Whoever has the other one
+        open goes on reading it until `refresh()`; its files go with the first commit, or when its last reader lets go.
         """
         folder = index_path(path)
         passage_encoder = PassageEncoder(recipe, overrides, cache=cache, encoder=encoder, device=device)
@@ -128,11 +130,15 @@ class Index:
 
     def refresh(self) -> bool:
         """Move to the newest generation; returns whether there was one."""
+        return self._refresh(())
+
+    def _refresh(self, opened: Sequence[Segment]) -> bool:
+        """`refresh`, with segments that a writer has open already."""
         with self._refreshing:
             held = self._now
             if read_manifest(self.path) == held.snapshot.manifest:
                 return False
-            snapshot = Snapshot.open(self.path, reuse=held.snapshot)
+            snapshot = Snapshot.open(self.path, reuse=(*opened, *held.snapshot.segments))
             passage_encoder = held.passage_encoder
             if not encoded_alike(snapshot.manifest, held.snapshot.manifest):
                 # Encoded anew: the model that was named or handed in was for the vectors from before.
@@ -198,7 +204,7 @@ class Index:
             yield Writer(store, self._refuse_closed)
             self._refuse_closed()  # inside the block: nothing was committed, and what this says is true
             store.commit()
-            self.refresh()
+            self._refresh(store.segments)
         finally:
             store.close()
             self._count_encodings(store.encodings)
@@ -207,7 +213,9 @@ class Index:
         """A writer whose encoder is that of the generation it writes on top of."""
         while True:
             held = self._now
-            store = StoreWriter.open(self.path, held.passage_encoder, progress, workers=workers)
+            store = StoreWriter.open(
+                self.path, held.passage_encoder, progress, workers=workers, reuse=held.snapshot.segments
+            )
             if encoded_alike(read_manifest(self.path), held.snapshot.manifest):
                 return store
             store.close()

@@ -68,10 +68,22 @@ class BM25(Section):
 
 
 class Segments(Section):
-    """When a batch of documents is sealed: at so many passages, or so much text."""
+    """When a batch of documents is sealed: at so many passages, or so much text.
+
+    `merge_factor`: a commit merges so many neighbours of about one size, as long as one segment may hold them; 0: none.
+    """
 
     passages: int = Field(default=1 << 20, ge=1)
     text_bytes: int = Field(default=1 << 30, ge=1)
+    merge_factor: int = Field(default=10, ge=0, le=100)
+
+    @model_validator(mode="after")
+    def _merges_several(self) -> Segments:
+        if self.merge_factor == 1:
+            raise ValueError(
+                "segments.merge_factor is 1: wanted 2 or more, or 0 for commits that merge nothing"
+            )
+        return self
 
 
 class Filters(Section):
@@ -246,9 +258,11 @@ class Recipe(Section):
         """SHA-256 of what decides the bytes of an index.
 
         An encoder's name is left out: its fingerprint stands for it (the same weights in another folder are the
-        same encoder). So are keys that came later where they change nothing: an index from before has the same bytes.
+        same encoder), and so is what decides when segments are merged. So are keys that came later where they change
+        nothing: an index from before has the same bytes.
         """
         build = self.model_dump(mode="json", exclude={"name", "description", "search"})
+        del build["segments"]["merge_factor"]
         for name in ("uhd", "splade", *_registered):
             if build.get(name, ...) is None:
                 del build[name]

@@ -73,7 +73,7 @@ def commit(
             entries[number] = entries[number].model_copy(update={"deletions": deletions})
     used = {entry.trained for entry in entries} | {item.digest for item in trained[-1:]}
     kept = tuple(item for item in trained if item.digest in used)
-    changed = {"segments": tuple(entries), "trained": kept, **(encoding or {})}
+    changed = {"segments": tuple(entries), "trained": kept, "replaced": None, **(encoding or {})}
     if old.model_copy(update=changed) == old:
         return old.generation
     changed |= {"generation": generation, "stemmer": old.stemmer or stemmer}

@@ -2,6 +2,7 @@
 
 Full texts are needed for the hits a person sees and for filters on undeclared fields, never for scoring, so they
 stay out of memory. The file is written in one transaction without a journal: the same rows give the same bytes.
+SQLite has no checksums, so in a file too large to be checked whole each document is compared with its own hash.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any, NamedTuple
 import xxhash
 
 from retrieve.errors import IndexCorrupt
+from retrieve.files import want_descriptor
 from retrieve.process import ForkSafeLock, keep_for_ever
 from retrieve.recipe import canonical
 from retrieve.store.conditions import Condition
@@ -61,6 +63,7 @@ def write_documents(path: Path, documents: Iterable[tuple[Document, Fingerprints
         with closing(sqlite3.connect(path.absolute(), isolation_level=None)) as connection:
             _fill(connection, documents)
     except sqlite3.Error as error:  # a full disk, mostly
+        want_descriptor()
         raise OSError(f"{path} cannot be written: {error}") from error
 
 
@@ -85,17 +88,18 @@ def _fill(connection: sqlite3.Connection, documents: Iterable[tuple[Document, Fi
 class DocumentTable:
     """A segment's table, open for reading from any thread, and from any process that is forked meanwhile."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection, *, compare: bool) -> None:
         self._path = path
         self._connection = connection
+        self._compare = compare
         self._process = os.getpid()
         # SQLite has locks of its own, which a fork in the middle of a reading would leave held in the child.
         self._lock = ForkSafeLock(awaited=True)
 
     @classmethod
-    def open(cls, path: Path) -> DocumentTable:
-        """Open read-only; SQLite is told that nobody ever changes the file."""
-        return cls(path, _open_read_only(path))
+    def open(cls, path: Path, *, compare: bool = True) -> DocumentTable:
+        """Open read-only; SQLite is told that nobody ever changes the file. `compare`: documents with their hashes."""
+        return cls(path, _open_read_only(path), compare=compare)
 
     def close(self) -> None:
         """Close the file; a forked process leaves its parent's alone."""
@@ -106,12 +110,15 @@ class DocumentTable:
                 keep_for_ever(self._connection)
 
     def get(self, rows: Sequence[int], ids: Sequence[str]) -> list[StoredDocument]:
-        """Documents of these rows, in this order; `ids` are their ids."""
+        """Documents of these rows, in this order; `ids` are their ids. Raises `IndexCorrupt` as all of this does."""
         stored = self._select("title, text, metadata, body, content", rows)
         result = []
         for doc_id, (title, text, metadata, body, content) in zip(ids, stored, strict=True):
             document = Document(doc_id, text, title, self._metadata(metadata))
-            result.append(StoredDocument(document, Fingerprints(body, content)))
+            hashes = Fingerprints(body, content)
+            if self._compare and not _has(document, hashes):
+                raise self._corrupt(f"document {doc_id!r} is not the one that was added")
+            result.append(StoredDocument(document, hashes))
         return result
 
     def fingerprints(self, rows: Sequence[int]) -> list[Fingerprints]:
@@ -163,7 +170,8 @@ class DocumentTable:
         try:
             with self._lock:
                 return self._own_connection().execute(statement, values).fetchall()
-        except sqlite3.DatabaseError as error:
+        except sqlite3.Error as error:
+            want_descriptor()
             raise self._corrupt(error) from error
 
     def _own_connection(self) -> sqlite3.Connection:
@@ -175,13 +183,22 @@ class DocumentTable:
 
     def _metadata(self, stored: str) -> dict[str, Any]:
         try:
-            metadata: dict[str, Any] = json.loads(stored)
-        except ValueError as error:
+            metadata = json.loads(stored)
+        except (ValueError, TypeError, RecursionError) as error:
             raise self._corrupt(error) from error
+        if not isinstance(metadata, dict):
+            raise self._corrupt(f"the metadata of a document is {type(metadata).__name__}")
         return metadata
 
     def _corrupt(self, what: object) -> IndexCorrupt:
         return IndexCorrupt(f"{self._path} cannot be read: {what}; run `retrieve index verify`")
+
+
+def _has(document: Document, hashes: Fingerprints) -> bool:
+    try:
+        return fingerprints(document) == hashes
+    except (TypeError, ValueError):  # bytes in the place of text, numbers that no JSON has
+        return False
 
 
 def _open_read_only(path: Path) -> sqlite3.Connection:
@@ -190,4 +207,5 @@ def _open_read_only(path: Path) -> sqlite3.Connection:
             f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False
         )
     except sqlite3.Error as error:
-        raise IndexCorrupt(f"{path} cannot be opened: {error}") from error
+        want_descriptor()
+        raise IndexCorrupt(f"{path} cannot be opened: {error}; run `retrieve index verify`") from error

@@ -19,12 +19,14 @@ from retrieve.store.batch import Staged
 from retrieve.store.commit import commit
 from retrieve.store.crew import Crew
 from retrieve.store.manifest import Trained, read_manifest
+from retrieve.store.merge import can_merge, merge_run, merged_with
 from retrieve.store.pending import Pending, Sealed, intact, read_pending, remove_pending, write_pending
 from retrieve.store.rows import Row, row_key, segment_id
 from retrieve.store.segment import BoolArray, Segment
 from retrieve.store.snapshot import Place, Snapshot, locate
 from retrieve.store.stemmer import check_stemmer, stemmer_record
 from retrieve.store.sweep import sweep
+from retrieve.store.tiers import Size, plan
 from retrieve.store.workshop import Workshop
 from retrieve.types import Progress
 
@@ -39,9 +41,15 @@ class Draft:
     """
 
     def __init__(
-        self, folder: Path, passage_encoder: PassageEncoder, progress: Progress | None, crew: Crew
+        self,
+        folder: Path,
+        passage_encoder: PassageEncoder,
+        progress: Progress | None,
+        crew: Crew,
+        reuse: Iterable[Segment] = (),
     ) -> None:
         self._folder = folder
+        self._passage_encoder = passage_encoder
         self._recipe = passage_encoder.recipe
         self._crew = crew
         self._progress = progress
@@ -49,7 +57,7 @@ class Draft:
         self._workshop = Workshop(folder, passage_encoder, progress)
         check_stemmer(folder, read_manifest(folder), passage_encoder)  # before a file is touched
         self._stemmer = stemmer_record(passage_encoder)
-        self._begin(Snapshot.open(folder))
+        self._begin(Snapshot.open(folder, reuse=reuse))
         found = read_pending(folder)
         self._adoptable = list(found.sealed) if found is not None and found.matches(self._pending) else []
         if not self._adoptable:
@@ -67,7 +75,7 @@ class Draft:
         self._trained: list[Trained] = list(manifest.trained)
         self._encoder = manifest.encoder.fingerprint if manifest.encoder is not None else "none"
         self._pending = Pending(
-            base=manifest.generation,
+            base=manifest.generation if manifest.filled else 0,
             recipe_digest=manifest.recipe_digest,
             encoder=self._encoder,
             stemmer="" if self._stemmer is None else self._stemmer.stems,
@@ -124,15 +132,52 @@ class Draft:
     def commit(self) -> int:
         """Make the draft the current generation and begin another on top of it; returns its number."""
         self.drain()
+        self._merge_tiers()
         generation = commit(
             self._folder, self._base, self.segments, self.live, self._trained, stemmer=self._stemmer
         )
         remove_pending(self._folder)
         old = self._base
-        self._begin(Snapshot.open(self._folder, reuse=old))
+        self._begin(Snapshot.open(self._folder, reuse=(*self.segments, *old.segments)))
         self._adoptable = []
         old.close()
         return generation
+
+    def _merge_tiers(self) -> None:
+        """Make one segment of neighbours where there are as many of a size as the recipe says.
+
+        What is sealed here is in no list: a writer that is killed before its commit leaves it to be swept.
+        """
+        if not self._changed or not can_merge(self._passage_encoder):
+            return
+        alive = [number for number, live in enumerate(self.live) if live.any()]
+        self.segments = [self.segments[number] for number in alive]
+        self.live = [self.live[number] for number in alive]
+        sizes = [
+            _size(segment, live, merged_with(segment, self._passage_encoder))
+            for segment, live in zip(self.segments, self.live, strict=True)
+        ]
+        for run in reversed(plan(sizes, self._recipe.segments)):
+            merged = merge_run(
+                self._folder,
+                self._base,
+                self.segments[run],
+                self.live[run],
+                self._trained,
+                self._passage_encoder,
+                self._workshop,
+            )
+            self.segments[run] = [merged]
+            self.live[run] = [np.ones(merged.rows, dtype=np.bool_)]
+
+    @property
+    def _changed(self) -> bool:
+        """Whether a commit makes another generation, of other documents."""
+        before = self._base.live
+        return len(self.segments) != len(before) or any(
+            not live.all() if known is None else not np.array_equal(live, known)
+            for live, known in zip(self.live, before, strict=True)
+        )
 
     def close(self) -> None:
         """Let the generation go. What was sealed and not committed stays for a writer that repeats the work."""
@@ -202,3 +247,12 @@ class Draft:
         self._pending = self._pending.model_copy(update={"sealed": (*self._pending.sealed, sealed)})
         listed = self._pending.model_copy(update={"sealed": (*self._pending.sealed, *self._adoptable)})
         write_pending(self._folder, listed)
+
+
+def _size(segment: Segment, live: BoolArray, kind: str) -> Size:
+    """Of what is live; of texts there is at most what the whole table takes."""
+    totals = segment.entry.totals
+    documents, passages = totals.documents, totals.passages
+    if not live.all():
+        documents, passages = int(live.sum()), int(live[segment.document_of].sum())
+    return Size(documents, passages, segment.entry.files["documents.sqlite"].size, kind)

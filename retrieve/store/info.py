@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 from retrieve.store.snapshot import Snapshot
@@ -41,7 +42,7 @@ def describe(snapshot: Snapshot) -> dict[str, Any]:
         "encoder": None if encoder is None else encoder.model_dump(mode="json"),
         "stemmer": None if manifest.stemmer is None else manifest.stemmer.model_dump(mode="json"),
         "trained": [item.model_dump(mode="json", exclude={"files"}) for item in manifest.trained],
-        "recipe": manifest.recipe,
+        "recipe": deepcopy(manifest.recipe),
     }
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from retrieve.errors import IndexCorrupt
-from retrieve.files import checksum_bytes
+from retrieve.files import read_checked
 from retrieve.store.manifest import Trained
 
 
@@ -23,9 +22,4 @@ class LearnedFiles:
 
     def read(self, name: str) -> bytes:
         """The file, checked. Raises `IndexCorrupt`."""
-        data = (self._folder / name).read_bytes()
-        if checksum_bytes(data) != self._trained.files[name].checksum:
-            raise IndexCorrupt(
-                f"{self._folder / name} fails its checksum: restore it from a copy, or rebuild the index"
-            )
-        return data
+        return read_checked(self._folder / name, self._trained.files[name].checksum)

@@ -9,15 +9,16 @@ from __future__ import annotations
 import json
 import operator
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
 from retrieve.errors import FormatTooNew, IndexCorrupt, IndexNotFound
-from retrieve.files import checksum_bytes, write_file
+from retrieve.files import checksum_bytes, with_remedy, write_file
 from retrieve.passages.record import EncoderRecord
-from retrieve.recipe import Recipe, load_recipe
+from retrieve.recipe import Recipe, canonical, load_recipe
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -33,6 +34,14 @@ class FileEntry(_Record):
 
     size: int
     checksum: str
+
+    def __eq__(
+        self, other: object
+    ) -> bool:  # pydantic's takes ten times as long, and a manifest has hundreds of these
+        return isinstance(other, FileEntry) and self.checksum == other.checksum and self.size == other.size
+
+    def __hash__(self) -> int:
+        return hash((self.size, self.checksum))
 
 
 class Totals(_Record):
@@ -121,7 +130,8 @@ class StemmerRecord(_Record):
 class Manifest(_Record):
     """One generation of an index.
 
-    `stemmer` is None where no stemmer had a part in it, and in indexes of versions that did not keep it.
+    `stemmer` is None where no stemmer had a part in it, and in indexes of versions that did not keep it. `replaced` is
+    the generation of another index whose place this one took, as long as nothing was committed to it.
     """
 
     format: int = FORMAT
@@ -130,8 +140,14 @@ class Manifest(_Record):
     recipe_digest: str
     encoder: EncoderRecord | None = None
     stemmer: StemmerRecord | None = None
+    replaced: int | None = None
     trained: tuple[Trained, ...] = ()
     segments: tuple[SegmentEntry, ...] = ()
+
+    @property
+    def filled(self) -> bool:
+        """Whether anything was committed."""
+        return self.generation > 0 and self.replaced is None
 
     @property
     def totals(self) -> Totals:
@@ -159,15 +175,35 @@ class Manifest(_Record):
 
     def resolved_recipe(self) -> Recipe:
         """The recipe the index was created with."""
-        return load_recipe(self.recipe)
+        return _recipe(canonical(self.recipe))
 
     def encode(self) -> bytes:
         """The file's bytes, checksum last."""
         values = self.model_dump(mode="json")
-        if self.stemmer is None:  # an index without one is as every version wrote it
-            del values["stemmer"]
-        body = json.dumps(values, separators=(",", ":"), ensure_ascii=False)
-        return f'{body[:-1]}{_CHECKSUM}{checksum_bytes(body.encode())}"}}\n'.encode()
+        for key in ("stemmer", "replaced"):  # an index without one is as every version wrote it
+            if values[key] is None:
+                del values[key]
+        return seal_object(values)
+
+
+@lru_cache(maxsize=8)
+def _recipe(values: bytes) -> Recipe:
+    return load_recipe(json.loads(values))
+
+
+def seal_object(values: dict[str, Any]) -> bytes:
+    """A JSON object as a file's bytes, its last key the checksum of what comes before."""
+    body = json.dumps(values, separators=(",", ":"), ensure_ascii=False)
+    return f'{body[:-1]}{_CHECKSUM}{checksum_bytes(body.encode())}"}}\n'.encode()
+
+
+def unseal_object(text: str) -> dict[str, Any] | None:
+    """The object without its checksum; None where that does not hold."""
+    body, found, rest = text.rstrip("\n").rpartition(_CHECKSUM)
+    if not found or rest != checksum_bytes(f"{body}}}".encode()) + '"}':
+        return None
+    values: dict[str, Any] = json.loads(f"{body}}}")
+    return values
 
 
 def _places_passages(name: str) -> bool:
@@ -179,23 +215,39 @@ def read_manifest(folder: Path, name: str = MANIFEST) -> Manifest:
 
     Raises `IndexNotFound`, `FormatTooNew` (naming both versions, or what is unknown) or `IndexCorrupt`.
     """
+    return parse_manifest(folder / name, manifest_bytes(folder, name))
+
+
+def manifest_bytes(folder: Path, name: str = MANIFEST) -> bytes:
+    """The content of a manifest, unchecked. Raises `IndexNotFound`, or `IndexCorrupt` where there are segments."""
     path = folder / name
     try:
-        text = path.read_bytes().decode()
+        with with_remedy():
+            return path.read_bytes()
     except (FileNotFoundError, NotADirectoryError) as error:
+        if name == MANIFEST and (folder / "segments").is_dir():
+            raise IndexCorrupt(
+                f"{path} is missing beside its segments: restore the index from a copy"
+            ) from error
         raise IndexNotFound(
             f"no index at {folder}: {name} is missing; make one with `retrieve index create`"
         ) from error
+
+
+@lru_cache(maxsize=2)
+def parse_manifest(path: Path, data: bytes) -> Manifest:
+    """A manifest from the bytes of a file, named in errors. Cached, as a commit asks for the same one many times."""
+    try:
+        text = data.decode()
     except UnicodeDecodeError as error:
         raise IndexCorrupt(f"{path} is not UTF-8: restore it from a copy") from error
-    body, found, rest = text.rstrip("\n").rpartition(_CHECKSUM)
-    if not found or rest != checksum_bytes(f"{body}}}".encode()) + '"}':
+    values = unseal_object(text)
+    if values is None:
         _refuse_newer(path, text)
         raise IndexCorrupt(
             f"{path} fails its own checksum: restore the index from a copy, or build it again "
             "(the manifest.N.json beside it are older; files that only they name may be gone)"
         )
-    values = json.loads(f"{body}}}")
     _refuse_newer(path, text)
     try:
         return Manifest.model_validate(values)
@@ -208,6 +260,17 @@ def read_manifest(folder: Path, name: str = MANIFEST) -> Manifest:
                 f"{path} says {', '.join(unknown)}, which this version does not know: upgrade retrieve-engine"
             ) from error
         raise IndexCorrupt(f"{path} has unexpected content: {error}") from error
+
+
+def older_generations(folder: Path, current: int) -> list[int]:
+    """Generations whose manifest is still there, newest first.
+
+    A commit that was killed may have kept a copy of the current manifest already.
+    """
+    numbers = (path.name.split(".")[1] for path in folder.glob("manifest.*.json"))
+    return sorted(
+        (int(number) for number in numbers if number.isdecimal() and int(number) != current), reverse=True
+    )
 
 
 def _refuse_newer(path: Path, text: str) -> None:
@@ -225,6 +288,7 @@ def _refuse_newer(path: Path, text: str) -> None:
 
 def replace_manifest(folder: Path, manifest: Manifest) -> None:
     """The commit: keep the old manifest under its number, rename the new one into place."""
-    old = read_manifest(folder)
-    write_file(folder / f"manifest.{old.generation}.json", old.encode())
+    data = manifest_bytes(folder)
+    old = parse_manifest(folder / MANIFEST, data)
+    write_file(folder / f"manifest.{old.generation}.json", data)
     write_file(folder / MANIFEST, manifest.encode())

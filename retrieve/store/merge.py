@@ -78,8 +78,8 @@ def merge(
         workshop = Workshop(folder, passage_encoder, progress)
         replaced: dict[str, Segment | None] = {}
         for number, group in enumerate(groups):
-            mine = current if _recodes(passage_encoder) else _of_group(group, trained)
-            merged = _merge_group(folder, base, group, mine, passage_encoder, workshop)
+            old, rows = [part.segment for part in group], [part.alive for part in group]
+            merged = merge_run(folder, base, old, rows, trained, passage_encoder, workshop)
             replaced |= {part.segment.id: None for part in group}
             replaced[group[0].segment.id] = merged
             if progress is not None:
@@ -95,6 +95,35 @@ def merge(
         base.close()
         sweep(folder, None)
     return generation
+
+
+def can_merge(passage_encoder: PassageEncoder) -> bool:
+    """Whether all that segments of this recipe hold can go into another: not vectors that only a FAISS index has."""
+    form = passage_encoder.recipe.vectors
+    if form is None or form.keep or not form.searched:
+        return True
+    return not any(view.learns(passage_encoder) for view in views_of(passage_encoder.recipe).values())
+
+
+def merged_with(segment: Segment, passage_encoder: PassageEncoder) -> str:
+    """What segments that can be merged with each other have in common."""
+    return "" if _recodes(passage_encoder) else segment.entry.trained or ""
+
+
+def merge_run(
+    folder: Path,
+    base: Snapshot,
+    segments: Sequence[Segment],
+    live: Sequence[BoolArray],
+    trained: Sequence[Trained],
+    passage_encoder: PassageEncoder,
+    workshop: Workshop,
+) -> Segment:
+    """Neighbours as one segment without their deleted rows, sealed: the part of a merge that a commit does too."""
+    group = [_Part(segment, alive) for segment, alive in zip(segments, live, strict=True)]
+    current = trained[-1] if trained else None
+    mine = current if _recodes(passage_encoder) else _of_group(group, trained)
+    return _merge_group(folder, base, group, mine, passage_encoder, workshop)
 
 
 def _plan(parts: Sequence[_Part], passage_encoder: PassageEncoder) -> list[list[_Part]]:
@@ -167,6 +196,8 @@ def _merge_group(
     passage_encoder: PassageEncoder,
     workshop: Workshop,
 ) -> Segment:
+    for part in group:
+        part.segment.check_large()
     order = _id_order(group)
     passage_rows = _passage_order(group, order)
     total = sum(len(rows) for _, rows in passage_rows)

@@ -1,19 +1,19 @@
 """Segments that a writer has sealed and not committed yet, so that an interrupted build goes on where it was.
 
 `pending.json` is for writers alone; readers never look at it. A segment in it is adopted only by a writer that is
-about to build the very same segment, and only if every file still has its checksum.
+about to build the very same segment, and only if every file still has its checksum, the list itself included: what it
+says of a segment goes into the manifest.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from retrieve.files import checksum_file, sync_folder, write_file
-from retrieve.store.manifest import FileEntry, SegmentEntry, Trained
+from retrieve.files import checksum_file, sync_folder, with_remedy, write_file
+from retrieve.store.manifest import FileEntry, SegmentEntry, Trained, seal_object, unseal_object
 
 PENDING = "pending.json"
 
@@ -50,17 +50,22 @@ def read_pending(folder: Path) -> Pending | None:
     """The pending list, or None. One that cannot be read only costs its work again, so that is said and no more."""
     path = folder / PENDING
     try:
-        return Pending.model_validate(json.loads(path.read_bytes()))
+        with with_remedy():
+            values = unseal_object(path.read_bytes().decode())
+        if values is not None:
+            return Pending.model_validate(values)
+        problem = "it fails its own checksum"
     except FileNotFoundError:
         return None
-    except (ValueError, ValidationError) as error:
-        _log.warning("%s cannot be read (%s): the work it lists is done again", path, error)
-        return None
+    except ValueError as error:  # no text, or another version's content
+        problem = str(error)
+    _log.warning("%s cannot be read (%s): the work it lists is done again", path, problem)
+    return None
 
 
 def write_pending(folder: Path, pending: Pending) -> None:
     """Replace the pending list."""
-    write_file(folder / PENDING, json.dumps(pending.model_dump(mode="json"), separators=(",", ":")).encode())
+    write_file(folder / PENDING, seal_object(pending.model_dump(mode="json")))
 
 
 def remove_pending(folder: Path) -> None:

@@ -1,7 +1,7 @@
 """One immutable segment, opened: ids, passages and views as memory-mapped arrays, rows in document-id order.
 
-Opening checks the size of every file and the header of every array; contents are read when they are needed and
-checked by `retrieve index verify`, except a FAISS file, which is checked before it is deserialised.
+Opening checks the size of every file. A file of up to 64 MiB is compared with its checksum when it is first used, a
+larger one by `retrieve index verify`, except a FAISS file, which is checked before it is deserialised.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from retrieve.errors import IndexCorrupt
-from retrieve.files import checksum_bytes, read_array
+from retrieve.files import LARGEST_CHECKED, check_small, checksum_file, read_array, read_checked, reading
 from retrieve.index.compiled_strings import CompiledStrings
 from retrieve.index.stored import StoredVectors
 from retrieve.index.strings import SortedStrings
@@ -43,14 +43,10 @@ class Segment:
 
     @classmethod
     def open(cls, index: Path, entry: SegmentEntry, recipe: Recipe) -> Segment:
-        """Open and check sizes; arrays are mapped when first used."""
+        """Open and check sizes; everything is read, or mapped, when it is first used."""
         folder = index / "segments" / entry.id
         check_sizes(folder, entry.files)
-        segment = cls(folder, entry, recipe)
-        for name in entry.files:
-            if name.endswith(".npy"):
-                read_array(folder / name)
-        return segment
+        return cls(folder, entry, recipe)
 
     def close(self) -> None:
         """Close the document table if it was opened; maps go with the last array that refers to them."""
@@ -76,13 +72,18 @@ class Segment:
         return self.entry.totals.passages
 
     def arrays(self, folder: str) -> dict[str, Array]:
-        """The arrays of a folder, memory-mapped, by their names in it."""
+        """The arrays of a folder, mapped if they are large, by their names in it. Raises `IndexCorrupt`."""
         return self._arrays(f"{folder}/")
+
+    def _array(self, name: str) -> Array:
+        if name not in self.entry.files:
+            raise IndexCorrupt(f"{self.folder / name} is not named by the manifest: rebuild the index")
+        return read_array(self.folder / name, self.entry.files[name].checksum)
 
     def _arrays(self, prefix: str) -> dict[str, Array]:
         length = len(prefix)
         return {
-            name[length : -len(".npy")]: read_array(self.folder / name)
+            name[length : -len(".npy")]: self._array(name)
             for name in self.entry.files
             if name.startswith(prefix) and name.endswith(".npy")
         }
@@ -96,7 +97,7 @@ class Segment:
     @cached_property
     def passages(self) -> npt.NDArray[np.uint32]:
         """(P,3) uint32: document row, start, end."""
-        return read_array(self.folder / "passages.npy")
+        return self._array("passages.npy")
 
     @cached_property
     def document_of(self) -> npt.NDArray[np.uint32]:
@@ -113,12 +114,14 @@ class Segment:
         """(N,4) uint32, for each document: its tokens (or words), how many of them a passage holds, tokens that the
         encoder cut off its passages, and bytes of title, text and metadata.
         """
-        return read_array(self.folder / "units.npy")
+        return self._array("units.npy")
 
     @cached_property
     def documents(self) -> DocumentTable:
         """Titles, texts and metadata."""
-        return DocumentTable.open(self.folder / "documents.sqlite")
+        path, entry = self.folder / "documents.sqlite", self.entry.files["documents.sqlite"]
+        checked = check_small(path, entry.size, entry.checksum)
+        return DocumentTable.open(path, compare=not checked)
 
     @cached_property
     def columns(self) -> dict[str, Column]:
@@ -171,10 +174,14 @@ class Segment:
 
     def read(self, name: str) -> bytes:
         """A file, whole and checked. Raises `IndexCorrupt`."""
-        data = (self.folder / name).read_bytes()
-        if checksum_bytes(data) != self.entry.files[name].checksum:
-            raise IndexCorrupt(f"{self.folder / name} fails its checksum: rebuild, or restore from a copy")
-        return data
+        return read_checked(self.folder / name, self.entry.files[name].checksum)
+
+    def check_large(self) -> None:
+        """Compare the files that no reader does: whoever copies them would give what is damaged a right checksum."""
+        for name, entry in self.entry.files.items():
+            path = self.folder / name
+            if entry.size > LARGEST_CHECKED and checksum_file(path) != entry.checksum:
+                raise IndexCorrupt(f"{path} fails its checksum: restore it from a copy, or rebuild the index")
 
     def nbytes(self, prefix: str = "") -> int:
         """Bytes on disk of the files under a prefix (`bm25/`, `dense/`, …)."""
@@ -185,10 +192,8 @@ def check_sizes(folder: Path, files: dict[str, FileEntry]) -> None:
     """Every file of a sealed folder is there and as long as it was written."""
     for name, entry in files.items():
         path = folder / name
-        try:
+        with reading(path):
             size = path.stat().st_size
-        except FileNotFoundError as error:
-            raise IndexCorrupt(f"{path} is missing: restore it from a copy, or rebuild the index") from error
         if size != entry.size:
             raise IndexCorrupt(
                 f"{path} has {size} bytes, the manifest says {entry.size}: restore it, or rebuild"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -22,7 +22,7 @@ from retrieve.store.columns import select
 from retrieve.store.fields import FieldWatch
 from retrieve.store.filters import Filter
 from retrieve.store.learned import LearnedFiles
-from retrieve.store.manifest import Deletions, Manifest, read_manifest
+from retrieve.store.manifest import MANIFEST, Deletions, Manifest, manifest_bytes, parse_manifest
 from retrieve.store.scan import scan
 from retrieve.store.segment import BoolArray, IntArray, Segment, check_sizes
 from retrieve.views.protocol import Array, LiveSegment, View
@@ -30,6 +30,7 @@ from retrieve.views.registry import views_of
 
 _CACHED_FILTERS = 16
 _TOLD_FILTERS = 1_000
+_ROWS = "rows"  # of a segment's deletions: its bitmap of deleted rows; the others are views'
 
 _log = logging.getLogger("retrieve")
 
@@ -67,10 +68,10 @@ class Snapshot:
         self._live_segments: dict[str, tuple[LiveSegment, ...]] = {}
 
     @classmethod
-    def open(cls, folder: Path, reuse: Snapshot | None = None) -> Snapshot:
-        """Open the current generation; segments that `reuse` has open already are not opened again."""
+    def open(cls, folder: Path, reuse: Iterable[Segment] = ()) -> Snapshot:
+        """Open the current generation; those segments that are open already are not opened again."""
         manifest, lock = hold_current(folder)
-        known = {segment.id: segment for segment in reuse.segments} if reuse is not None else {}
+        known = {segment.id: segment for segment in reuse}
         recipe = manifest.resolved_recipe()
         for learned in manifest.trained:
             check_sizes(folder / "trained" / learned.digest, learned.files)
@@ -203,9 +204,10 @@ class Snapshot:
 def hold_current(folder: Path) -> tuple[Manifest, ReaderLock]:
     """The current manifest, and the lock that keeps every file it names until it is released."""
     while True:
-        manifest = read_manifest(folder)
+        data = manifest_bytes(folder)
+        manifest = parse_manifest(folder / MANIFEST, data)
         lock = ReaderLock.take(folder / "readers" / str(manifest.generation))
-        if read_manifest(folder) == manifest:
+        if manifest_bytes(folder) == data:
             return manifest, lock
         lock.release()  # a commit came between
 
@@ -236,34 +238,31 @@ def locate(
     return places
 
 
-def _deletion_arrays(folder: Path, segment: Segment) -> tuple[Path, Deletions] | None:
-    deletions = segment.entry.deletions
-    if deletions is None:
-        return None
-    place = folder / "deletions" / str(deletions.generation)
-    check_sizes(place, deletions.files)
-    return place, deletions
+def _deletion_array(folder: Path, segment: Segment, deletions: Deletions, name: str) -> Array:
+    """An array of a segment's deletions. Raises `IndexCorrupt`."""
+    path = folder / "deletions" / str(deletions.generation) / f"{segment.id}.{name}.npy"
+    if path.name not in deletions.files:
+        raise IndexCorrupt(f"{path} is not named by the manifest: restore the index from a copy")
+    return read_array(path, deletions.files[path.name].checksum)
 
 
 def _live(folder: Path, segment: Segment) -> BoolArray | None:
-    found = _deletion_arrays(folder, segment)
-    if found is None:
+    deletions = segment.entry.deletions
+    if deletions is None:
         return None
-    packed = read_array(found[0] / f"{segment.id}.rows.npy")
+    check_sizes(folder / "deletions" / str(deletions.generation), deletions.files)
+    packed = _deletion_array(folder, segment, deletions, _ROWS)
     if len(packed) * 8 < segment.rows:
         raise IndexCorrupt(
-            f"{found[0] / segment.id}.rows.npy is shorter than its segment: restore it from a copy"
+            f"the deletions of segment {segment.id} do not go with it: restore the index from a copy"
         )
     return ~np.unpackbits(packed, count=segment.rows, bitorder="little").astype(np.bool_)
 
 
 def _deleted_statistics(folder: Path, segment: Segment) -> dict[str, Array]:
     """What views keep of a segment's deleted rows, by name."""
-    found = _deletion_arrays(folder, segment)
-    if found is None:
+    deletions = segment.entry.deletions
+    if deletions is None:
         return {}
-    place, deletions = found
-    names = (name for name in deletions.files if name != f"{segment.id}.rows.npy")
-    return {
-        name.removeprefix(f"{segment.id}.").removesuffix(".npy"): read_array(place / name) for name in names
-    }
+    names = [name.removeprefix(f"{segment.id}.").removesuffix(".npy") for name in deletions.files]
+    return {name: _deletion_array(folder, segment, deletions, name) for name in names if name != _ROWS}

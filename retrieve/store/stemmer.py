@@ -7,6 +7,7 @@ whose stems are others. Nothing is compared at opening, so that an index of whic
 from __future__ import annotations
 
 import logging
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -61,6 +62,7 @@ def check_analyzer(folder: Path, manifest: Manifest, analyzer: Analyzer) -> None
         )
 
 
+@cache
 def _release() -> str:
     """PyStemmer's release line: within one the algorithms are the same."""
     return ".".join(version("PyStemmer").split(".")[:2])

@@ -1,7 +1,7 @@
 """Removes what no generation needs any more, and never what a reader may still be reading.
 
 Only a process that holds the writer's lock may sweep. A folder stays while the current manifest, the pending list,
-or an older generation with a live reader names it.
+an older generation with a live reader, or the index whose place an empty one took names it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from retrieve.errors import IndexLocked
 from retrieve.files import has_readers, remove_folder, writer_lock
-from retrieve.store.manifest import Manifest, read_manifest
+from retrieve.store.manifest import Manifest, older_generations, read_manifest
 from retrieve.store.pending import Pending, read_pending
 
 _KEPT_MANIFESTS = 2
@@ -23,8 +23,8 @@ def sweep(folder: Path, pending: Pending | None) -> None:
     """Delete segments, trained indexes and deletions that nothing names, and manifests beyond the last two."""
     current = read_manifest(folder)
     named = [current]
-    for age, generation in enumerate(_older_generations(folder, current.generation)):
-        if has_readers(folder / "readers" / str(generation)):
+    for age, generation in enumerate(older_generations(folder, current.generation)):
+        if has_readers(folder / "readers" / str(generation)) or generation == current.replaced:
             named.append(read_manifest(folder, f"manifest.{generation}.json"))
         elif age >= _KEPT_MANIFESTS:
             (folder / f"manifest.{generation}.json").unlink()
@@ -47,17 +47,6 @@ def tidy(folder: Path) -> None:
             sweep(folder, read_pending(folder))
     except IndexLocked:
         _log.info("%s is being written: files that are not needed any more go when that is done", folder)
-
-
-def _older_generations(folder: Path, current: int) -> list[int]:
-    """Generations whose manifest is still there, newest first.
-
-    A commit that was killed may have kept a copy of the current manifest already.
-    """
-    numbers = (path.name.split(".")[1] for path in folder.glob("manifest.*.json"))
-    return sorted(
-        (int(number) for number in numbers if number.isdecimal() and int(number) != current), reverse=True
-    )
 
 
 def _deletions(manifest: Manifest) -> set[int]:

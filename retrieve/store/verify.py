@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from retrieve.errors import IndexCorrupt
+from retrieve.errors import FormatTooNew, IndexCorrupt, IndexNotFound
 from retrieve.files import checksum_file
-from retrieve.store.manifest import FileEntry, Manifest
+from retrieve.store.manifest import FileEntry, Manifest, older_generations, read_manifest
 from retrieve.store.segment import Segment
 from retrieve.store.snapshot import Snapshot, hold_current
 from retrieve.types import Progress
@@ -24,7 +24,7 @@ def verify(folder: Path, progress: Progress | None = None) -> list[str]:
     except IndexCorrupt as error:
         return [str(error)]
     try:
-        problems: list[str] = []
+        problems = list(_check_older(folder, manifest.generation))
         folders = _named_folders(folder, manifest)
         for number, (place, files) in enumerate(folders):
             problems += _check_files(place, files)
@@ -42,6 +42,17 @@ def _named_folders(folder: Path, manifest: Manifest) -> list[tuple[Path, Mapping
         if entry.deletions is not None:
             folders.append((folder / "deletions" / str(entry.deletions.generation), entry.deletions.files))
     return folders + [(folder / "trained" / item.digest, item.files) for item in manifest.trained]
+
+
+def _check_older(folder: Path, current: int) -> Iterator[str]:
+    """Manifests of older generations, which say what their readers still need."""
+    for generation in older_generations(folder, current):
+        try:
+            read_manifest(folder, f"manifest.{generation}.json")
+        except (IndexCorrupt, FormatTooNew) as error:
+            yield str(error)
+        except IndexNotFound:  # swept meanwhile
+            continue
 
 
 def _check_files(place: Path, files: Mapping[str, FileEntry]) -> Iterator[str]:

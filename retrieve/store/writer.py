@@ -29,6 +29,7 @@ from retrieve.store.draft import Draft
 from retrieve.store.fields import FieldWatch
 from retrieve.store.filters import Filter, matches
 from retrieve.store.rows import IntArray, Row
+from retrieve.store.segment import Segment
 from retrieve.store.snapshot import Place, select_rows
 from retrieve.store.vectors import fitting_vectors, own_vectors, without_surplus
 from retrieve.types import Document, Progress
@@ -79,13 +80,14 @@ class Writer:
         lock: AbstractContextManager[None],
         progress: Progress | None,
         crew: Crew,
+        reuse: Iterable[Segment] = (),
     ) -> None:
         self._passage_encoder = passage_encoder
         self._lock = lock
         self._progress = progress
         self._limits = passage_encoder.recipe.segments
         self._crew = crew
-        self._draft = Draft(folder, passage_encoder, progress, crew)
+        self._draft = Draft(folder, passage_encoder, progress, crew, reuse)
         self._batch = Batch(self._limits)
         self._unsplit: dict[str, Staged] = {}
         self._to_copy: dict[str, Place] = {}
@@ -108,11 +110,12 @@ class Writer:
         progress: Progress | None = None,
         *,
         workers: int = 1,
+        reuse: Iterable[Segment] = (),
     ) -> Writer:
         """Take the writer's lock (`IndexLocked` if another has it) and what an interrupted writer left.
 
         More than one of `workers`: so many processes build segments, each with a copy of the passage encoder. Raises
-        `UsageError` for less than one.
+        `UsageError` for less than one. `reuse`: segments that are open already.
         """
         if workers < 1:
             raise UsageError(f"workers is {workers}: wanted at least 1")
@@ -120,7 +123,8 @@ class Writer:
         lock.__enter__()
         try:
             wait_for_orphans(folder)
-            return cls(folder, passage_encoder, lock, progress, Crew(folder, passage_encoder, workers))
+            crew = Crew(folder, passage_encoder, workers)
+            return cls(folder, passage_encoder, lock, progress, crew, reuse)
         except BaseException:
             lock.__exit__(None, None, None)
             raise
@@ -156,6 +160,11 @@ class Writer:
             self._draft.close()
         finally:
             self._lock.__exit__(None, None, None)
+
+    @property
+    def segments(self) -> Sequence[Segment]:
+        """Those of the generation that the next commit makes, open."""
+        return self._draft.segments
 
     @property
     def encodings(self) -> tuple[int, int]:

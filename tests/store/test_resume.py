@@ -12,6 +12,7 @@ from store_index import documents, lexical_recipe, make, own_recipe, segment_fil
 from tiny_models import tiny_encoder_folder
 
 from retrieve import Document, Index
+from retrieve.store.manifest import seal_object
 
 
 class Killed(Exception):
@@ -130,7 +131,7 @@ def test_a_damaged_sealed_segment_is_built_again(tmp_path: Path, caplog: pytest.
             assert segment_files(index.path) == segment_files(fresh.path)
 
 
-@pytest.mark.parametrize("change", ["recipe_digest", "encoder", "base", "garbage"])
+@pytest.mark.parametrize("change", ["recipe_digest", "encoder", "base", "garbage", "flipped"])
 def test_a_pending_list_of_something_else_is_not_used(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, change: str
 ) -> None:
@@ -138,10 +139,14 @@ def test_a_pending_list_of_something_else_is_not_used(
     with Index.create(tmp_path / "a.index", lexical_recipe(5)) as index:
         _interrupt(index, rows, 17)
         path = index.path / "pending.json"
-        pending = json.loads(path.read_text())
-        path.write_text(
-            "{" if change == "garbage" else json.dumps(pending | {change: 7 if change == "base" else "x"})
-        )
+        good = path.read_bytes()
+        damaged = {"garbage": b"{", "flipped": good.replace(b'"passages":5', b'"passages":4', 1)}
+        pending = json.loads(good)
+        del pending["checksum"]
+        assert seal_object(pending) == good
+        other = seal_object(pending | {change: 7 if change == "base" else "x"})
+        path.write_bytes(damaged.get(change, other))
+        assert path.read_bytes() != good
         with index.writer() as writer:
             assert not path.exists()
             assert not list((index.path / "segments").iterdir())

@@ -24,7 +24,9 @@ from retrieve.cli.output import as_json
 @click.argument("sources", nargs=-1, metavar="[SOURCE]…")
 @with_options(*recipe_options, encoder_option, *runtime_options, device_option, cache_option)
 @source_options
-@click.option("--force", is_flag=True, help="Delete the index that is there.")
+@click.option(
+    "--force", is_flag=True, help="Replace the index that is there; it stays if this one cannot be filled."
+)
 @as_json
 def command(
     index: str,
@@ -56,7 +58,7 @@ def command(
         try:
             filled = fill(made, sources, **how)
         except BaseException:
-            if ours:  # an empty index would only be in the way of the next attempt
+            if ours:  # an empty index would only be in the way of the next attempt, or of the one it replaced
                 remove_unfilled(made.path)
             raise
         report(made, filled, as_json=as_json)
