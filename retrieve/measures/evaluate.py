@@ -45,28 +45,32 @@ def evaluate(
     *,
     relevance_level: int = 1,
     retrieved_only: bool = False,
+    name: str = "",
 ) -> Evaluation:
     """Measure a run (query id → document id → score) by judgments (query id → document id → grade).
 
     Every query of the judgments counts (`trec_eval -c`), also one without a relevant document; with
     `retrieved_only` those that have hits (trec_eval without `-c`). `relevance_level` as in `parse_measures`
-    (`trec_eval -l`). What is missing or ignored is also logged. `MeasureError`: an unknown measure, or a
-    run and judgments that share no query.
+    (`trec_eval -l`). What is missing or ignored is also logged, with the run's `name` where it has one.
+    `MeasureError`: an unknown measure, or a run and judgments that share no query.
     """
     evaluation = measured(
         run, qrels, parse_measures(measures, relevance_level), retrieved_only=retrieved_only
     )
+    of = f"{name}: " if name else ""
     if evaluation.missing:
         fate = "are left out of the means" if retrieved_only else "count as zero"
         logger.warning(
-            "%d judged queries have no hits and %s: %s",
+            "%s%d judged queries have no hits and %s: %s",
+            of,
             len(evaluation.missing),
             fate,
             _some(evaluation.missing),
         )
     if evaluation.ignored:
         logger.warning(
-            "%d queries of the run have no judgments and are ignored: %s",
+            "%s%d queries of the run have no judgments and are ignored: %s",
+            of,
             len(evaluation.ignored),
             _some(evaluation.ignored),
         )

@@ -72,6 +72,13 @@ def parse_measures(names: Sequence[str | Measure], relevance_level: int = 1) -> 
     return list(measures.values())
 
 
+def is_sum(name: str) -> bool:
+    """Whether a measure's figure of a whole run is a sum over queries (`NumRet`), and not a mean."""
+    from ir_measures import SumAgg
+
+    return isinstance(parse_measures([name])[0].aggregator(), SumAgg)
+
+
 def _parsed(name: str) -> Measure:
     import ir_measures
 
