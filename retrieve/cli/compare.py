@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from retrieve.cli.options import measure_option, relevance_option, split_option
+from retrieve.cli.options import command_line, measure_option, page_option, relevance_option, split_option
 from retrieve.cli.output import as_json, counted, figure, print_json, print_table
 from retrieve.errors import UsageError
 
@@ -26,6 +27,7 @@ _log = logging.getLogger("retrieve")
 @split_option
 @relevance_option
 @click.option("--per-query", is_flag=True, help="Also the values of each query.")
+@page_option
 @as_json
 def command(
     runs: tuple[str, ...],
@@ -35,6 +37,7 @@ def command(
     split: str,
     relevance_level: int,
     per_query: bool,
+    page: Path | None,
     as_json: bool,
 ) -> None:
     """Compare TREC runs with the first of them by QRELS: a qrels file, a BEIR folder, or ir_datasets:NAME.
@@ -42,10 +45,10 @@ def command(
     Every judged query counts. Intervals are of 95 %, by bootstrap over queries. Each difference has a paired t-test,
     Fisher's randomisation test and Wilcoxon's, each corrected by Holm over all runs and measures.
     """
-    from retrieve.cli.judgments import read_judgments
+    from retrieve.cli.judgments import read_hits, read_judgments
     from retrieve.measures.compare import compare
     from retrieve.measures.evaluate import evaluate
-    from retrieve.trec import read_run
+    from retrieve.measures.iprec import recall_curve
 
     if len(runs) < 2:
         raise UsageError(
@@ -53,12 +56,25 @@ def command(
         )
     if len(set(runs)) < len(runs):
         raise UsageError("a run is named twice: name each once")
+    if page is not None:
+        from retrieve.report.page import check_writable
+
+        check_writable(page)
     judgments = read_judgments(qrels, split)
-    evaluations = {
-        run: evaluate(read_run(run), judgments, measures, relevance_level=relevance_level, name=run)
-        for run in runs
-    }
+    evaluations, curves = {}, {}
+    for run in runs:
+        scores = read_hits(run)
+        evaluations[run] = evaluate(scores, judgments, measures, relevance_level=relevance_level, name=run)
+        if page is not None:
+            curves[run] = recall_curve(scores, judgments, relevance_level)
     found = compare(evaluations)
+    if page is not None:
+        from retrieve.report.page import write_page
+        from retrieve.report.rankings import comparison_page
+
+        made = comparison_page(found, evaluations, qrels=qrels, curves=curves, command=command_line())
+        write_page(made, page)
+        click.echo(f"{page}: the page", err=True)
     if as_json:
         print_json(_as_object(found, evaluations, qrels=qrels, per_query=per_query))
         return

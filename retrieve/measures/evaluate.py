@@ -54,9 +54,8 @@ def evaluate(
     (`trec_eval -l`). What is missing or ignored is also logged, with the run's `name` where it has one.
     `MeasureError`: an unknown measure, or a run and judgments that share no query.
     """
-    evaluation = measured(
-        run, qrels, parse_measures(measures, relevance_level), retrieved_only=retrieved_only
-    )
+    parsed = parse_measures(measures, relevance_level)
+    evaluation = measured(run, qrels, parsed, retrieved_only=retrieved_only, name=name or "the run")
     of = f"{name}: " if name else ""
     if evaluation.missing:
         fate = "are left out of the means" if retrieved_only else "count as zero"
@@ -83,12 +82,13 @@ def measured(
     measures: Sequence[Measure],
     *,
     retrieved_only: bool = False,
+    name: str = "the run",
 ) -> Evaluation:
     """`evaluate` for measures that are parsed already, without a word in the log (tuning calls it many times)."""
     judged = {query_id: _safe(query_id, grades) for query_id, grades in qrels.items() if grades}
     if not judged.keys() & run.keys():
         raise MeasureError(
-            f"the run ({_some(list(run))}) and the judgments ({_some(list(judged))}) share no query id: "
+            f"{name} ({_some(list(run))}) and the judgments ({_some(list(judged))}) share no query id: "
             "are they of the same collection and split?"
         )
     found = {query_id: _surrogates(run[query_id]) for query_id in judged if run.get(query_id)}
@@ -96,7 +96,7 @@ def measured(
     counted = list(found) if retrieved_only else list(judged)
     if not counted:
         raise MeasureError(
-            "the run has no hit for any judged query, and only queries with hits were to be counted"
+            f"{name} has no hit for any judged query, and only queries with hits were to be counted"
         )
     per_query = _values(found, judged, measures)
     for measure in measures if not retrieved_only else ():
