@@ -45,10 +45,9 @@ def command(
     Every judged query counts. Intervals are of 95 %, by bootstrap over queries. Each difference has a paired t-test,
     Fisher's randomisation test and Wilcoxon's, each corrected by Holm over all runs and measures.
     """
-    from retrieve.cli.judgments import read_hits, read_judgments
+    from retrieve.cli.judgments import read_judgments
     from retrieve.measures.compare import compare
-    from retrieve.measures.evaluate import evaluate
-    from retrieve.measures.iprec import recall_curve
+    from retrieve.measures.stream import evaluate_file, evaluate_with_curve
 
     if len(runs) < 2:
         raise UsageError(
@@ -62,11 +61,14 @@ def command(
         check_writable(page)
     judgments = read_judgments(qrels, split)
     evaluations, curves = {}, {}
+    settings: dict[str, Any] = {"relevance_level": relevance_level}
     for run in runs:
-        scores = read_hits(run)
-        evaluations[run] = evaluate(scores, judgments, measures, relevance_level=relevance_level, name=run)
-        if page is not None:
-            curves[run] = recall_curve(scores, judgments, relevance_level)
+        if page is None:
+            evaluations[run] = evaluate_file(run, judgments, measures, name=run, **settings)
+        else:
+            evaluations[run], curves[run] = evaluate_with_curve(
+                run, judgments, measures, name=run, **settings
+            )
     found = compare(evaluations)
     if page is not None:
         from retrieve.report.page import write_page

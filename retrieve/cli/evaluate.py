@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -47,7 +48,7 @@ def command(
     from retrieve.cli.imitation import print_imitation
     from retrieve.cli.judgments import read_hits, read_judgments
     from retrieve.measures.conventions.imitate import evaluate_as
-    from retrieve.measures.evaluate import evaluate
+    from retrieve.measures.stream import evaluate_file, evaluate_with_curve
 
     if tool is not None:
         if retrieved_only or page is not None:
@@ -63,22 +64,21 @@ def command(
         from retrieve.report.page import check_writable
 
         check_writable(page)
-    scores, judgments = read_hits(run), read_judgments(qrels, split)
-    found = evaluate(
-        scores,
-        judgments,
-        measures,
-        relevance_level=relevance_level,
-        retrieved_only=retrieved_only,
-        name=run,
-    )
-    if page is not None:
-        from retrieve.measures.iprec import recall_curve
+    judgments = read_judgments(qrels, split)
+    settings: dict[str, Any] = {
+        "relevance_level": relevance_level,
+        "retrieved_only": retrieved_only,
+        "name": run,
+    }
+    if page is None:
+        found = evaluate_file(run, judgments, measures, **settings)
+    else:
         from retrieve.report.page import write_page
         from retrieve.report.rankings import evaluation_page
 
-        curves = {run: recall_curve(scores, judgments, relevance_level)}
-        write_page(evaluation_page(run, qrels, found, curves=curves, command=command_line()), page)
+        found, curve = evaluate_with_curve(run, judgments, measures, **settings)
+        made = evaluation_page(run, qrels, found, curves={run: curve}, command=command_line())
+        write_page(made, page)
         click.echo(f"{page}: the page", err=True)
     if as_json:
         counts = {"queries": found.queries, "missing": len(found.missing), "ignored": len(found.ignored)}

@@ -7,6 +7,7 @@ from pathlib import Path
 from retrieve.corpora.dataset import read_dataset
 from retrieve.corpora.open import CATALOGUE
 from retrieve.errors import InputError
+from retrieve.measures.stream import no_hits
 from retrieve.trec import Qrels, Run, read_qrels, read_run
 
 
@@ -29,5 +30,5 @@ def read_hits(path: str) -> Run:
     """A TREC run. `InputError`: it cannot be read, or holds no hit."""
     run = read_run(path)
     if not run:
-        raise InputError(path, "holds no hits: wanted lines of query id, Q0, document id, rank, score, tag")
+        raise no_hits(path)
     return run

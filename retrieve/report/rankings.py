@@ -28,7 +28,7 @@ _MOST_COLUMNS = 600
 """More queries than this stand several to a column."""
 
 Curves = Mapping[str, Sequence[tuple[float, float]]]
-"""Name of a run → (recall, precision), as `recall_curve` gives them."""
+"""Name of a run → (recall, precision), as `evaluate_with_curve` gives them."""
 
 
 def evaluation_page(run: str, qrels: str, found: Evaluation, *, curves: Curves, command: str) -> Page:

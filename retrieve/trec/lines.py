@@ -28,7 +28,7 @@ def read_lines(path: str | Path) -> Iterator[tuple[int, bytes]]:
     in lines.
     """
     try:
-        with _open(path) as file:
+        with opened(path) as file:
             for number, line in enumerate(file, start=1):
                 content = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
                 if content.strip() and not content.startswith(b"#"):
@@ -48,7 +48,8 @@ def _no_lines(path: str | Path, number: int, content: bytes) -> InputError:
 
 
 @contextmanager
-def _open(path: str | Path) -> Iterator[IO[bytes]]:
+def opened(path: str | Path) -> Iterator[IO[bytes]]:
+    """A file's bytes, unpacked where its name ends in `.gz`; `-` is standard input."""
     if str(path) == "-":
         yield sys.stdin.buffer
         return

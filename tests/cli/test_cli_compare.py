@@ -14,7 +14,7 @@ from scipy import stats
 
 from retrieve.cli import main
 from retrieve.measures.evaluate import evaluate
-from retrieve.measures.iprec import recall_curve
+from retrieve.measures.stream import evaluate_with_curve
 from retrieve.report.rankings import evaluation_page
 from retrieve.report.surroundings import files
 from retrieve.trec import ordered, read_qrels, read_run, write_run
@@ -133,7 +133,10 @@ def test_the_curve_is_the_means_of_interpolated_precision(place: Path) -> None:
         for level in (1, 2):
             names = [f"IPrec@{tenth / 10}" for tenth in range(11)]
             means = evaluate(run, qrels, names, relevance_level=level).means
-            curve = recall_curve(run, qrels, level)
+            found, curve = evaluate_with_curve(path, qrels, ["AP", "IPrec@0.5"], relevance_level=level)
+            assert found.means == pytest.approx(
+                evaluate(run, qrels, ["AP", "IPrec@0.5"], relevance_level=level).means, abs=1e-12
+            )
             assert [recall for recall, _ in curve] == [tenth / 10 for tenth in range(11)]
             assert [precision for _, precision in curve] == pytest.approx(list(means.values()), abs=1e-12)
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from retrieve.errors import MeasureError
-from retrieve.measures.conventions.order import has_ties
+from retrieve.measures.conventions.order import Judged, has_ties, ranked
 from retrieve.measures.conventions.records import OURS, Conventions, said
 from retrieve.measures.conventions.tools import Tool, tool_named
 from retrieve.measures.conventions.topics import Topics, last_parts, whole
-from retrieve.measures.conventions.values import Asked, Judged, value
+from retrieve.measures.conventions.values import Asked, value
 from retrieve.measures.names import any_measures
 
 if TYPE_CHECKING:
@@ -129,7 +129,10 @@ def _figure(topics: Topics, asked: Asked, conventions: Conventions) -> tuple[flo
     if not size:
         raise MeasureError(f"no query counts for {asked.name}: {said('queries', conventions.queries)}")
     values = {
-        query.query_id: value(query, asked, conventions) if query.documents else 0.0 for query in counted
+        query.query_id: value(ranked(query, conventions.order), asked, conventions)
+        if query.documents
+        else 0.0
+        for query in counted
     }
     return sum(values.values()) / size, values, size
 

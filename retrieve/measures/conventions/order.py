@@ -1,43 +1,68 @@
-"""A ranking in groups of documents that are tied and stay so: one document to a group wherever a tie is broken."""
+"""Where a query's judged documents stand, by any of the orders of `Conventions`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from itertools import groupby
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
 
-Groups = list[list[int]]
-"""Places of documents (in the order of the file), best first."""
+from retrieve.measures.conventions.values import Placed, Ranked
 
 _NumbaSort = Callable[[npt.NDArray[np.float64]], npt.NDArray[np.int64]]
 
 
-def arranged(documents: Sequence[str], scores: Sequence[float], order: str, *, sorts: int = 1) -> Groups:
-    """The documents by one of the orders of `Conventions`; `sorts`: how often the unstable sort goes over them."""
-    places = range(len(documents))
-    if order in ("together", "together, single"):
-        values = _single(scores) if order == "together, single" else list(scores)
-        ranked = sorted(places, key=lambda place: -values[place])
-        return [list(group) for _, group in groupby(ranked, key=lambda place: values[place])]
-    if order == "quicksort":
-        return [[place] for place in _unstable(np.array(scores, dtype=np.float64), sorts)]
-    values = _single(scores) if order == "trec_eval" else list(scores)
-    ranked = list(places)
-    if order in ("trec_eval", "descending"):
-        ranked.sort(key=lambda place: documents[place], reverse=True)
-    elif order == "ascending":
-        ranked.sort(key=lambda place: documents[place])
-    ranked.sort(key=lambda place: -values[place])
-    return [[place] for place in ranked]
+class Judged(NamedTuple):
+    """A query's ranked documents with scores, in the file's order, and its judgments: by document, and all grades.
+
+    A document may be there twice, where two queries were taken for one. `sorts`: how often the unstable sort goes over.
+    """
+
+    query_id: str
+    documents: Sequence[str]
+    scores: Sequence[float]
+    grades: Mapping[str, int]
+    all_grades: Sequence[int]
+    sorts: int = 1
+
+
+def ranked(query: Judged, order: str) -> Ranked:
+    """The query with its judged documents at their ranks."""
+    placed: list[Placed] = []
+    rank = 0
+    for group in _groups(query, order):
+        first, last = rank + 1, rank + len(group)
+        for place in group:
+            rank += 1
+            grade = query.grades.get(query.documents[place])
+            if grade is not None:
+                placed.append(Placed(rank, grade, first, last, wanted=query.scores[place] > 0))
+    return Ranked(query.query_id, placed, len(query.documents), query.all_grades)
 
 
 def has_ties(scores: Sequence[float]) -> bool:
     """Whether two scores are the same in single precision."""
     return len(set(_single(scores))) < len(scores)
+
+
+def _groups(query: Judged, order: str) -> list[list[int]]:
+    """Places of documents, best first; more than one together where a tie is not broken."""
+    places = range(len(query.documents))
+    if order in ("together", "together, single"):
+        values = _single(query.scores) if order == "together, single" else query.scores
+        falling = sorted(places, key=lambda place: -values[place])
+        return [list(group) for _, group in groupby(falling, key=lambda place: values[place])]
+    if order == "quicksort":
+        return [[place] for place in _unstable(np.array(query.scores, dtype=np.float64), query.sorts)]
+    values = _single(query.scores) if order == "trec_eval" else query.scores
+    found = list(places)
+    if order != "insertion":
+        found.sort(key=lambda place: query.documents[place], reverse=order in ("trec_eval", "descending"))
+    found.sort(key=lambda place: -values[place])
+    return [[place] for place in found]
 
 
 def _single(scores: Sequence[float]) -> list[float]:

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from retrieve.errors import MeasureError
-from retrieve.measures.conventions.values import HIGHEST_OF_GDEVAL, Judged
+from retrieve.measures.conventions.order import Judged
+from retrieve.measures.conventions.values import HIGHEST_OF_GDEVAL
 
 
 class Topics(NamedTuple):

@@ -1,7 +1,7 @@
-"""The measures of one query, from their definitions, under any conventions.
+"""The measures of one query from the ranks of its judged documents, under any conventions.
 
-Under ours they are those of `evaluate` (a test holds them against it on random runs); only what some tool computes
-otherwise is here.
+A document without a judgment only takes up a rank, so a ranking of a thousand is the few places where judged documents
+stand. Under our conventions the values are those of `evaluate`: tests hold them against it, and against pytrec_eval.
 """
 
 from __future__ import annotations
@@ -11,70 +11,79 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from retrieve.errors import MeasureError
-from retrieve.measures.conventions.order import arranged
 from retrieve.measures.conventions.records import Conventions
+from retrieve.measures.iprec import at_recalls
 
 HIGHEST_OF_GDEVAL = 4
 """gdeval's greatest grade: a document of this grade satisfies with probability 15/16."""
 
 
 class Asked(NamedTuple):
-    """A measure: its `name` without arguments, the `cutoff` (None: none), the least grade that is relevant."""
+    """A measure: its `name` without arguments, the `cutoff` (None: none), the least grade that is relevant; `recall`
+    of `IPrec`.
+    """
 
     name: str
     cutoff: int | None
     level: int
+    recall: float = 0.0
 
 
-class Judged(NamedTuple):
-    """A query's ranked documents with scores, in the file's order, and its judgments: by document, and all grades.
-
-    A document may be there twice, where two queries were taken for one. `sorts`: for the unstable order.
+class Placed(NamedTuple):
+    """A judged document that is ranked: its rank from 1, its grade, and the ranks that its tie takes up where ties are
+    not broken (else its own). `wanted`: whether it may count as relevant by its score.
     """
 
+    rank: int
+    grade: int
+    first: int
+    last: int
+    wanted: bool = True
+
+
+class Ranked(NamedTuple):
+    """A query: its judged documents by rank, how many documents are ranked, and all grades of the judgments."""
+
     query_id: str
-    documents: list[str]
-    scores: list[float]
-    grades: Mapping[str, int]
-    all_grades: Sequence[int]
-    sorts: int = 1
+    placed: Sequence[Placed]
+    size: int
+    grades: Sequence[int]
 
 
 class _Case(NamedTuple):
-    """What a measure is computed of. `grades` by rank, None where there is none; `groups`: sizes of the ties;
-    `relevant`: by rank; `total`: relevant documents; `known`: the grades that the ideal is made of.
+    """What a measure is computed of. `hits`: ranks of relevant documents; `total`: all of them; `known`: grades that
+    the ideal is made of.
     """
 
-    query: Judged
+    query: Ranked
     asked: Asked
     conventions: Conventions
-    cutoff: int | None
-    grades: list[int | None]
-    groups: list[int]
-    relevant: list[bool]
+    cutoff: int
+    hits: list[int]
     total: int
-    known: list[int]
+    known: Sequence[int]
+
+    def found(self) -> int:
+        """Relevant documents up to the cut-off."""
+        return sum(rank <= self.cutoff for rank in self.hits)
 
 
-def value(query: Judged, asked: Asked, conventions: Conventions) -> float:
+def value(query: Ranked, asked: Asked, conventions: Conventions) -> float:
     """A measure of one query."""
-    groups = arranged(query.documents, query.scores, conventions.order, sorts=query.sorts)
-    places = [place for group in groups for place in group]
-    grades = [query.grades.get(query.documents[place]) for place in places]
-    known = list(query.all_grades)
+    known = query.grades
     if conventions.known == "ranked":
-        known = [grade or 0 for grade in grades]
-    positive = conventions.scores == "any"
+        graded = [one.grade for one in query.placed]
+        known = [*graded, *([0] * (query.size - len(graded)))]
+    cutoff = asked.cutoff if asked.cutoff is not None else conventions.depth
     case = _Case(
         query,
         asked,
         conventions,
-        asked.cutoff if asked.cutoff is not None else conventions.depth,
-        grades,
-        [len(group) for group in groups],
+        max(query.size, len(known)) if cutoff is None else cutoff,
         [
-            _is_relevant(grade, asked, conventions) and (positive or query.scores[place] > 0)
-            for grade, place in zip(grades, places, strict=True)
+            one.rank
+            for one in query.placed
+            if (one.wanted or conventions.scores == "any") and _is_relevant(one.grade, asked, conventions)
         ],
         sum(_is_relevant(grade, asked, conventions) for grade in known),
         known,
@@ -82,15 +91,11 @@ def value(query: Judged, asked: Asked, conventions: Conventions) -> float:
     return _MEASURES[asked.name](case)
 
 
-def _is_relevant(grade: int | None, asked: Asked, conventions: Conventions) -> bool:
-    if grade is None:
-        return False
+def _is_relevant(grade: int, asked: Asked, conventions: Conventions) -> bool:
     return conventions.relevant == "judged" or grade >= asked.level
 
 
-def _gain(grade: int | None, conventions: Conventions) -> float:
-    if grade is None:
-        return 0.0
+def _gain(grade: int, conventions: Conventions) -> float:
     if conventions.gain == "binary":
         return float(conventions.relevant == "judged" or grade > 0)
     if conventions.gain == "signed":
@@ -104,13 +109,25 @@ def _ndcg(case: _Case) -> float:
     _check_for_sklearn(case)
     if case.conventions.gain == "signed" and not sum(case.known):
         return 0.0
-    gains = [_gain(grade, case.conventions) for grade in case.grades]
-    if case.conventions.order.startswith("together"):
-        gains = _averaged(gains, case.groups)
-    ideal = _dcg(
-        sorted((_gain(grade, case.conventions) for grade in case.known), reverse=True)[: case.cutoff]
+    ideal_gains = sorted((_gain(grade, case.conventions) for grade in case.known), reverse=True)
+    ideal = math.fsum(
+        gain / math.log2(rank + 1) for rank, gain in enumerate(ideal_gains[: case.cutoff], start=1)
     )
-    return _dcg(gains[: case.cutoff]) / ideal if ideal else 0.0
+    if not ideal:
+        return 0.0
+    found = (
+        _gain(one.grade, case.conventions) * _discount(one.first, one.last, case.cutoff)
+        for one in case.query.placed
+    )
+    return math.fsum(found) / ideal
+
+
+def _discount(first: int, last: int, cutoff: int) -> float:
+    """The mean discount of some ranks, 0 beyond the cut-off."""
+    if first == last:
+        return 1 / math.log2(first + 1) if first <= cutoff else 0.0
+    within = range(first, min(last, cutoff) + 1)
+    return math.fsum(1 / math.log2(rank + 1) for rank in within) / (last - first + 1)
 
 
 def _check_for_sklearn(case: _Case) -> None:
@@ -118,99 +135,89 @@ def _check_for_sklearn(case: _Case) -> None:
     if case.conventions.order != "together":
         return
     name = case.query.query_id
-    if len(case.grades) == 1:
+    if case.query.size == 1:
         raise MeasureError(f"query {name!r} has one hit: scikit-learn's nDCG wants two at least")
-    if min((grade or 0 for grade in case.grades), default=0) < 0:
+    if min((one.grade for one in case.query.placed), default=0) < 0:
         raise MeasureError(f"query {name!r} has a hit of negative grade: scikit-learn's nDCG takes none")
-
-
-def _dcg(gains: Sequence[float]) -> float:
-    return math.fsum(gain / math.log2(rank + 1) for rank, gain in enumerate(gains, start=1))
-
-
-def _averaged(gains: Sequence[float], groups: Sequence[int]) -> list[float]:
-    """Each gain replaced by the mean of its tie."""
-    made: list[float] = []
-    for size in groups:
-        start = len(made)
-        made.extend([sum(gains[start : start + size]) / size] * size)
-    return made
 
 
 def _average_precision(case: _Case) -> float:
     if case.conventions.order == "together":
-        return _average_precision_of_groups(case)
-    found = 0
-    total = 0.0
-    for rank, hit in enumerate(case.relevant[: case.cutoff], start=1):
-        if hit:
-            found += 1
-            total += found / rank
+        return _average_precision_of_ties(case)
+    total = sum(
+        found / rank
+        for found, rank in enumerate((rank for rank in case.hits if rank <= case.cutoff), start=1)
+    )
     divisor = case.total
-    if case.conventions.divisor == "capped" and case.cutoff is not None:
+    if case.conventions.divisor == "capped" and case.asked.cutoff is not None:
         divisor = min(divisor, case.cutoff)
     elif case.conventions.divisor == "found":
-        divisor = found
+        divisor = case.found()
     return total / divisor if divisor else 0.0
 
 
-def _average_precision_of_groups(case: _Case) -> float:
-    """The precision at the end of each tie, weighted by the relevant documents in it."""
-    end = found = 0
-    total = 0.0
-    for size in case.groups:
-        hits = sum(case.relevant[end : end + size])
-        end += size
-        found += hits
-        total += hits * found / end
+def _average_precision_of_ties(case: _Case) -> float:
+    """Each relevant document brings the precision at the end of its tie."""
+    ends = [one.last for one in case.query.placed if _is_relevant(one.grade, case.asked, case.conventions)]
+    total = sum(sum(other <= end for other in ends) / end for end in ends)
     return total / case.total if case.total else 0.0
 
 
 def _reciprocal_rank(case: _Case) -> float:
-    return next((1 / rank for rank, hit in enumerate(case.relevant[: case.cutoff], start=1) if hit), 0.0)
+    return 1 / case.hits[0] if case.hits and case.hits[0] <= case.cutoff else 0.0
 
 
 def _precision(case: _Case) -> float:
-    return sum(case.relevant[: case.cutoff]) / case.cutoff if case.cutoff else 0.0
+    return case.found() / case.cutoff
 
 
 def _recall(case: _Case) -> float:
-    return sum(case.relevant[: case.cutoff]) / case.total if case.total else 0.0
+    return case.found() / case.total if case.total else 0.0
 
 
 def _success(case: _Case) -> float:
-    return float(any(case.relevant[: case.cutoff]))
+    return float(case.found() > 0)
 
 
 def _r_precision(case: _Case) -> float:
-    return sum(case.relevant[: case.cutoff][: case.total]) / case.total if case.total else 0.0
+    return sum(rank <= min(case.total, case.cutoff) for rank in case.hits) / case.total if case.total else 0.0
 
 
 def _bpref(case: _Case) -> float:
-    counts_negative = case.conventions.negative == "non-relevant"
-    other = sum(grade < case.asked.level and (grade >= 0 or counts_negative) for grade in case.known)
-    if counts_negative and not (case.total and other):
+    lowest = -math.inf if case.conventions.negative == "non-relevant" else 0
+    other = sum(lowest <= grade < case.asked.level for grade in case.known)
+    if case.conventions.negative == "non-relevant" and not (case.total and other):
         raise MeasureError(
             f"query {case.query.query_id!r} has {case.total} relevant and {other} other judgments: the tool's Bpref is "
             "not defined for it"
         )
     before = 0
     total = 0.0
-    for grade, hit in zip(case.grades, case.relevant, strict=True):
-        if hit:
+    for one in case.query.placed:
+        if one.grade >= case.asked.level:
             total += 1 - min(before, case.total) / min(case.total, other) if before else 1.0
-        elif grade is not None and (grade >= 0 or counts_negative):
+        elif one.grade >= lowest:
             before += 1
     return total / case.total if case.total else 0.0
 
 
 def _expected_reciprocal_rank(case: _Case) -> float:
     total, going_on = 0.0, 1.0
-    for rank, grade in enumerate(case.grades[: case.cutoff], start=1):
-        satisfied = _gain(grade, case.conventions) / 2**HIGHEST_OF_GDEVAL
-        total += satisfied * going_on / rank
+    for one in case.query.placed:
+        if one.rank > case.cutoff:
+            break
+        satisfied = _gain(one.grade, case.conventions) / 2**HIGHEST_OF_GDEVAL
+        total += satisfied * going_on / one.rank
         going_on *= 1 - satisfied
     return total
+
+
+def _judged(case: _Case) -> float:
+    return sum(one.rank <= case.cutoff for one in case.query.placed) / min(case.cutoff, case.query.size)
+
+
+def _interpolated_precision(case: _Case) -> float:
+    return at_recalls(case.hits, case.total, (case.asked.recall,))[0]
 
 
 _MEASURES: Mapping[str, Callable[[_Case], float]] = {
@@ -223,4 +230,6 @@ _MEASURES: Mapping[str, Callable[[_Case], float]] = {
     "Rprec": _r_precision,
     "Bpref": _bpref,
     "ERR": _expected_reciprocal_rank,
+    "Judged": _judged,
+    "IPrec": _interpolated_precision,
 }
