@@ -1,8 +1,8 @@
 """`retrieve evaluate` of a run of MS MARCO dev's size beside pytrec_eval: wall time and peak memory, in turn.
 
-6,980 queries of 1,000 hits, scores as BM25 writes them, one to three judged documents a query; made up, because only
-size and form matter. Each side is a process of its own: ours the command, theirs `parse_run`, `parse_qrel` and the evaluator
-with the same measures. Values are compared. `python scripts/bench/evaluate.py --json`
+6,980 queries of 1,000 hits, scores as BM25 writes them, one to three judged documents a query; made up, since only
+size and form matter. Each side is a process of its own: ours the command, theirs `parse_run`, `parse_qrel` and its
+evaluator with the same measures. Values are compared. `python scripts/bench/evaluate.py --json`
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ Each tool is held against itself in `test_conventions_peers.py`.
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -197,22 +198,26 @@ def test_the_command(tmp_path: Path) -> None:
         assert result.exit_code == status, result.output
         return result.stdout, result.stderr
 
-    out, said = call("--as", "mteb", "-m", "MRR@10", "-m", "nDCG@10")
+    out, said = call("--as", "trectools", "-m", "nDCG@10", "-m", "R@10")
     rows = [line.split("\t") for line in out.splitlines()]
-    assert rows[0] == ["measure", "mteb", "ours", "difference", "queries", "moved by"]
+    assert rows[0] == ["measure", "trectools", "ours", "difference", "queries", "moved by"]
     assert rows[1] == [
-        "RR@10",
+        "nDCG@10",
         "1.0000",
-        "0.5000",
-        "+0.5000",
+        "0.5436",
+        "+0.4564",
         "2",
-        "queries without hits are left out +0.2500; scores in double precision, ties as in the file +0.2500",
+        "the mean is over the queries of the run, judged or not +0.2718; "
+        "scores in double precision, ties by document id, ascending +0.1845",
     ]
-    assert "as mteb 2.26" in said
-    found = json.loads(call("--as", "mteb", "-m", "MRR@10", "--json", "--per-query")[0])
-    assert {"RR@10": 1.0, "as": "mteb", "ours": {"RR@10": 0.5}}.items() <= found.items()
-    assert found["per_query"] == {"RR@10": {"1": 1.0, "2": 1.0}}
-    assert [one["convention"] for one in found["moved"]["RR@10"]] == ["queries", "order"]
+    assert rows[2][1:4] == ["1.0000", "0.6667", "+0.3333"]
+    assert "as trectools 0.0.50" in said
+    assert "which is not imitated" in said
+    found = json.loads(call("--as", "trectools", "-m", "nDCG@10", "--json", "--per-query")[0])
+    assert {"nDCG@10": 1.0, "as": "trectools"}.items() <= found.items()
+    assert found["ours"]["nDCG@10"] == pytest.approx((1 / math.log2(3) + 1) / 3)
+    assert found["per_query"] == {"nDCG@10": {"1": 1.0, "2": 1.0}}
+    assert [one["convention"] for one in found["moved"]["nDCG@10"]] == ["queries", "order", "depth"]
     assert call("--as", "mteb", "-m", "P@1", "--per-query")[0].splitlines()[-1] == "P@1\tall\t0.5000"
     assert "choose one of" in call("--as", "nothing", status=2)[1]
     assert "neither --retrieved-only" in call("--as", "mteb", "--retrieved-only", status=2)[1]

@@ -146,6 +146,6 @@ def test_what_is_said_and_refused(tmp_path: Path, caplog: pytest.LogCaptureFixtu
         evaluate_file(path, {"3": {"a": 1}}, ["AP"], name="mine")
     with pytest.raises(InputError, match="cannot be read"):
         evaluate_file(tmp_path / "absent", {"3": {"a": 1}}, ["AP"])
-    (tmp_path / "cut.gz").write_bytes(gzip.compress(path.read_bytes() * 1000)[:-9])
+    (tmp_path / "cut.gz").write_bytes(gzip.compress(path.read_bytes())[:-9])
     with pytest.raises(InputError, match="cannot be read"):
         evaluate_file(tmp_path / "cut.gz", {"3": {"a": 1}}, ["AP"])

@@ -119,7 +119,7 @@ def test_tables_have_captions_and_headers() -> None:
     scopes = [value for name, value in page.attributes if name == "scope"]
     assert len(scopes) == page.tags.count("th")
     charts = [value for name, value in page.attributes if name == "role" and value == "img"]
-    assert len(charts) == 4
+    assert len(charts) == 5
 
 
 def test_the_same_records_give_the_same_bytes(tmp_path: Path) -> None:

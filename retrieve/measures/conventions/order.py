@@ -58,9 +58,7 @@ def _groups(query: Judged, order: str) -> list[list[int]]:
     if order == "quicksort":
         return [[place] for place in _unstable(np.array(query.scores, dtype=np.float64), query.sorts)]
     values = _single(query.scores) if order == "trec_eval" else query.scores
-    found = list(places)
-    if order != "insertion":
-        found.sort(key=lambda place: query.documents[place], reverse=order in ("trec_eval", "descending"))
+    found = sorted(places, key=lambda place: query.documents[place], reverse=order != "ascending")
     found.sort(key=lambda place: -values[place])
     return [[place] for place in found]
 

@@ -41,7 +41,6 @@ SAID: Mapping[str, Mapping[str, str]] = {
         "trec_eval": "scores in single precision, ties by document id, descending",
         "descending": "scores in double precision, ties by document id, descending",
         "ascending": "scores in double precision, ties by document id, ascending",
-        "insertion": "scores in double precision, ties as in the file",
         "quicksort": "ties as an unstable sort leaves them",
         "together": "the average over all orders of a tie",
         "together, single": "the average over all orders of a tie, scores in single precision",

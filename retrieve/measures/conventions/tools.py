@@ -47,11 +47,11 @@ TOOLS: Mapping[str, Tool] = {
         "2.26.24",
         {
             **dict.fromkeys(_PLAIN, Conventions(queries="with hits")),
-            "RR": Conventions(queries="with hits", order="insertion"),
+            "RR": Conventions(queries="with hits", order="descending"),
         },
         cutoff=True,
         levels=False,
-        remark="mteb rounds its means to five decimals, but that of RR",
+        remark="mteb rounds its means to five decimals, but that of RR, whose ties were the file's in earlier releases",
     ),
     "ranx": Tool(
         "0.3.21",
@@ -92,7 +92,7 @@ TOOLS: Mapping[str, Tool] = {
     "trectools": Tool(
         "0.0.50",
         {
-            **dict.fromkeys((*_RANKED, "Rprec"), _IN_TRECTOOLS),
+            **dict.fromkeys(_RANKED, _IN_TRECTOOLS),
             "nDCG": _IN_TRECTOOLS._replace(order="ascending"),
         },
         levels=False,
