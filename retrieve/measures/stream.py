@@ -123,14 +123,16 @@ def _ranked(hits: Hits, grades: Mapping[str, int]) -> Ranked:
     placed = []
     for document_id, grade in grades.items():
         written = document_id.encode()
-        place = hits.places.get(written)
+        place = hits.place(written)
         if place is None:
             continue
         score = scores[place]
         rank = 1 + int(np.count_nonzero(scores > score))
-        if np.count_nonzero(scores == score) > 1:
-            # The order of UTF-8 is that of the characters.
-            rank += sum(scores[other] == score for one, other in hits.places.items() if one > written)
-        placed.append(Placed(int(rank), grade, int(rank), int(rank)))
+        tied = np.flatnonzero(scores == score)
+        if len(tied) > 1:
+            rank += sum(
+                hits.id_at(other) > written for other in tied.tolist()
+            )  # UTF-8 sorts as its characters
+        placed.append(Placed(rank, grade, rank, rank))
     placed.sort()
     return Ranked(hits.query_id, placed, len(scores), list(grades.values()))

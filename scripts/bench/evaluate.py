@@ -59,8 +59,8 @@ def make(folder: Path, queries: int) -> tuple[Path, Path]:
     return run, qrels
 
 
-def measured(command: list[str]) -> tuple[float, float, dict[str, float]]:
-    """Seconds, peak MiB and figures of a process."""
+def measured(command: list[str]) -> tuple[float, float, float, dict[str, float]]:
+    """Seconds, seconds of processor time, peak MiB and figures of a process."""
     start = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -69,7 +69,8 @@ def measured(command: list[str]) -> tuple[float, float, dict[str, float]]:
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(f"{command[:4]} ended with {process.returncode}")
-    return time.perf_counter() - start, usage.ru_maxrss / 1024, json.loads(out)
+    took = time.perf_counter() - start
+    return took, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, json.loads(out)
 
 
 def main() -> None:
@@ -96,11 +97,13 @@ def main() -> None:
             "pytrec_eval": [sys.executable, "-c", THEIRS, str(run), str(qrels)],
         }
         seconds: dict[str, list[float]] = {name: [] for name in commands}
+        processor: dict[str, list[float]] = {name: [] for name in commands}
         memory: dict[str, list[float]] = {name: [] for name in commands}
         figures: dict[str, dict[str, float]] = {}
         for _ in range(ROUNDS):
             for name, command in commands.items():
-                took, peak, figures[name] = measured(command)
+                took, worked, peak, figures[name] = measured(command)
+                processor[name].append(worked)
                 seconds[name].append(took)
                 memory[name].append(peak)
         size = run.stat().st_size
@@ -113,6 +116,9 @@ def main() -> None:
         "lines": args.queries * HITS,
         "bytes": size,
         "seconds": {name: [round(value, 2) for value in values] for name, values in seconds.items()},
+        "processor_seconds": {
+            name: [round(value, 2) for value in values] for name, values in processor.items()
+        },
         "peak_mib": {name: [round(value, 1) for value in values] for name, values in memory.items()},
         "times_as_fast": {"median": round(statistics.median(times), 2), "least": round(min(times), 2)},
         "share_of_memory": {"median": round(statistics.median(share), 3), "most": round(max(share), 3)},
