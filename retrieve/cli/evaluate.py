@@ -45,9 +45,7 @@ def command(
     grades), beside ours and with what moved them: gdeval, ir-measures, mteb, ranx, sentence-transformers, sklearn,
     torchmetrics, trec_eval (without -c) or trectools.
     """
-    from retrieve.cli.imitation import print_imitation
     from retrieve.cli.judgments import read_hits, read_judgments
-    from retrieve.measures.conventions.imitate import evaluate_as
     from retrieve.measures.stream import evaluate_file, evaluate_with_curve
 
     if tool is not None:
@@ -55,6 +53,9 @@ def command(
             raise UsageError(
                 f"--as {tool} has conventions of its own: give neither --retrieved-only nor --report"
             )
+        from retrieve.cli.imitation import print_imitation
+        from retrieve.measures.conventions.imitate import evaluate_as
+
         imitated = evaluate_as(
             tool, read_hits(run), read_judgments(qrels, split), measures, relevance_level=relevance_level
         )

@@ -85,7 +85,7 @@ def read_groups(path: Path) -> Iterator[Hits]:
 
 def _queries(block: bytes, *, whole: bool) -> tuple[list[Hits], int]:
     """The queries of some lines, and where the last one begins; if not `whole`, it may go on, and is left out."""
-    if block.startswith((b"#", b"\xef\xbb\xbf")) or b"\n#" in block or b"\r" in block or b"\0" in block:
+    if block.startswith(b"\xef\xbb\xbf") or b"\r" in block or b"\0" in block:
         raise Unusual
     if not block.isascii():
         try:
@@ -94,6 +94,8 @@ def _queries(block: bytes, *, whole: bool) -> tuple[list[Hits], int]:
             raise Unusual from None
     data = np.frombuffer(block, np.uint8)
     starts, ends = _columns(data)
+    if (data[starts[:, 0]] == 35).any():  # a comment of six words
+        raise Unusual
     queries = _words(data, starts[:, 0], ends[:, 0])
     names = queries.view(f"S{queries.shape[1]}").ravel()
     changes = np.flatnonzero(names[1:] != names[:-1]) + 1

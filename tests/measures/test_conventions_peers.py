@@ -128,11 +128,13 @@ def _in_torch(run: Run, qrels: Qrels) -> tuple[Any, Any, Any]:
     return torch.tensor(score), torch.tensor(grade), torch.tensor(number)
 
 
+@pytest.mark.parametrize(("lowest", "within"), [(0, 2e-6), (-2, 1e-4)])
 @pytest.mark.parametrize("tied", [True, False])
-def test_torchmetrics(tied: bool) -> None:
+def test_torchmetrics(tied: bool, lowest: int, within: float) -> None:
     """Ties are averaged in nDCG and taken in any order elsewhere: there runs without ties are held against it.
 
-    torchmetrics adds up in single precision: within some roundings of 6e-8, and not 1e-9.
+    torchmetrics adds up in single precision: within some roundings of 6e-8, and not 1e-9. Negative gains can all but
+    cancel the ideal that is divided by; fewer digits are left then.
     """
     retrieval = pytest.importorskip("torchmetrics.retrieval", reason="torchmetrics is not installed")
     classes = {
@@ -160,7 +162,7 @@ def test_torchmetrics(tied: bool) -> None:
     names = ["nDCG", "nDCG@3"]
     if not tied:
         names += ["AP", "AP@5", "RR", "RR@2", "P@5", "R@5", "Success@3", "Rprec"]
-    hold("torchmetrics", names, real, tied=tied, within=2e-6)
+    hold("torchmetrics", names, real, tied=tied, lowest=lowest, within=within)
 
 
 @pytest.mark.parametrize("name", ["nDCG", "nDCG@3", "AP"])
