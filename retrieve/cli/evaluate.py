@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
+from typing import Any
 
 import click
 
-from retrieve.cli.options import measure_option, relevance_option, split_option
-from retrieve.cli.output import as_json, figure, print_json, print_table
+from retrieve.cli.options import command_line, measure_option, page_option, relevance_option, split_option
+from retrieve.cli.output import as_json, figure, print_json, print_queries, print_table
+from retrieve.errors import UsageError
 
 _log = logging.getLogger("retrieve")
 
@@ -20,6 +23,8 @@ _log = logging.getLogger("retrieve")
 @relevance_option
 @click.option("--per-query", is_flag=True, help="Also the value of each query.")
 @click.option("--retrieved-only", is_flag=True, help="Means over queries with hits (trec_eval without -c).")
+@click.option("--as", "tool", metavar="TOOL", help="As another tool measures: ranx, mteb, torchmetrics, …")
+@page_option
 @as_json
 def command(
     run: str,
@@ -30,20 +35,52 @@ def command(
     relevance_level: int,
     per_query: bool,
     retrieved_only: bool,
+    tool: str | None,
+    page: Path | None,
     as_json: bool,
 ) -> None:
-    """Measure a TREC RUN by QRELS: a qrels file, a BEIR folder, or ir_datasets:NAME."""
-    from retrieve.cli.judgments import read_judgments
-    from retrieve.measures.evaluate import evaluate
-    from retrieve.trec import read_run
+    """Measure a TREC RUN by QRELS: a qrels file, a BEIR folder, or ir_datasets:NAME.
 
-    found = evaluate(
-        read_run(run),
-        read_judgments(qrels, split),
-        measures,
-        relevance_level=relevance_level,
-        retrieved_only=retrieved_only,
-    )
+    With --as, the figures are those of another tool's conventions (ties, cut-offs, queries without hits, negative
+    grades), beside ours and with what moved them: gdeval, ir-measures, mteb, ranx, sentence-transformers, sklearn,
+    torchmetrics, trec_eval (without -c) or trectools.
+    """
+    from retrieve.cli.judgments import read_hits, read_judgments
+    from retrieve.measures.stream import evaluate_file, evaluate_with_curve
+
+    if tool is not None:
+        if retrieved_only or page is not None:
+            raise UsageError(
+                f"--as {tool} has conventions of its own: give neither --retrieved-only nor --report"
+            )
+        from retrieve.cli.imitation import print_imitation
+        from retrieve.measures.conventions.imitate import evaluate_as
+
+        imitated = evaluate_as(
+            tool, read_hits(run), read_judgments(qrels, split), measures, relevance_level=relevance_level
+        )
+        print_imitation(imitated, run=run, qrels=qrels, per_query=per_query, as_json=as_json)
+        return
+    if page is not None:
+        from retrieve.report.page import check_writable
+
+        check_writable(page)
+    judgments = read_judgments(qrels, split)
+    settings: dict[str, Any] = {
+        "relevance_level": relevance_level,
+        "retrieved_only": retrieved_only,
+        "name": run,
+    }
+    if page is None:
+        found = evaluate_file(run, judgments, measures, **settings)
+    else:
+        from retrieve.report.page import write_page
+        from retrieve.report.rankings import evaluation_page
+
+        found, curve = evaluate_with_curve(run, judgments, measures, **settings)
+        made = evaluation_page(run, qrels, found, curves={run: curve}, command=command_line())
+        write_page(made, page)
+        click.echo(f"{page}: the page", err=True)
     if as_json:
         counts = {"queries": found.queries, "missing": len(found.missing), "ignored": len(found.ignored)}
         values = {"per_query": found.per_query} if per_query else {}
@@ -53,10 +90,4 @@ def command(
     if not per_query:
         print_table(("measure", "value"), [(name, figure(value)) for name, value in found.means.items()])
         return
-    rows = [
-        (name, query_id, figure(value))
-        for name, values in found.per_query.items()
-        for query_id, value in values.items()
-    ]
-    rows += [(name, "all", figure(value)) for name, value in found.means.items()]
-    print_table(("measure", "query", "value"), rows)
+    print_queries(found.per_query, found.means)

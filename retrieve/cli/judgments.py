@@ -1,4 +1,4 @@
-"""Judgments by whatever name a user gives them: a qrels file, or a dataset that has them for a split."""
+"""Judgments by whatever name a user gives them, and a run that is to be measured by them: neither may be empty."""
 
 from __future__ import annotations
 
@@ -6,11 +6,29 @@ from pathlib import Path
 
 from retrieve.corpora.dataset import read_dataset
 from retrieve.corpora.open import CATALOGUE
-from retrieve.trec import Qrels, read_qrels
+from retrieve.errors import InputError
+from retrieve.measures.stream import no_hits
+from retrieve.trec import Qrels, Run, read_qrels, read_run
 
 
 def read_judgments(source: str, split: str) -> Qrels:
-    """A TREC or BEIR qrels file, a BEIR folder's split, or `ir_datasets:NAME`; `-` is standard input."""
+    """A TREC or BEIR qrels file, a BEIR folder's split, or `ir_datasets:NAME`; `-` is standard input.
+
+    `InputError`: it cannot be read, or holds no judgment.
+    """
     if source.startswith(CATALOGUE) or Path(source).is_dir():
         return read_dataset(source, split).qrels
-    return read_qrels(source)
+    qrels = read_qrels(source)
+    if not qrels:
+        raise InputError(
+            source, "holds no judgments: wanted lines of query id, iteration, document id, grade"
+        )
+    return qrels
+
+
+def read_hits(path: str) -> Run:
+    """A TREC run. `InputError`: it cannot be read, or holds no hit."""
+    run = read_run(path)
+    if not run:
+        raise no_hits(path)
+    return run

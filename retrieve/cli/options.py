@@ -5,8 +5,11 @@ and what cannot work is refused by the library, in one place for every caller.
 from __future__ import annotations
 
 import json
+import shlex
+import sys
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -121,6 +124,14 @@ relevance_option = click.option(
     help="Least grade that is relevant to a binary measure.",
 )
 
+page_option = click.option(
+    "--report",
+    "page",
+    type=click.Path(path_type=Path),
+    metavar="PAGE.html",
+    help="Also one self-contained page.",
+)
+
 split_option = click.option(
     "--split", default="test", show_default=True, help="Which judgments of a dataset."
 )
@@ -173,6 +184,11 @@ def with_runtime(
         for key, value in asked.items()
     ]
     return (*overrides, *named)
+
+
+def command_line() -> str:
+    """This command as it was typed, for a page that says how it was made."""
+    return shlex.join(["retrieve", *sys.argv[1:]])
 
 
 def given(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -37,6 +37,17 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         click.echo(click.style(line, bold=number == 0))
 
 
+def print_queries(per_query: Mapping[str, Mapping[str, float]], means: Mapping[str, float]) -> None:
+    """Each measure's value of each query, and the means as the query `all`."""
+    rows = [
+        (name, query_id, figure(value))
+        for name, values in per_query.items()
+        for query_id, value in values.items()
+    ]
+    rows += [(name, "all", figure(value)) for name, value in means.items()]
+    print_table(("measure", "query", "value"), rows)
+
+
 def one_line(text: str) -> str:
     """Text without line breaks, tabs and control characters."""
     return " ".join("".join(char if char.isprintable() else " " for char in text).split())

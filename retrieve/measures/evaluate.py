@@ -8,7 +8,7 @@ judged queries, as `trec_eval -c` has them: a system must not gain by finding no
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from retrieve.errors import MeasureError
@@ -45,32 +45,39 @@ def evaluate(
     *,
     relevance_level: int = 1,
     retrieved_only: bool = False,
+    name: str = "",
 ) -> Evaluation:
     """Measure a run (query id → document id → score) by judgments (query id → document id → grade).
 
     Every query of the judgments counts (`trec_eval -c`), also one without a relevant document; with
     `retrieved_only` those that have hits (trec_eval without `-c`). `relevance_level` as in `parse_measures`
-    (`trec_eval -l`). What is missing or ignored is also logged. `MeasureError`: an unknown measure, or a
-    run and judgments that share no query.
+    (`trec_eval -l`). What is missing or ignored is also logged, with the run's `name` where it has one.
+    `MeasureError`: an unknown measure, or a run and judgments that share no query.
     """
-    evaluation = measured(
-        run, qrels, parse_measures(measures, relevance_level), retrieved_only=retrieved_only
-    )
+    parsed = parse_measures(measures, relevance_level)
+    evaluation = measured(run, qrels, parsed, retrieved_only=retrieved_only, name=name or "the run")
+    _say(evaluation, retrieved_only=retrieved_only, name=name)
+    return evaluation
+
+
+def _say(evaluation: Evaluation, *, retrieved_only: bool, name: str) -> None:
+    of = f"{name}: " if name else ""
     if evaluation.missing:
         fate = "are left out of the means" if retrieved_only else "count as zero"
         logger.warning(
-            "%d judged queries have no hits and %s: %s",
+            "%s%d judged queries have no hits and %s: %s",
+            of,
             len(evaluation.missing),
             fate,
             _some(evaluation.missing),
         )
     if evaluation.ignored:
         logger.warning(
-            "%d queries of the run have no judgments and are ignored: %s",
+            "%s%d queries of the run have no judgments and are ignored: %s",
+            of,
             len(evaluation.ignored),
             _some(evaluation.ignored),
         )
-    return evaluation
 
 
 def measured(
@@ -79,35 +86,79 @@ def measured(
     measures: Sequence[Measure],
     *,
     retrieved_only: bool = False,
+    name: str = "the run",
 ) -> Evaluation:
     """`evaluate` for measures that are parsed already, without a word in the log (tuning calls it many times)."""
-    judged = {query_id: _safe(query_id, grades) for query_id, grades in qrels.items() if grades}
-    if not judged.keys() & run.keys():
-        raise MeasureError(
-            f"the run ({_some(list(run))}) and the judgments ({_some(list(judged))}) share no query id: "
-            "are they of the same collection and split?"
-        )
+    judged = graded(qrels)
+    _check_shared(list(run), judged, name)
     found = {query_id: _surrogates(run[query_id]) for query_id in judged if run.get(query_id)}
+    values = _values(found, judged, measures)
+    return _whole(values, found, list(run), judged, measures, retrieved_only, name)
+
+
+def completed(
+    values: Mapping[str, Mapping[str, float]],
+    queries: Sequence[str],
+    judged: Mapping[str, Mapping[str, int]],
+    measures: Sequence[Measure],
+    *,
+    retrieved_only: bool,
+    name: str,
+) -> Evaluation:
+    """`evaluate`'s result, and what it logs, from `values` (measure → query id → value) that were computed elsewhere.
+
+    `queries` are all of the run; `judged`, which `graded` gave, those of them that have values.
+    """
+    _check_shared(queries, judged, name or "the run")
+    found = judged.keys() & set(queries)
+    evaluation = _whole(values, found, queries, judged, measures, retrieved_only, name or "the run")
+    _say(evaluation, retrieved_only=retrieved_only, name=name)
+    return evaluation
+
+
+def _whole(
+    values: Mapping[str, Mapping[str, float]],
+    found: Container[str],
+    queries: Sequence[str],
+    judged: Mapping[str, Mapping[str, int]],
+    measures: Sequence[Measure],
+    retrieved_only: bool,
+    name: str,
+) -> Evaluation:
+    """Zeros for judged queries without hits (those not `found`), or their absence, and the means."""
     missing = [query_id for query_id in judged if query_id not in found]
-    counted = list(found) if retrieved_only else list(judged)
+    counted = [query_id for query_id in judged if query_id in found] if retrieved_only else list(judged)
     if not counted:
         raise MeasureError(
-            "the run has no hit for any judged query, and only queries with hits were to be counted"
+            f"{name} has no hit for any judged query, and only queries with hits were to be counted"
         )
-    per_query = _values(found, judged, measures)
-    for measure in measures if not retrieved_only else ():
-        per_query[str(measure)].update(
-            (query_id, _without_hits(measure, judged[query_id])) for query_id in missing
-        )
+    per_query: dict[str, dict[str, float]] = {}
+    for measure in measures:
+        of_measure = values[str(measure)]
+        per_query[str(measure)] = {
+            query_id: of_measure[query_id] if query_id in found else _without_hits(measure, judged[query_id])
+            for query_id in counted
+        }
     return Evaluation(
         means={str(measure): _mean(measure, per_query[str(measure)], counted) for measure in measures},
-        per_query={
-            name: {query_id: values[query_id] for query_id in counted} for name, values in per_query.items()
-        },
+        per_query=per_query,
         queries=len(counted),
         missing=missing,
-        ignored=[query_id for query_id in run if query_id not in judged],
+        ignored=[query_id for query_id in queries if query_id not in judged],
     )
+
+
+def graded(qrels: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, int]]:
+    """The judged queries, with grades that every provider survives. `MeasureError`: a grade beyond reason."""
+    return {query_id: _safe(query_id, grades) for query_id, grades in qrels.items() if grades}
+
+
+def _check_shared(queries: Sequence[str], judged: Mapping[str, Mapping[str, int]], name: str) -> None:
+    if not judged.keys() & set(queries):
+        raise MeasureError(
+            f"{name} ({_some(queries)}) and the judgments ({_some(list(judged))}) share no query id: "
+            "are they of the same collection and split?"
+        )
 
 
 def _safe(query_id: str, grades: Mapping[str, int]) -> dict[str, int]:

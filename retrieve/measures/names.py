@@ -61,15 +61,30 @@ def parse_measures(names: Sequence[str | Measure], relevance_level: int = 1) -> 
             f"relevance level is {relevance_level}, wanted 1 (grade 0 is not relevant) to {HIGHEST_GRADE}"
         )
     source = provider()
+    measures = any_measures(names, relevance_level)
+    for measure in measures:
+        if not source.supports(measure):
+            raise MeasureError(f"measure {measure} is not offered; examples: {EXAMPLES}")
+    return measures
+
+
+def any_measures(names: Sequence[str | Measure], relevance_level: int = 1) -> list[Measure]:
+    """`parse_measures` without the question whether we can compute it."""
+    provider()  # names are ir-measures'
     measures: dict[str, Measure] = {}
     for name in names:
         measure = _with_level(_parsed(name) if isinstance(name, str) else name, relevance_level)
-        if not source.supports(measure):
-            raise MeasureError(f"measure {measure} is not offered; examples: {EXAMPLES}")
         measures.setdefault(str(measure), measure)
     if not measures:
         raise UsageError(f"no measure asked for; examples: {EXAMPLES}")
     return list(measures.values())
+
+
+def is_sum(name: str) -> bool:
+    """Whether a measure's figure of a whole run is a sum over queries (`NumRet`), and not a mean."""
+    from ir_measures import SumAgg
+
+    return isinstance(parse_measures([name])[0].aggregator(), SumAgg)
 
 
 def _parsed(name: str) -> Measure:

@@ -1,4 +1,4 @@
-"""Whether a difference between two systems is more than chance: intervals, a permutation test, Holm's correction.
+"""Whether a difference between two systems is more than chance: intervals, paired tests, Holm's correction.
 
 Everything is paired: both systems are resampled by the same documents (or queries). A measure that is no mean, as
 macro-F1, is computed again in each resample, from sums over documents that a resample weighs.
@@ -137,6 +137,36 @@ def permutation_p(
         # Sums in another order differ by roundings: what is as far within them counts as as far.
         as_far += int((np.abs(one - other) >= observed - 1e-12).sum())
     return (as_far + 1) / (permutations + 1)
+
+
+def paired_t_p(differences: npt.ArrayLike) -> float:
+    """Two-sided p of the paired t-test on differences (N,); nan where they do not vary, so that there is no t."""
+    from scipy.stats import ttest_1samp
+
+    data = np.asarray(differences, dtype=np.float64)
+    if len(data) < 2 or not np.ptp(data):
+        return math.nan
+    return float(ttest_1samp(data, 0.0).pvalue)
+
+
+def wilcoxon_p(differences: npt.ArrayLike) -> tuple[float, str]:
+    """Two-sided p of Wilcoxon's signed-rank test on differences (N,), zeros left out, and how it was computed.
+
+    By scipy's rule: exactly up to 50 differences; where one of them is zero or two are equally large, over all signs up
+    to 13, and by the normal approximation beyond. One query more or less can change the method, and p with it: hence
+    its name. nan where all differences are zero.
+    """
+    from scipy.stats import PermutationMethod, wilcoxon
+
+    data = np.asarray(differences, dtype=np.float64)
+    if not data.any():
+        return math.nan, "no difference"
+    plain = bool(data.all()) and len(np.unique(np.abs(data))) == len(data)
+    if plain and len(data) <= 50:
+        return float(wilcoxon(data, method="exact").pvalue), "exact"
+    if not plain and len(data) <= 13:  # scipy goes over all 2^13 signs then, and draws none
+        return float(wilcoxon(data, method=PermutationMethod()).pvalue), "exact, over all signs"
+    return float(wilcoxon(data, method="asymptotic").pvalue), "normal approximation"
 
 
 class Corrected(NamedTuple, Generic[Name]):

@@ -1,7 +1,7 @@
 """Charts as geometry: a record becomes lines, dots, bars and words at places, which one template writes as SVG.
 
 Own code and not matplotlib's: a page must be made where only the core packages are, its charts follow the reader's dark
-or light colours by CSS classes, and four kinds of chart are less than a wrapper around a library would be.
+or light colours by CSS classes, and five kinds of chart are less than a wrapper around a library would be.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from retrieve.report.records import BarChart, LineChart, Reliability, Scatter
+from retrieve.report.records import BarChart, Columns, LineChart, Reliability, Scatter
 
 
 class Line(NamedTuple):
@@ -183,6 +183,39 @@ def bar_chart(chart: BarChart) -> Drawing:
             written = max(end, high)
         drawing.add(Word(written + 7, middle + 4, f"{bar.value:.3f}", "start"))
     drawing.add(Line([(across(0.0), 8), (across(0.0), floor)], "axis"))
+    return drawing
+
+
+def columns(chart: Columns) -> Drawing:
+    """Columns from zero, those below in a colour of their own; as wide as their number allows."""
+    drawing = Drawing(640, 280, chart.caption)
+    if not chart.columns:
+        return drawing
+    values = [value for _, value in chart.columns]
+    marks = ticks(min(0.0, *values), max(0.0, *values))
+    across = Scale(0, len(values), _LEFT, drawing.width - _RIGHT)
+    up = Scale(marks[0], marks[-1], drawing.height - _BOTTOM + 14, _TOP)
+    for value in marks:
+        drawing.add(Line([(across.first, up(value)), (across.last, up(value))], "grid"))
+        drawing.add(Word(across.first - 8, up(value) + 4, tick_text(value), "end"))
+    wide = across(1) - across(0)
+    for number, (name, value) in enumerate(chart.columns):
+        top, bottom = sorted((up(0.0), up(value)))
+        style = "b1" if value < 0 else "b0"
+        gap = min(1.0, wide / 4)
+        drawing.add(
+            Box(
+                across(number) + gap / 2,
+                top,
+                wide - gap,
+                max(bottom - top, 0.3),
+                style,
+                f"{name}: {value:.4g}",
+            )
+        )
+    drawing.add(Line([(across.first, up(0.0)), (across.last, up(0.0))], "axis"))
+    drawing.add(Word((across.first + across.last) / 2, drawing.height - 8, chart.x, style="name"))
+    drawing.add(Word(15, (up.first + up.last) / 2, chart.y, style="name", turned=True))
     return drawing
 
 

@@ -19,6 +19,7 @@ from retrieve.report.records import (
     BarChart,
     Block,
     Cell,
+    Columns,
     LineChart,
     Page,
     Reliability,
@@ -93,6 +94,8 @@ def _drawn(block: Block) -> drawing.Drawing:
             return drawing.line_chart(block)
         case BarChart():
             return drawing.bar_chart(block)
+        case Columns():
+            return drawing.columns(block)
         case Reliability():
             return drawing.reliability(block)
         case Scatter():

@@ -106,6 +106,20 @@ class BarChart:
         _check_finite(self.caption, (number for bar in self.bars for number in bar[1:]))
 
 
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Many values side by side, each a thin column up or down from zero: one for each query, in the order given."""
+
+    caption: str
+    x: str
+    y: str
+    columns: tuple[tuple[str, float], ...]
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        _check_finite(self.caption, (value for _, value in self.columns))
+
+
 class Bin(NamedTuple):
     """Predictions of like probability: their mean, the share of them that was true, how many there are."""
 
@@ -199,7 +213,19 @@ class Highlighted:
                     )
 
 
-Block = Table | Matrix | LineChart | BarChart | Reliability | Scatter | KeyValues | Code | Note | Highlighted
+Block = (
+    Table
+    | Matrix
+    | LineChart
+    | BarChart
+    | Columns
+    | Reliability
+    | Scatter
+    | KeyValues
+    | Code
+    | Note
+    | Highlighted
+)
 
 
 @dataclass(frozen=True, slots=True)

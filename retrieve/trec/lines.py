@@ -17,24 +17,39 @@ from typing import IO, cast
 
 from retrieve.errors import InputError
 
+_PACKED = b"\x1f\x8b"
+"""How every gzip file begins."""
+
 
 def read_lines(path: str | Path) -> Iterator[tuple[int, bytes]]:
     """The lines that say something (no comment, not blank), with their numbers from 1.
 
-    `-` is standard input; a name that ends in `.gz` is unpacked. `InputError`: the file cannot be read.
+    `-` is standard input; a name that ends in `.gz` is unpacked. `InputError`: the file cannot be read, or is no text
+    in lines.
     """
     try:
-        with _open(path) as file:
+        with opened(path) as file:
             for number, line in enumerate(file, start=1):
                 content = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
                 if content.strip() and not content.startswith(b"#"):
+                    if b"\0" in content or b"\r" in content.rstrip() or content.startswith(_PACKED):
+                        raise _no_lines(path, number, content)
                     yield number, content
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(str(path), f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
 
+def _no_lines(path: str | Path, number: int, content: bytes) -> InputError:
+    if content.startswith(_PACKED):
+        return bad_line(path, number, "compressed by gzip: give it a name that ends in .gz")
+    if b"\0" in content:
+        return bad_line(path, number, "a zero byte (a binary file, or UTF-16): wanted text in UTF-8")
+    return bad_line(path, number, "a line ends in CR alone, which would join lines: convert the file to LF")
+
+
 @contextmanager
-def _open(path: str | Path) -> Iterator[IO[bytes]]:
+def opened(path: str | Path) -> Iterator[IO[bytes]]:
+    """A file's bytes, unpacked where its name ends in `.gz`; `-` is standard input."""
     if str(path) == "-":
         yield sys.stdin.buffer
         return

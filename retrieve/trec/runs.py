@@ -30,7 +30,8 @@ def read_run(path: str | Path) -> Run:
             raise bad_line(
                 path,
                 number,
-                f"{len(fields)} columns, wanted six: query id, Q0, document id, rank, score, tag",
+                f"{len(fields)} columns, wanted six: query id, Q0, document id, rank, score, tag"
+                + (" (is this a file of judgments?)" if len(fields) == 4 else ""),
             )
         query_id, document_id = decoded(path, number, fields[0], fields[2])
         score = _score(fields[4])

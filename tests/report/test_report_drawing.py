@@ -9,8 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieve.report.drawing import Box, Dot, Line, Word, bar_chart, line_chart, reliability, scatter, ticks
-from retrieve.report.records import Bar, BarChart, Bin, LineChart, Reliability, Scatter, Series
+from retrieve.report.drawing import (
+    Box,
+    Dot,
+    Line,
+    Word,
+    bar_chart,
+    columns,
+    line_chart,
+    reliability,
+    scatter,
+    ticks,
+)
+from retrieve.report.records import Bar, BarChart, Bin, Columns, LineChart, Reliability, Scatter, Series
 
 finite = st.floats(-1e9, 1e9)
 
@@ -65,6 +76,20 @@ def test_bars_start_at_zero_also_when_they_are_below() -> None:
     assert whiskers[0].points[1][0] - whiskers[0].points[0][0] == pytest.approx(up.width / 2)
 
 
+def test_columns_stand_on_zero_or_hang_from_it() -> None:
+    drawing = columns(Columns("t", "x", "y", (("up", 0.5), ("none", 0.0), ("down", -0.25))))
+    up, _, down = (shape for shape in drawing.shapes if isinstance(shape, Box))
+    assert up.y + up.height == pytest.approx(down.y)
+    assert up.height == pytest.approx(2 * down.height)
+    assert up.width == pytest.approx(down.width)
+    assert up.x < down.x
+    assert (up.style, down.style) == ("b0", "b1")
+    assert up.title == "up: 0.5"
+    many = columns(Columns("t", "x", "y", tuple((str(n), 1.0) for n in range(600))))
+    boxes = [shape for shape in many.shapes if isinstance(shape, Box)]
+    assert all(0 < box.width <= after.x - box.x for box, after in itertools.pairwise(boxes))
+
+
 def test_a_calibrated_model_lies_on_the_diagonal() -> None:
     drawing = reliability(Reliability("t", (("a", (Bin(0.2, 0.2, 1), Bin(0.7, 0.7, 4))),)))
     (diagonal,) = (shape for shape in drawing.shapes if isinstance(shape, Line) and shape.style == "diagonal")
@@ -77,4 +102,5 @@ def test_nothing_to_draw() -> None:
     assert line_chart(LineChart("t", "x", "y", ())).shapes == []
     assert scatter(Scatter("t", "x", "y", ())).shapes == []
     assert not [shape for shape in bar_chart(BarChart("t", "x", ())).shapes if isinstance(shape, Box)]
+    assert columns(Columns("t", "x", "y", ())).shapes == []
     assert not [shape for shape in reliability(Reliability("t", ())).shapes if isinstance(shape, Dot)]

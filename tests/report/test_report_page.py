@@ -24,6 +24,7 @@ from retrieve.report.records import (
     Bin,
     Block,
     Code,
+    Columns,
     Highlighted,
     KeyValues,
     LineChart,
@@ -47,6 +48,7 @@ BLOCKS: dict[str, Block] = {
         NASTY, NASTY, NASTY, (Series(NASTY, ((1, 0.5), (2, 0.25))), Series("b", ((1, 1.0),))), 2, NASTY
     ),
     "bars": BarChart(NASTY, NASTY, (Bar(NASTY, 0.5, 0.4, 0.6), Bar("below", -0.1)), NASTY),
+    "columns": Columns(NASTY, NASTY, NASTY, ((NASTY, 0.5), ("b", -0.25), ("c", 0.0)), NASTY),
     "reliability": Reliability(NASTY, ((NASTY, (Bin(0.1, 0.2, 10), Bin(0.9, 0.8, 3))), ("b", ())), NASTY),
     "scatter": Scatter(NASTY, NASTY, NASTY, ((1, 1.5), (4, 2.0)), NASTY),
     "pairs": KeyValues(NASTY, ((NASTY, NASTY), ("lr", 3e-5), ("n", None))),
@@ -117,7 +119,7 @@ def test_tables_have_captions_and_headers() -> None:
     scopes = [value for name, value in page.attributes if name == "scope"]
     assert len(scopes) == page.tags.count("th")
     charts = [value for name, value in page.attributes if name == "role" and value == "img"]
-    assert len(charts) == 4
+    assert len(charts) == 5
 
 
 def test_the_same_records_give_the_same_bytes(tmp_path: Path) -> None:
