@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     )
     from retrieve.passages.encoder import PassageEncoder
     from retrieve.recipe import Recipe, load_recipe
-    from retrieve.retrievers.lookup import DocumentVectors
-    from retrieve.retrievers.passages import PassageRanking
+    from retrieve.search.lookup import DocumentVectors
+    from retrieve.search.passages import PassageRanking
     from retrieve.types import Document, Hit, LabelledDocument, LabelSet, Passage, PassageHit, Query
 
 _NAMES = {
@@ -68,8 +68,8 @@ _NAMES = {
     ),
     "retrieve.passages.encoder": ("PassageEncoder",),
     "retrieve.recipe": ("Recipe", "load_recipe"),
-    "retrieve.retrievers.lookup": ("DocumentVectors",),
-    "retrieve.retrievers.passages": ("PassageRanking",),
+    "retrieve.search.lookup": ("DocumentVectors",),
+    "retrieve.search.passages": ("PassageRanking",),
     "retrieve.types": ("Document", "Hit", "LabelSet", "LabelledDocument", "Passage", "PassageHit", "Query"),
 }
 _HOMES = {name: home for home, names in _NAMES.items() for name in names}

@@ -22,7 +22,7 @@ from retrieve.measures.evaluate import Evaluation, evaluate, measured
 from retrieve.measures.names import parse_measures
 from retrieve.passages.encoder import PassageEncoder
 from retrieve.recipe import Recipe
-from retrieve.store.place import home, index_path
+from retrieve.store.paths import home, index_path
 from retrieve.trec import as_run, write_run
 from retrieve.types import Progress, Query
 

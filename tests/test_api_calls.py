@@ -22,7 +22,7 @@ from retrieve import Document, Index, Passage, errors
 from retrieve.api import RunResult
 from retrieve.errors import DimensionMismatch, IndexLocked, InputError, RetrieveError, UsageError
 from retrieve.recipe import load_recipe
-from retrieve.retrievers.options import SearchOptions, SearchSettings, resolve_options
+from retrieve.search.options import SearchOptions, SearchSettings, resolve_options
 from retrieve.store.filters import matches, parse_filter
 from retrieve.types import Query
 

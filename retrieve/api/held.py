@@ -15,8 +15,8 @@ from retrieve.store.manifest import Manifest
 from retrieve.store.snapshot import Snapshot
 
 if TYPE_CHECKING:
-    from retrieve.encoders.encoder import Encoder
-    from retrieve.encoders.sparse import SparseTextEncoder
+    from retrieve.encoders.dense.encoder import Encoder
+    from retrieve.encoders.sparse.encoder import SparseTextEncoder
 
 
 class Held(NamedTuple):

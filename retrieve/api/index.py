@@ -23,26 +23,26 @@ from retrieve.errors import UsageError
 from retrieve.passages.encoder import PassageEncoder
 from retrieve.process import ForkSafeLock
 from retrieve.recipe import Recipe
-from retrieve.retrievers import lookup
-from retrieve.retrievers.asks import PassageQuery
-from retrieve.retrievers.options import SearchSettings
-from retrieve.retrievers.passages import (
+from retrieve.search import lookup
+from retrieve.search.asks import PassageQuery
+from retrieve.search.options import SearchSettings
+from retrieve.search.passages import (
     PassageFusion,
     PassageRanking,
     PassageSettings,
     ScoreSettings,
 )
-from retrieve.retrievers.rerank import PairScorer
-from retrieve.retrievers.search import check_query
+from retrieve.search.rerank import PairScorer
+from retrieve.search.searcher import check_query
 from retrieve.store.create import create_index
+from retrieve.store.garbage import tidy
 from retrieve.store.info import describe
 from retrieve.store.manifest import read_manifest
 from retrieve.store.merge import merge
-from retrieve.store.place import index_path
+from retrieve.store.paths import index_path
 from retrieve.store.reencode import reencode
 from retrieve.store.segment import Segment
 from retrieve.store.snapshot import Snapshot
-from retrieve.store.sweep import tidy
 from retrieve.store.vectors import query_vector, query_vectors
 from retrieve.store.verify import verify
 from retrieve.store.writer import Added
@@ -50,8 +50,8 @@ from retrieve.store.writer import Writer as StoreWriter
 from retrieve.types import Document, Hit, Passage, Progress, Query
 
 if TYPE_CHECKING:
-    from retrieve.encoders.encoder import Encoder
-    from retrieve.encoders.sparse import SparseTextEncoder
+    from retrieve.encoders.dense.encoder import Encoder
+    from retrieve.encoders.sparse.encoder import SparseTextEncoder
 
 Vectors = npt.NDArray[np.float32]
 

@@ -16,17 +16,17 @@ from retrieve.api.searching import searcher_of
 from retrieve.api.writer import Where
 from retrieve.errors import UsageError
 from retrieve.recipe import FusionMethod
-from retrieve.retrievers import passages
-from retrieve.retrievers.asks import PassageQuery, asks_by_view, check_queries, named_views
-from retrieve.retrievers.options import check_names
-from retrieve.retrievers.passages import (
+from retrieve.search import passages
+from retrieve.search.asks import PassageQuery, asks_by_view, check_queries, named_views
+from retrieve.search.options import check_names
+from retrieve.search.passages import (
     PassageFusion,
     PassageRanking,
     PassageSettings,
     ScoreSettings,
     check_keys,
 )
-from retrieve.retrievers.search import Ask, Searcher
+from retrieve.search.searcher import Ask, Searcher
 from retrieve.store.snapshot import Snapshot
 
 Keys = PassageRanking | npt.ArrayLike

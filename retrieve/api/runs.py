@@ -11,9 +11,9 @@ from retrieve.api.held import Held
 from retrieve.api.searching import Scorers, hits_of, searcher_of
 from retrieve.api.writer import Where
 from retrieve.errors import UsageError
-from retrieve.retrievers.passages import places_of
-from retrieve.retrievers.pool import Pool
-from retrieve.retrievers.search import Searcher, check_query
+from retrieve.search.passages import places_of
+from retrieve.search.pool import Pool
+from retrieve.search.searcher import Searcher, check_query
 from retrieve.types import Hit, Progress, Query
 
 _TOLD = 32

@@ -14,12 +14,12 @@ import numpy.typing as npt
 from retrieve.api.held import Held
 from retrieve.api.writer import Where
 from retrieve.errors import UsageError
-from retrieve.retrievers.explain import explain
-from retrieve.retrievers.hits import build_hits
-from retrieve.retrievers.lookup import listed_ids
-from retrieve.retrievers.options import options_by_name
-from retrieve.retrievers.rerank import PairScorer, rerank
-from retrieve.retrievers.search import Ranking, Searcher, check_query
+from retrieve.search.explain import explain
+from retrieve.search.hits import build_hits
+from retrieve.search.lookup import listed_ids
+from retrieve.search.options import options_by_name
+from retrieve.search.rerank import PairScorer, rerank
+from retrieve.search.searcher import Ranking, Searcher, check_query
 from retrieve.store.filters import Filter, parse_filter
 from retrieve.types import Hit
 from retrieve.views.registry import vector_views

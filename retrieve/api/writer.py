@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from retrieve.corpora.check import stored_form
 from retrieve.errors import UsageError
-from retrieve.retrievers.lookup import listed_ids
+from retrieve.search.lookup import listed_ids
 from retrieve.store.filters import parse_conditions
 from retrieve.store.writer import Added
 from retrieve.store.writer import Writer as StoreWriter

@@ -34,7 +34,7 @@ from retrieve.types import LabelSet, Progress, Task
 
 if TYPE_CHECKING:
     from retrieve.classify.explain import Explanation
-    from retrieve.encoders.encoder import Encoder
+    from retrieve.encoders.dense.encoder import Encoder
 
 Array = npt.NDArray[Any]
 

@@ -9,7 +9,7 @@ from retrieve.passages.record import EncoderRecord
 from retrieve.recipe import canonical
 
 if TYPE_CHECKING:
-    from retrieve.encoders.encoder import Encoder
+    from retrieve.encoders.dense.encoder import Encoder
     from retrieve.passages.encoder import PassageEncoder
 
 

@@ -30,7 +30,7 @@ from retrieve.passages.record import EncoderRecord
 from retrieve.types import LabelledDocument, LabelSet, Progress, Task
 
 if TYPE_CHECKING:
-    from retrieve.encoders.encoder import Encoder
+    from retrieve.encoders.dense.encoder import Encoder
 
 Targets = npt.NDArray[np.float32]
 

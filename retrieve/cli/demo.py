@@ -49,7 +49,7 @@ def command(recipe: str, *, as_json: bool) -> None:
     """
     from retrieve.bench import open_or_create
     from retrieve.passages.encoder import PassageEncoder
-    from retrieve.store.place import home
+    from retrieve.store.paths import home
 
     resolved = PassageEncoder(recipe).recipe
     name = "demo" if resolved.name == "hybrid" else f"demo-{resolved.name}"

@@ -10,7 +10,7 @@ import logging
 from functools import partial
 from pathlib import Path
 
-from retrieve.encoders.encoder import Backend, Encoder
+from retrieve.encoders.dense.encoder import Backend, Encoder
 from retrieve.encoders.folder import (
     OFFSET_POSITIONS,
     ModelFolder,
@@ -20,8 +20,8 @@ from retrieve.encoders.folder import (
     read_prompts,
     refuse_code,
 )
-from retrieve.encoders.graphs import converted
 from retrieve.encoders.machine import Runtime, resolve_runtime
+from retrieve.encoders.openvino.graphs import converted
 from retrieve.encoders.shared import Shared
 from retrieve.encoders.tokens import Tokens, load_tokenizer, tokenizer_files
 from retrieve.errors import EncoderError
@@ -159,7 +159,7 @@ def _position_limit(model: ModelFolder) -> int | None:
 def _backend(model: ModelFolder, pad: int, device: str | None, encoder: Encoder) -> Backend:
     backend, precision = encoder.runtime
     if backend == "openvino":
-        from retrieve.encoders.openvino_backend import OpenVINOEncoder
+        from retrieve.encoders.openvino.backend import OpenVINOEncoder
 
         with signal_stack_kept():
             place = converted(
@@ -171,7 +171,7 @@ def _backend(model: ModelFolder, pad: int, device: str | None, encoder: Encoder)
                 pad=pad,
             )
             return OpenVINOEncoder(model, place, precision, encoder.limit)
-    from retrieve.encoders.torch_backend import TorchEncoder
+    from retrieve.encoders.torch.backend import TorchEncoder
 
     return TorchEncoder(model, device, precision)
 

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from retrieve.encoders.batches import Padded, batches
 from retrieve.encoders.folder import read_cross_encoder_folder
-from retrieve.encoders.forked import torch_alone_after_fork
 from retrieve.encoders.load import find_model, pad_token, resolve_limit
 from retrieve.encoders.tokens import encode_slices, load_tokenizer, row_of
+from retrieve.encoders.torch.forked import torch_alone_after_fork
 from retrieve.errors import BadVectors, EncoderError
 from retrieve.process import ForkSafeLock
 
@@ -51,7 +51,7 @@ class CrossEncoder:
 
         from transformers import AutoModelForSequenceClassification
 
-        from retrieve.encoders.torch_backend import load_transformer
+        from retrieve.encoders.torch.backend import load_transformer
 
         torch_alone_after_fork()
         loaded = load_transformer(folder.transformer, AutoModelForSequenceClassification, device)
@@ -66,7 +66,7 @@ class CrossEncoder:
         """
         import torch
 
-        from retrieve.encoders.inputs import model_inputs
+        from retrieve.encoders.torch.model_inputs import model_inputs
 
         encodings = encode_slices(self._tokenizer.encode_batch_fast, [(query, text) for text in texts])
         rows = [row_of(encoding, len(encoding.overflowing)) for encoding in encodings]

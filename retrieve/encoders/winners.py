@@ -17,7 +17,7 @@ from sentence_transformers.base.modules import Module
 from torch import Tensor
 
 from retrieve.encoders.head import check_mean, check_numbers, gaussian
-from retrieve.encoders.straight_through import margins, straight_through, take_winners
+from retrieve.encoders.torch.straight_through import margins, straight_through, take_winners
 from retrieve.errors import EncoderError, UsageError
 from retrieve.types import MOST_QUERY_WINNERS
 

@@ -25,17 +25,17 @@ from retrieve.passages.ragged import DocumentStates, PassageVectors, tell_cut
 from retrieve.passages.record import EncoderRecord
 from retrieve.passages.resolve import check_encoder, resolved
 from retrieve.passages.spans import checked_documents, checked_spans, grouped, joined_spans, span_text
-from retrieve.passages.vectors import kept
+from retrieve.passages.vectors import truncated_vectors
 from retrieve.recipe import BM25, UHD, Recipe, load_recipe
 from retrieve.text.analyze import Analyzer
 from retrieve.text.passages import Splitter, Windows, shown_title, with_title
 from retrieve.types import Document
 
 if TYPE_CHECKING:
-    from retrieve.encoders.encoder import Encoded, Encoder
-    from retrieve.encoders.sparse import SparseTextEncoder
-    from retrieve.passages.coder import Coder, Float32s
+    from retrieve.encoders.dense.encoder import Encoded, Encoder
+    from retrieve.encoders.sparse.encoder import SparseTextEncoder
     from retrieve.passages.states import KeptStates
+    from retrieve.passages.uhd_coder import Coder, Float32s
 
 IntArray = npt.NDArray[np.int64]
 
@@ -210,7 +210,7 @@ class PassageEncoder:
 
     @cached_property
     def _coder(self) -> Coder:
-        from retrieve.passages.coder import make_coder
+        from retrieve.passages.uhd_coder import make_coder
 
         head = self.models.documents.head if self._trained_head else None
         return make_coder(self.uhd, self.kept_dimensions, head)
@@ -323,7 +323,7 @@ class PassageEncoder:
         tell_cut(encoded.cut)
         firsts = np.cumsum([0, *map(len, cut_at)], dtype=np.int64)
         return PassageVectors(
-            kept(encoded.vectors, form.dimensions, normalize=form.normalize),
+            truncated_vectors(encoded.vectors, form.dimensions, normalize=form.normalize),
             joined_spans(cut_at),
             firsts,
             encoded.cut,

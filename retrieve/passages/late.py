@@ -12,7 +12,7 @@ from retrieve.text.passages import TitleMode, fed_text
 from retrieve.types import Document
 
 if TYPE_CHECKING:
-    from retrieve.encoders.late import Late
+    from retrieve.encoders.dense.late_chunking import Late
 
 IntArray = npt.NDArray[np.int64]
 
@@ -26,7 +26,7 @@ def late_windows(
     title: TitleMode,
 ) -> Iterator[Late]:
     """Windows of at most `budget` tokens, the title's included, that hold all spans (S,2) as they are ordered."""
-    from retrieve.encoders.late import Late, share_windows, window_bounds
+    from retrieve.encoders.dense.late_chunking import Late, share_windows, window_bounds
 
     # A window has the title in front as a passage has; what begins with it is the same string either way.
     lead = fed_text(document, (0, 0), 0, title=title)

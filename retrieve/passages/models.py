@@ -14,8 +14,8 @@ from retrieve.process import ForkSafeLock
 from retrieve.recipe import UHD, Dense, Encoding, Recipe
 
 if TYPE_CHECKING:
-    from retrieve.encoders.encoder import Encoder
-    from retrieve.encoders.sparse import SparseTextEncoder
+    from retrieve.encoders.dense.encoder import Encoder
+    from retrieve.encoders.sparse.encoder import SparseTextEncoder
 
 _log = logging.getLogger("retrieve")
 
@@ -115,7 +115,7 @@ class Models:
             return known
 
     def _load(self, backend: str, precision: str) -> Encoder:
-        from retrieve.encoders.encoder import Encoder
+        from retrieve.encoders.dense.encoder import Encoder
         from retrieve.encoders.load import load_encoder
         from retrieve.places import cache_root
 
@@ -145,8 +145,8 @@ class Models:
         )
 
     def _load_sparse(self, precision: str) -> SparseTextEncoder:
-        from retrieve.encoders.sparse import SparseTextEncoder, load_sparse_encoder
-        from retrieve.passages.coder import untrained_head
+        from retrieve.encoders.sparse.encoder import SparseTextEncoder, load_sparse_encoder
+        from retrieve.passages.uhd_coder import untrained_head
 
         section = self.section
         if isinstance(self._given, SparseTextEncoder) and self._given.runtime.precision == precision:

@@ -10,14 +10,14 @@ from retrieve.passages.record import EncoderRecord
 from retrieve.recipe import Encoding, Recipe, Splade
 
 if TYPE_CHECKING:
-    from retrieve.encoders.encoder import Encoder
-    from retrieve.encoders.sparse import SparseTextEncoder
+    from retrieve.encoders.dense.encoder import Encoder
+    from retrieve.encoders.sparse.encoder import SparseTextEncoder
 
 
 def check_encoder(given: object) -> None:
     """Raise `UsageError` for what is no encoder: a name, a folder, another library's model."""
-    from retrieve.encoders.encoder import Encoder
-    from retrieve.encoders.sparse import SparseTextEncoder
+    from retrieve.encoders.dense.encoder import Encoder
+    from retrieve.encoders.sparse.encoder import SparseTextEncoder
 
     if not isinstance(given, Encoder | SparseTextEncoder):
         raise UsageError(
@@ -45,7 +45,7 @@ def resolved(
     found = _with_runtime(recipe, expected, device)
     if expected is not None:
         return found
-    from retrieve.passages.coder import resolve_head
+    from retrieve.passages.uhd_coder import resolve_head
 
     return resolve_head(_with_prompts(found))
 
@@ -54,7 +54,7 @@ def with_model(recipe: Recipe, encoder: str | Encoder | SparseTextEncoder) -> Re
     """The recipe without what it said for another model's sake: the folder or name `encoder` in its place, with that
     folder's prompts, or what is said when that encoder is handed in.
     """
-    from retrieve.encoders.encoder import Encoder
+    from retrieve.encoders.dense.encoder import Encoder
 
     if isinstance(encoder, str):
         if encoder == "none":
@@ -82,7 +82,7 @@ def query_runtime(recipe: Recipe, asked: tuple[str, str], device: str | None = N
 
 
 def _said_by(encoder: Encoder | SparseTextEncoder, recipe: Recipe) -> dict[str, Any]:
-    from retrieve.encoders.encoder import Encoder
+    from retrieve.encoders.dense.encoder import Encoder
 
     if isinstance(encoder, Encoder) != (recipe.vectors is not None):
         wanted = "dense vectors" if recipe.vectors is not None else "sparse weights"

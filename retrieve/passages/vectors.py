@@ -28,7 +28,7 @@ def prepare(
     return np.asarray(vectors / norms, dtype=np.float32)
 
 
-def kept(vectors: FloatArray, dimensions: int | None, *, normalize: bool) -> FloatArray:
+def truncated_vectors(vectors: FloatArray, dimensions: int | None, *, normalize: bool) -> FloatArray:
     """An encoder's vectors (B,D) → the first `dimensions` of each (None: all), of the same type, worked in float32.
 
     With `normalize` they are scaled to unit norm again: models trained for it (Matryoshka, Kusupati et al. 2022) put

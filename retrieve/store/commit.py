@@ -48,7 +48,7 @@ def commit(
     building = folder / "deletions" / f".building-{generation}"
     remove_folder(building)
     entries: list[SegmentEntry] = []
-    pending: dict[int, Totals] = {}
+    fresh: dict[int, Totals] = {}
     for segment, alive in zip(segments, live, strict=True):
         if not alive.any():
             continue
@@ -59,11 +59,11 @@ def commit(
         elif unchanged:
             entries.append(segment.entry)
         else:
-            pending[len(entries)] = _write_deletions(building, segment, ~alive)
+            fresh[len(entries)] = _write_deletions(building, segment, ~alive)
             entries.append(segment.entry)
-    if pending:
+    if fresh:
         files = seal_folder(building, folder / "deletions" / str(generation))
-        for number, totals in pending.items():
+        for number, totals in fresh.items():
             own = {
                 name: FileEntry(size=size, checksum=digest)
                 for name, (size, digest) in files.items()

@@ -13,12 +13,12 @@ from retrieve.errors import FormatTooNew, IndexCorrupt, IndexExists, IndexLocked
 from retrieve.files import has_readers, remove_folder, sync_folder, write_file, writer_lock
 from retrieve.passages.encoder import PassageEncoder
 from retrieve.passages.record import EncoderRecord
-from retrieve.store.crew import wait_for_orphans
+from retrieve.store.build_journal import PENDING, read_journal, remove_journal
+from retrieve.store.build_workers import wait_for_orphans
+from retrieve.store.garbage import remove_garbage
 from retrieve.store.manifest import MANIFEST, Manifest, older_generations, read_manifest, replace_manifest
-from retrieve.store.pending import PENDING, read_pending, remove_pending
-from retrieve.store.place import check_makeable
+from retrieve.store.paths import check_makeable
 from retrieve.store.stemmer import stemmer_record
-from retrieve.store.sweep import sweep
 from retrieve.views.registry import views_of
 
 _LOCK = "lock"
@@ -90,8 +90,8 @@ def _take_place_of_unreadable(folder: Path, manifest: Manifest) -> None:
     write_file(folder / MANIFEST, manifest.encode())
     for generation in older_generations(folder, manifest.generation):
         (folder / f"manifest.{generation}.json").unlink()
-    remove_pending(folder)
-    sweep(folder, None)
+    remove_journal(folder)
+    remove_garbage(folder, None)
 
 
 def remove_unfilled(folder: Path) -> None:
@@ -108,7 +108,7 @@ def remove_unfilled(folder: Path) -> None:
                 replaced = read_manifest(folder, f"manifest.{manifest.replaced}.json")
                 restored = replaced.model_copy(update={"generation": manifest.generation + 1})
                 write_file(folder / MANIFEST, restored.encode())
-                sweep(folder, read_pending(folder))
+                remove_garbage(folder, read_journal(folder))
             elif not (folder / PENDING).exists():
                 remove_folder(folder)
     except IndexLocked:

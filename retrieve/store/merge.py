@@ -22,18 +22,18 @@ from retrieve.index.stored import StoredVectors
 from retrieve.passages.encoder import PassageEncoder
 from retrieve.recipe import VectorForm
 from retrieve.store.build import Made, ViewOutput, write_segment
+from retrieve.store.build_journal import remove_journal
+from retrieve.store.build_workers import wait_for_orphans
 from retrieve.store.commit import commit
-from retrieve.store.crew import wait_for_orphans
-from retrieve.store.learning import choose_sample, learn, wanted
+from retrieve.store.garbage import remove_garbage
 from retrieve.store.manifest import Trained, read_manifest
-from retrieve.store.material import CopiedMaterial, create_vectors
-from retrieve.store.pending import remove_pending
 from retrieve.store.rows import Row, row_key, segment_id
 from retrieve.store.segment import BoolArray, IntArray, Segment
+from retrieve.store.segment_builder import SegmentBuilder, stored_passages
+from retrieve.store.segment_material import CopiedMaterial, create_vectors
 from retrieve.store.snapshot import Snapshot
 from retrieve.store.stemmer import check_stemmer, stemmer_record
-from retrieve.store.sweep import sweep
-from retrieve.store.workshop import Workshop, stored_passages
+from retrieve.store.trained import choose_sample, learn, wanted
 from retrieve.types import Progress
 from retrieve.views.protocol import FIRST_SAMPLE
 from retrieve.views.registry import views_of
@@ -63,8 +63,8 @@ def merge(
         check_stemmer(folder, read_manifest(folder), passage_encoder)  # before a file is touched
         base = Snapshot.open(folder)
         passage_encoder.check_expected(base.manifest.encoder)
-        remove_pending(folder)
-        sweep(folder, None)
+        remove_journal(folder)
+        remove_garbage(folder, None)
         parts = [
             _Part(segment, np.ones(segment.rows, dtype=np.bool_) if live is None else live)
             for segment, live in zip(base.segments, base.live, strict=True)
@@ -75,11 +75,11 @@ def merge(
             trained = [item for item in trained if item not in learned] + learned
         current = trained[-1] if trained else None
         groups = [group for group in _plan(parts, passage_encoder) if _worth(group, current, passage_encoder)]
-        workshop = Workshop(folder, passage_encoder, progress)
+        builder = SegmentBuilder(folder, passage_encoder, progress)
         replaced: dict[str, Segment | None] = {}
         for number, group in enumerate(groups):
             old, rows = [part.segment for part in group], [part.alive for part in group]
-            merged = merge_run(folder, base, old, rows, trained, passage_encoder, workshop)
+            merged = merge_run(folder, base, old, rows, trained, passage_encoder, builder)
             replaced |= {part.segment.id: None for part in group}
             replaced[group[0].segment.id] = merged
             if progress is not None:
@@ -93,7 +93,7 @@ def merge(
                 live.append(part.alive if segment is part.segment else np.ones(segment.rows, dtype=np.bool_))
         generation = commit(folder, base, segments, live, trained, stemmer=stemmer_record(passage_encoder))
         base.close()
-        sweep(folder, None)
+        remove_garbage(folder, None)
     return generation
 
 
@@ -117,13 +117,13 @@ def merge_run(
     live: Sequence[BoolArray],
     trained: Sequence[Trained],
     passage_encoder: PassageEncoder,
-    workshop: Workshop,
+    builder: SegmentBuilder,
 ) -> Segment:
     """Neighbours as one segment without their deleted rows, sealed: the part of a merge that a commit does too."""
     group = [_Part(segment, alive) for segment, alive in zip(segments, live, strict=True)]
     current = trained[-1] if trained else None
     mine = current if _recodes(passage_encoder) else _of_group(group, trained)
-    return _merge_group(folder, base, group, mine, passage_encoder, workshop)
+    return _merge_group(folder, base, group, mine, passage_encoder, builder)
 
 
 def _plan(parts: Sequence[_Part], passage_encoder: PassageEncoder) -> list[list[_Part]]:
@@ -194,7 +194,7 @@ def _merge_group(
     group: Sequence[_Part],
     trained: Trained | None,
     passage_encoder: PassageEncoder,
-    workshop: Workshop,
+    builder: SegmentBuilder,
 ) -> Segment:
     for part in group:
         part.segment.check_large()
@@ -210,7 +210,7 @@ def _merge_group(
             return _copy_vectors(building, group, passage_rows, total, recipe.vectors, passage_encoder)
 
         maps = _passage_maps(group, passage_rows)
-        material = CopiedMaterial(passage_encoder, copied, workshop.files_of(trained))
+        material = CopiedMaterial(passage_encoder, copied, builder.files_of(trained))
         built = [
             view.merge(
                 [part.segment.view(view) for part in group],
@@ -219,7 +219,7 @@ def _merge_group(
                 material,
                 ViewOutput(building, view.name),
             )
-            for view in workshop.views
+            for view in builder.views
         ]
         return Made(built, material.learned)
 

@@ -21,19 +21,18 @@ from retrieve.files import remove_folder, writer_lock
 from retrieve.index.stored import StoredVectors
 from retrieve.passages.encoder import PassageEncoder
 from retrieve.store.build import Made, ViewOutput, seal_segment
+from retrieve.store.build_journal import read_journal, remove_journal
+from retrieve.store.build_workers import wait_for_orphans
 from retrieve.store.commit import commit
 from retrieve.store.create import check_encoding
-from retrieve.store.crew import wait_for_orphans
-from retrieve.store.learned import LearnedFiles
-from retrieve.store.learning import Candidate
+from retrieve.store.garbage import remove_garbage
 from retrieve.store.manifest import Manifest, SegmentEntry, Trained
-from retrieve.store.material import NewMaterial
-from retrieve.store.pending import read_pending, remove_pending
 from retrieve.store.rows import IntArray, Row, row_key, segment_id
 from retrieve.store.segment import BoolArray, Segment
+from retrieve.store.segment_builder import SegmentBuilder
+from retrieve.store.segment_material import NewMaterial
 from retrieve.store.snapshot import Snapshot
-from retrieve.store.sweep import sweep
-from retrieve.store.workshop import Workshop
+from retrieve.store.trained import Candidate, LearnedFiles
 from retrieve.types import Progress
 
 UInt32s = npt.NDArray[np.uint32]
@@ -42,7 +41,7 @@ _READ = 1_000
 _UNITS = "units.npy"  # among them the tokens that the encoder cut off
 
 
-class _Draft(NamedTuple):
+class _Begun(NamedTuple):
     """A segment in the making: its vectors, where it has any, are in the folder."""
 
     old: Segment
@@ -74,7 +73,9 @@ def reencode(
     with writer_lock(folder / "lock"):
         wait_for_orphans(folder)
         base = Snapshot.open(folder)
-        sweep(folder, read_pending(folder))  # what an interruption left would be in the way of the same names
+        remove_garbage(
+            folder, read_journal(folder)
+        )  # what an interruption left would be in the way of the same names
         try:
             _refuse_without_encoder(base.manifest)
             passage_encoder = other(base.manifest)
@@ -87,21 +88,19 @@ def reencode(
             units = [
                 _units(number, base, live, passage_encoder, progress) for number, live in enumerate(alive)
             ]
-            workshop = Workshop(folder, passage_encoder, progress)
+            builder = SegmentBuilder(folder, passage_encoder, progress)
             trained: Trained | None = None
 
             def of_all(vectors: StoredVectors) -> LearnedFiles | None:
-                return workshop.files_of(trained)  # which is known when views are made
+                return builder.files_of(trained)  # which is known when views are made
 
-            drafts = [
-                _begin(segment, live, counted, workshop, of_all)
+            begun = [
+                _begin(segment, live, counted, builder, of_all)
                 for segment, live, counted in zip(base.segments, alive, units, strict=True)
             ]
-            trained = _learn(drafts, workshop)
+            trained = _learn(begun, builder)
             fingerprint = "none" if record is None else record.fingerprint
-            segments = [
-                _seal(folder, draft, trained, fingerprint, passage_encoder, workshop) for draft in drafts
-            ]
+            segments = [_seal(folder, one, trained, fingerprint, passage_encoder, builder) for one in begun]
             recipe = passage_encoder.recipe
             encoding = {
                 "recipe": recipe.model_dump(mode="json", exclude_none=True),
@@ -110,10 +109,10 @@ def reencode(
             }
             learned = [] if trained is None else [trained]
             commit(folder, base, segments, alive, learned, encoding)
-            remove_pending(folder)
+            remove_journal(folder)
         finally:
             base.close()
-            sweep(folder, read_pending(folder))
+            remove_garbage(folder, read_journal(folder))
     return passage_encoder
 
 
@@ -149,52 +148,52 @@ def _begin(
     segment: Segment,
     alive: BoolArray,
     units: UInt32s,
-    workshop: Workshop,
+    builder: SegmentBuilder,
     learn: Callable[[StoredVectors], LearnedFiles | None],
-) -> _Draft:
+) -> _Begun:
     """Start a folder with the vectors of a segment's passages, where there are any, those of deleted documents too."""
     building = segment.folder.with_name(f".building-{segment.id}")
     remove_folder(building)
     building.mkdir()
     size = segment.rows, segment.passage_rows
-    material = workshop.material(lambda: _rows(segment), size, building, learn)
+    material = builder.material(lambda: _rows(segment), size, building, learn)
     _ = material.vectors
-    return _Draft(segment, alive, building, units, material)
+    return _Begun(segment, alive, building, units, material)
 
 
-def _learn(drafts: Sequence[_Draft], workshop: Workshop) -> Trained | None:
+def _learn(begun: Sequence[_Begun], builder: SegmentBuilder) -> Trained | None:
     """What views of vectors learn, of the live passages of all segments."""
-    with_vectors = [(draft, vectors) for draft in drafts if (vectors := draft.material.vectors) is not None]
+    with_vectors = [(one, vectors) for one in begun if (vectors := one.material.vectors) is not None]
     if not with_vectors:
         return None
-    present = sum(int(draft.alive[draft.old.document_of].sum()) for draft, _ in with_vectors)
+    present = sum(int(one.alive[one.old.document_of].sum()) for one, _ in with_vectors)
 
     def passages() -> Iterator[Candidate]:
-        for draft, vectors in with_vectors:
-            for row in np.flatnonzero(draft.alive).tolist():
-                first, last = draft.old.first_passage[row : row + 2].tolist()
+        for one, vectors in with_vectors:
+            for row in np.flatnonzero(one.alive).tolist():
+                first, last = one.old.first_passage[row : row + 2].tolist()
                 for at in range(first, last):
-                    yield Candidate(draft.old.ids[row], at - first, vectors, at)
+                    yield Candidate(one.old.ids[row], at - first, vectors, at)
 
-    return workshop.learn(present, passages, with_vectors[0][1].dimensions, None)
+    return builder.learn(present, passages, with_vectors[0][1].dimensions, None)
 
 
 def _seal(
     folder: Path,
-    draft: _Draft,
+    one: _Begun,
     trained: Trained | None,
     fingerprint: str,
     passage_encoder: PassageEncoder,
-    workshop: Workshop,
+    builder: SegmentBuilder,
 ) -> Segment:
-    recipe, old = passage_encoder.recipe, draft.old
-    encoded = [view for view in workshop.views if view.encoding is not None]
-    built = [view.build(draft.material, ViewOutput(draft.building, view.name)) for view in encoded]
-    made = Made(built, draft.material.learned, draft.material.cut)
+    recipe, old = passage_encoder.recipe, one.old
+    encoded = [view for view in builder.views if view.encoding is not None]
+    built = [view.build(one.material, ViewOutput(one.building, view.name)) for view in encoded]
+    made = Made(built, one.material.learned, one.material.cut)
     anew = (*(f"{view.name}/" for view in encoded), "vectors/")
     linked = [name for name in old.entry.files if not name.startswith(anew) and name != _UNITS]
     for name in linked:
-        _link(old.folder / name, draft.building / name)
+        _link(old.folder / name, one.building / name)
     name = segment_id(
         _keys(old),
         recipe_digest=recipe.digest,
@@ -204,9 +203,9 @@ def _seal(
     while (folder / "segments" / name).exists():  # the same passages were encoded so before
         name = segment_id([], recipe_digest=name, encoder="", trained=None)
     totals = old.entry.totals.model_copy(
-        update={"units": int(draft.units[:, 0].sum()), "indexed": int(draft.units[:, 1].sum())}
+        update={"units": int(one.units[:, 0].sum()), "indexed": int(one.units[:, 1].sum())}
     )
-    entry = seal_segment(draft.building, name, totals, draft.units, made, recipe=recipe)
+    entry = seal_segment(one.building, name, totals, one.units, made, recipe=recipe)
     _compare(old, entry, linked)
     return Segment.open(folder, entry, recipe)
 

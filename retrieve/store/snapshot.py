@@ -21,10 +21,10 @@ from retrieve.process import ForkSafeLock
 from retrieve.store.columns import select
 from retrieve.store.fields import FieldWatch
 from retrieve.store.filters import Filter
-from retrieve.store.learned import LearnedFiles
 from retrieve.store.manifest import MANIFEST, Deletions, Manifest, manifest_bytes, parse_manifest
 from retrieve.store.scan import scan
 from retrieve.store.segment import BoolArray, IntArray, Segment, check_sizes
+from retrieve.store.trained import LearnedFiles
 from retrieve.views.protocol import Array, LiveSegment, View
 from retrieve.views.registry import views_of
 

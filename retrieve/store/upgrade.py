@@ -16,14 +16,14 @@ from retrieve.errors import IndexCorrupt
 from retrieve.files import checksum_file, remove_folder, seal_folder, writer_lock
 from retrieve.recipe import Recipe
 from retrieve.store.build import write_columns
+from retrieve.store.build_journal import read_journal, remove_journal
+from retrieve.store.build_workers import wait_for_orphans
 from retrieve.store.commit import commit
-from retrieve.store.crew import wait_for_orphans
+from retrieve.store.garbage import remove_garbage
 from retrieve.store.manifest import FileEntry
-from retrieve.store.pending import read_pending, remove_pending
 from retrieve.store.rows import segment_id
 from retrieve.store.segment import Segment
 from retrieve.store.snapshot import Snapshot
-from retrieve.store.sweep import sweep
 
 
 def upgrade_index(folder: Path) -> int:
@@ -40,10 +40,10 @@ def upgrade_index(folder: Path) -> int:
         with closing(Snapshot.open(folder)) as base:
             outdated = _outdated(base)
             if outdated:
-                remove_pending(folder)
-                sweep(folder, None)
+                remove_journal(folder)
+                remove_garbage(folder, None)
                 _commit_rewritten(folder, base)
-        sweep(folder, read_pending(folder))
+        remove_garbage(folder, read_journal(folder))
     return outdated
 
 

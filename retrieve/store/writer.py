@@ -23,14 +23,14 @@ from retrieve.index.codes import Codes
 from retrieve.index.stored import StoredVectors
 from retrieve.passages.encoder import PassageEncoder
 from retrieve.store.batch import Batch, Staged, text_bytes
-from retrieve.store.crew import Crew, wait_for_orphans
+from retrieve.store.build_workers import BuildWorkers, wait_for_orphans
 from retrieve.store.documents import Fingerprints, fingerprints
-from retrieve.store.draft import Draft
 from retrieve.store.fields import FieldWatch
 from retrieve.store.filters import Filter, matches
 from retrieve.store.rows import IntArray, Row
 from retrieve.store.segment import Segment
 from retrieve.store.snapshot import Place, select_rows
+from retrieve.store.uncommitted import Uncommitted
 from retrieve.store.vectors import fitting_vectors, own_vectors, without_surplus
 from retrieve.types import Document, Progress
 from retrieve.views.registry import views_of
@@ -79,15 +79,15 @@ class Writer:
         passage_encoder: PassageEncoder,
         lock: AbstractContextManager[None],
         progress: Progress | None,
-        crew: Crew,
+        building: BuildWorkers,
         reuse: Iterable[Segment] = (),
     ) -> None:
         self._passage_encoder = passage_encoder
         self._lock = lock
         self._progress = progress
         self._limits = passage_encoder.recipe.segments
-        self._crew = crew
-        self._draft = Draft(folder, passage_encoder, progress, crew, reuse)
+        self._workers = building
+        self._uncommitted = Uncommitted(folder, passage_encoder, progress, building, reuse)
         self._batch = Batch(self._limits)
         self._unsplit: dict[str, Staged] = {}
         self._to_copy: dict[str, Place] = {}
@@ -123,8 +123,8 @@ class Writer:
         lock.__enter__()
         try:
             wait_for_orphans(folder)
-            crew = Crew(folder, passage_encoder, workers)
-            return cls(folder, passage_encoder, lock, progress, crew, reuse)
+            building = BuildWorkers(folder, passage_encoder, workers)
+            return cls(folder, passage_encoder, lock, progress, building, reuse)
         except BaseException:
             lock.__exit__(None, None, None)
             raise
@@ -143,7 +143,7 @@ class Writer:
             self.close()
 
     def close(self) -> None:
-        """Give the lock back. What was not committed stays pending for a writer that repeats it.
+        """Give the lock back. What was not committed stays in the journal for a writer that repeats it.
 
         Nothing is written after this: what another thread has begun is waited for, and its next step refused. Closing
         twice is harmless, any other use of a closed writer is `UsageError`.
@@ -157,19 +157,19 @@ class Writer:
 
     def _let_go(self) -> None:
         try:
-            self._draft.close()
+            self._uncommitted.close()
         finally:
             self._lock.__exit__(None, None, None)
 
     @property
     def segments(self) -> Sequence[Segment]:
         """Those of the generation that the next commit makes, open."""
-        return self._draft.segments
+        return self._uncommitted.segments
 
     @property
     def encodings(self) -> tuple[int, int]:
         """Passages that processes of this writer encoded, and took from the cache, beside those of this process."""
-        return self._crew.encodings
+        return self._workers.encodings
 
     # -- operations -------------------------------------------------------------------------------------------
 
@@ -202,7 +202,9 @@ class Writer:
         for document in documents:
             own = None
             if source is not None:
-                own = own_vectors(source, document.id, self._passage_encoder.recipe, self._draft.dimensions)
+                own = own_vectors(
+                    source, document.id, self._passage_encoder.recipe, self._uncommitted.dimensions
+                )
             # Ids of a chunk are distinct: the version that a document replaces is looked up once for all of them.
             if document.id in chunk or len(chunk) >= _CHUNK_DOCUMENTS or size >= _CHUNK_BYTES:
                 yield chunk
@@ -234,8 +236,8 @@ class Writer:
         for doc_id in waiting:
             self._batch.remove(doc_id)
         deleted = len(waiting)
-        self._draft.drain()
-        for segment, live in zip(self._draft.segments, self._draft.live, strict=True):
+        self._uncommitted.drain()
+        for segment, live in zip(self._uncommitted.segments, self._uncommitted.live, strict=True):
             rows = select_rows(segment, where, watch) & live
             deleted += int(rows.sum())
             live[rows] = False
@@ -248,9 +250,9 @@ class Writer:
         waiting = [doc_id for doc_id in ids if self._batch.get(doc_id) is not None]
         for doc_id in waiting:
             self._batch.remove(doc_id)
-        places = [place for place in self._draft.locate(list(ids)) if place is not None]
+        places = [place for place in self._uncommitted.locate(list(ids)) if place is not None]
         for place in places:
-            self._draft.live[place.segment][place.row] = False
+            self._uncommitted.live[place.segment][place.row] = False
         return len(waiting) + len(places)
 
     def commit(self) -> int:
@@ -259,9 +261,9 @@ class Writer:
             self._settle()
             if len(self._batch):
                 self._seal(self._operations)
-            self._draft.drain()
+            self._uncommitted.drain()
             self._refuse_closed()  # the last to be told of progress has been
-            generation = self._draft.commit()
+            generation = self._uncommitted.commit()
             self._operations = 0
         return generation
 
@@ -323,7 +325,7 @@ class Writer:
     def _older(self, ids: Sequence[str]) -> dict[str, _Older]:
         found = {}
         by_segment: dict[int, dict[int, str]] = {}
-        for doc_id, place in zip(ids, self._draft.locate(ids), strict=True):
+        for doc_id, place in zip(ids, self._uncommitted.locate(ids), strict=True):
             if (row := self._batch.get(doc_id)) is not None:
                 found[doc_id] = _Older(row.hashes, None)
             elif place is not None:
@@ -331,7 +333,7 @@ class Writer:
         for number, names in by_segment.items():
             rows = sorted(names)
             for row_number, hashes in zip(
-                rows, self._draft.segments[number].documents.fingerprints(rows), strict=True
+                rows, self._uncommitted.segments[number].documents.fingerprints(rows), strict=True
             ):
                 found[names[row_number]] = _Older(hashes, Place(number, row_number))
         return found
@@ -357,7 +359,7 @@ class Writer:
             if older.place is None:
                 self._batch.remove(document.id)
             else:
-                self._draft.live[older.place.segment][older.place.row] = False
+                self._uncommitted.live[older.place.segment][older.place.row] = False
         staged = Staged(document, hashes, self._operations, size, own)
         if own is None and kept is not None:
             staged = staged._replace(vectors=kept.vectors, spans=kept.spans, cut=kept.cut, codes=kept.codes)
@@ -372,7 +374,7 @@ class Writer:
             return (
                 _Kept(row.spans, row.vectors, row.cut, row.codes) if row is not None and row.encoded else None
             )
-        segment = self._draft.segments[place.segment]
+        segment = self._uncommitted.segments[place.segment]
         coded = self._copies is not None
         if not (segment.has_vectors or coded):
             return None
@@ -389,7 +391,7 @@ class Writer:
         for doc_id, place in self._to_copy.items():
             by_segment.setdefault(place.segment, []).append(doc_id)
         for number, names in by_segment.items():
-            segment = self._draft.segments[number]
+            segment = self._uncommitted.segments[number]
             places = np.array([self._to_copy[name].row for name in names])
             firsts, lasts = segment.first_passage[places], segment.first_passage[places + 1]
             passages = [np.arange(*bounds) for bounds in zip(firsts, lasts, strict=True)]
@@ -404,7 +406,7 @@ class Writer:
 
     def _settle_or_wait(self) -> None:
         """Cut what is staged, unless a segment of an interrupted build is about to be repeated whole."""
-        awaited = self._draft.awaited
+        awaited = self._uncommitted.awaited
         full = self._unsplit_text > self._limits.text_bytes or len(self._unsplit) > self._limits.passages
         if awaited is None or self._operations >= awaited or full:
             self._settle()
@@ -413,7 +415,7 @@ class Writer:
         staged = list(self._unsplit.values())
         self._unsplit, self._unsplit_text = {}, 0
         if not len(self._batch):
-            staged = self._draft.adopt(staged)
+            staged = self._uncommitted.adopt(staged)
         for start in range(0, len(staged), _CHUNK_DOCUMENTS):
             part = staged[start : start + _CHUNK_DOCUMENTS]
             windows = self._passage_encoder.split([item.document for item in part])
@@ -430,4 +432,4 @@ class Writer:
 
     def _seal(self, position: int) -> None:
         rows, self._batch = self._batch.rows(), Batch(self._limits)
-        self._draft.seal(rows, position)
+        self._uncommitted.seal(rows, position)

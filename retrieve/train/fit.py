@@ -17,8 +17,8 @@ from transformers.trainer_utils import get_last_checkpoint
 
 from retrieve.errors import TrainingError
 from retrieve.train.losses import PairLoss
-from retrieve.train.material import IntArray
 from retrieve.train.settings import Settings
+from retrieve.train.training_data import IntArray
 
 WARM_UP = 0.1  # of the steps
 CHECKPOINT = 200  # steps between checkpoints

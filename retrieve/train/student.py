@@ -14,14 +14,14 @@ import torch
 from sentence_transformers import SentenceTransformer, SparseEncoder
 from sentence_transformers.sentence_transformer.modules import Normalize
 
-from retrieve.encoders.encoder import Encoder
+from retrieve.encoders.dense.encoder import Encoder
 from retrieve.encoders.folder import read_encoder_folder
 from retrieve.encoders.head import query_share
-from retrieve.encoders.torch_backend import no_progress_bar
+from retrieve.encoders.torch.backend import no_progress_bar
 from retrieve.encoders.winners import WinnerTakeAll
 from retrieve.train.lookup import TokenLookup, VectorLookup
-from retrieve.train.material import IntArray, Material
 from retrieve.train.settings import Settings
+from retrieve.train.training_data import IntArray, Material
 
 SAMPLE = 1000  # texts whose tokens a mean of token states is taken over
 

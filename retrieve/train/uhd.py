@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from retrieve.corpora.dataset import read_judged
-from retrieve.encoders.encoder import Encoder
+from retrieve.encoders.dense.encoder import Encoder
 from retrieve.encoders.folder import read_encoder_folder
 from retrieve.encoders.load import DEFAULT_MODEL, load_encoder
 from retrieve.errors import MissingExtra, TrainingError
@@ -29,8 +29,8 @@ from retrieve.files import remove_folder, seal_folder, write_file
 from retrieve.places import cache_root
 from retrieve.train.folds import Fold, make_folds
 from retrieve.train.gate import NOT_WORSE, paired_gain, passes
-from retrieve.train.material import Material, gather
 from retrieve.train.settings import Settings
+from retrieve.train.training_data import Material, gather
 from retrieve.types import Progress
 
 _log = logging.getLogger("retrieve")
@@ -108,8 +108,8 @@ class _Course:
         self._progress = progress
 
     def run(self, *, allow_not_worse: bool) -> Report:
-        from retrieve.train.judge import MEASURE, per_query, usage
         from retrieve.train.student import save, untrained
+        from retrieve.train.validate import MEASURE, per_query, usage
 
         material, settings, folds = self._material, self._settings, self._folds
         everything = material.documents()
@@ -146,7 +146,7 @@ class _Course:
 
     def _fold(self, name: str, fold: Fold, inductive: bool, slope: float) -> dict[str, float]:
         """nDCG@10 of the fold's queries by a head trained without them; from its file if that is there already."""
-        from retrieve.train.judge import per_query
+        from retrieve.train.validate import per_query
 
         folder = self._work / name.replace(" ", "-")
         done = folder.with_suffix(".json")
@@ -199,8 +199,8 @@ class _Course:
 
 def _slope(untrained: Any, material: Material) -> float:
     """Of the untrained head's overlap on cosine, over a sample of pairs of the collection."""
-    from retrieve.train.judge import codes_of
     from retrieve.train.objectives import overlap, overlap_slope
+    from retrieve.train.validate import codes_of
 
     pairs = material.crop_pairs() if len(material.crops) else material.judged_pairs(material.qrels)
     sample = pairs[:: max(1, len(pairs) // 500)]

@@ -20,7 +20,7 @@ from retrieve.index.stored import StoredVectors
 from retrieve.recipe import Recipe
 
 if TYPE_CHECKING:
-    from retrieve.encoders.sparse import SparseRows
+    from retrieve.encoders.sparse.encoder import SparseRows
     from retrieve.passages.encoder import PassageEncoder
 
 Array: TypeAlias = npt.NDArray[Any]

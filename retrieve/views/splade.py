@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from retrieve.encoders.sparse import SparseRows
+from retrieve.encoders.sparse.encoder import SparseRows
 from retrieve.index.postings import Postings, merge_postings
 from retrieve.recipe import Recipe
 from retrieve.views.exact import ExactScores

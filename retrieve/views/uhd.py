@@ -16,7 +16,7 @@ from retrieve.errors import IndexCorrupt
 from retrieve.index.codes import Codes
 from retrieve.index.counted import Counted, CountedBuilder, Counts, merge_counted
 from retrieve.passages.encoder import PassageEncoder
-from retrieve.passages.vectors import kept
+from retrieve.passages.vectors import truncated_vectors
 from retrieve.recipe import Recipe
 from retrieve.views.postings import rows_hold
 from retrieve.views.protocol import (
@@ -128,13 +128,15 @@ class UHDView(View):
         """The mean of the encoder's calibration texts; zeros without an encoder."""
         if not encoder.models.exist:
             return _mean_bytes(np.zeros(dimensions))
-        from retrieve.encoders.graphs import calibration_texts
+        from retrieve.encoders.calibration import calibration_texts
 
         form = encoder.recipe.vectors
         assert form is not None
         general = encoder.models.documents.encode_apart(calibration_texts())
         return _mean_bytes(
-            kept(general, form.dimensions, normalize=form.normalize).mean(axis=0, dtype=np.float64)
+            truncated_vectors(general, form.dimensions, normalize=form.normalize).mean(
+                axis=0, dtype=np.float64
+            )
         )
 
     def _builder(self, output: Output, dimensions: int) -> CountedBuilder:

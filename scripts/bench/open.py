@@ -33,10 +33,10 @@ from retrieve.index.postings import merge_postings
 from retrieve.recipe import load_recipe
 from retrieve.store.build import Made, ViewOutput, write_segment
 from retrieve.store.commit import commit
+from retrieve.store.garbage import remove_garbage
 from retrieve.store.rows import Row
 from retrieve.store.segment import Segment
 from retrieve.store.snapshot import Snapshot
-from retrieve.store.sweep import sweep
 from retrieve.views.postings import write_postings
 from retrieve.views.protocol import Built
 
@@ -71,7 +71,7 @@ def build(folder: Path, megabytes: int, acts_indexed: int) -> None:
         segments.append(Segment.open(folder, entry, recipe))
     commit(folder, base, segments, [np.ones(each.rows, np.bool_) for each in segments], ())
     base.close()
-    sweep(folder, None)
+    remove_garbage(folder, None)
 
 
 def repeated(segment: Segment, turns: range) -> Iterator[Row]:

@@ -18,7 +18,7 @@ from retrieve.classify.network import Network
 from retrieve.classify.ragged import Ragged, mean
 from retrieve.encoders.folder import read_encoder_folder
 from retrieve.encoders.tokens import TokenRow
-from retrieve.encoders.trainable import PassageModel
+from retrieve.encoders.torch.trainable import PassageModel
 
 
 class Head(torch.nn.Module):

@@ -18,7 +18,7 @@ from retrieve.classify.endtoend.reading import Reader, recipe_of
 from retrieve.classify.records import Examples
 from retrieve.encoders.folder import read_encoder_folder
 from retrieve.encoders.tokens import TokenRow
-from retrieve.encoders.trainable import PassageModel
+from retrieve.encoders.torch.trainable import PassageModel
 from retrieve.errors import RecipeError
 
 

@@ -104,7 +104,7 @@ def test_one_passage_is_the_plain_encoder_under_the_head(folder: Path) -> None:
     from sentence_transformers import SentenceTransformer
 
     from retrieve.classify.ragged import ragged_of
-    from retrieve.encoders.trained_folder import encoder_folder
+    from retrieve.encoders.torch.trained_folder import encoder_folder
 
     model = trained(folder, "mean")
     text = "the court of law"

@@ -14,8 +14,8 @@ openvino = pytest.importorskip("openvino", reason="the extra openvino is not ins
 
 from openvino import opset13 as ops  # noqa: E402
 
-from retrieve.encoders.byte_attention import _TOPS, Reach, attention_in_bytes, reaches  # noqa: E402
 from retrieve.encoders.load import load_encoder  # noqa: E402
+from retrieve.encoders.openvino.byte_attention import _TOPS, Reach, attention_in_bytes, reaches  # noqa: E402
 
 HEADS, SIZE = 3, 8
 WIDTH = HEADS * SIZE

@@ -10,9 +10,9 @@ import pytest
 from numpy.typing import NDArray
 from tiny_models import WORDS, tiny_encoder_folder
 
-from retrieve.encoders import feed
 from retrieve.encoders.batches import Padded
-from retrieve.encoders.encoder import Encoder
+from retrieve.encoders.dense import encoder_inputs as feed
+from retrieve.encoders.dense.encoder import Encoder
 from retrieve.encoders.load import load_encoder
 
 TEXTS = [" ".join(WORDS[start : start + 1 + 5 * start % 90]) for start in range(60)]
@@ -26,7 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def fed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The sizes of batches that a model is given."""
-    from retrieve.encoders.torch_backend import TorchEncoder
+    from retrieve.encoders.torch.backend import TorchEncoder
 
     sizes: list[int] = []
     run = TorchEncoder.run

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from retrieve.encoders.cores import on_cores
+from retrieve.encoders.torch.cores import on_cores
 
 
 @pytest.fixture(autouse=True)

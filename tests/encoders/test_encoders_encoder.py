@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from tiny_models import WORDS, tiny_bare_folder, tiny_encoder_folder, write_json
 
-from retrieve.encoders import feed
 from retrieve.encoders.batches import Padded
-from retrieve.encoders.encoder import Encoder
+from retrieve.encoders.dense import encoder_inputs as feed
+from retrieve.encoders.dense.encoder import Encoder
 from retrieve.encoders.folder import ModelFolder
 from retrieve.encoders.load import load_encoder
 from retrieve.encoders.machine import Runtime

@@ -17,7 +17,7 @@ from tiny_families import FAMILIES, LIMIT, tiny_family
 from tiny_models import WORDS, write_json
 
 from retrieve import Index
-from retrieve.encoders.encoder import Encoder
+from retrieve.encoders.dense.encoder import Encoder
 from retrieve.encoders.folder import POOLINGS
 from retrieve.encoders.load import load_encoder
 from retrieve.errors import EncoderError

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tiny_models import tiny_bare_folder, tiny_encoder_folder, write_json
 
-from retrieve.encoders.encoder import Encoder
+from retrieve.encoders.dense.encoder import Encoder
 from retrieve.encoders.load import load_encoder
 from retrieve.errors import EncoderError
 

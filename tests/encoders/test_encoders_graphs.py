@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from retrieve.encoders import graphs
-from retrieve.encoders.graphs import converted, is_whole
+from retrieve.encoders.openvino import graphs
+from retrieve.encoders.openvino.graphs import converted, is_whole
 from retrieve.errors import EncoderError
 
 pytest.importorskip("openvino", reason="the extra openvino is not installed")
@@ -38,7 +38,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Path]
         places.append(building)
         (building / graphs.MODEL).write_text("a graph")
 
-    monkeypatch.setattr("retrieve.encoders.convert.convert", convert)
+    monkeypatch.setattr("retrieve.encoders.openvino.convert.convert", convert)
     monkeypatch.setattr(graphs, "_TEMPORARY", {})
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     (tmp_path / "file").write_text("no folder")

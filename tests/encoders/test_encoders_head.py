@@ -117,7 +117,7 @@ def test_a_head_is_read_without_torch(good: Path) -> None:
         "import sys; from pathlib import Path\n"
         "from retrieve.encoders.load import load_encoder\n"
         "head = load_encoder(sys.argv[1]).head\n"
-        "import retrieve.encoders.sparse\n"
+        "import retrieve.encoders.sparse.encoder\n"
         "assert head.dimensions == 64 and 'torch' not in sys.modules and 'transformers' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", script, str(good)], check=True)

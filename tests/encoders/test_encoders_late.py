@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny_models import WORDS, tiny_encoder_folder
 
-from retrieve.encoders import feed
-from retrieve.encoders.late import Late, share_windows
+from retrieve.encoders.dense import encoder_inputs as feed
+from retrieve.encoders.dense.late_chunking import Late, share_windows
 from retrieve.encoders.load import load_encoder
 from retrieve.encoders.tokens import Tokens
 from retrieve.errors import EncoderError

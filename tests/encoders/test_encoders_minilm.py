@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from tiny_models import WORDS
 
-from retrieve.encoders.encoder import Encoder
+from retrieve.encoders.dense.encoder import Encoder
 from retrieve.encoders.load import DEFAULT_MODEL, DEFAULT_PACKAGE, load_encoder
 
 pytestmark = [

@@ -17,10 +17,10 @@ from tiny_models import WORDS, tiny_encoder_folder, write_json
 from retrieve import Document, Index, bench
 from retrieve.encoders import text_model
 from retrieve.encoders.batches import Padded
-from retrieve.encoders.graphs import calibration_texts, is_whole
-from retrieve.encoders.late import Late
+from retrieve.encoders.dense.late_chunking import Late
 from retrieve.encoders.load import load_encoder
 from retrieve.encoders.machine import Machine
+from retrieve.encoders.openvino.graphs import calibration_texts, is_whole
 from retrieve.errors import EncoderError
 from retrieve.process import signal_stack
 from retrieve.recipe import load_recipe
@@ -67,7 +67,8 @@ def test_a_collection_makes_few_shapes_of_batches(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Kernels are kept by shape. Rows and columns that fill a batch up change nothing, late chunking included."""
-    from retrieve.encoders import feed, openvino_backend
+    from retrieve.encoders.dense import encoder_inputs as feed
+    from retrieve.encoders.openvino import backend as openvino_backend
 
     shapes: list[tuple[int, ...]] = []
     inputs = openvino_backend.OpenVINOEncoder._inputs
@@ -122,7 +123,7 @@ def test_a_conversion_is_kept_and_a_damaged_one_made_again(
     (place,) = (own_cache / "models").iterdir()
     assert is_whole(place)
     with monkeypatch.context() as patch:
-        patch.setattr("retrieve.encoders.convert.convert", None)  # not to be called
+        patch.setattr("retrieve.encoders.openvino.convert.convert", None)  # not to be called
         again = load_encoder(str(folder), backend="openvino", precision="int8").encode_queries(TEXTS).vectors
     assert again.tobytes() == first.tobytes()
     weights = place / "model.bin"
@@ -149,7 +150,7 @@ def test_many_full_batches_of_the_longest_texts_get_a_graph_of_their_own(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The oracle is the graph for any length, to the bit; one whose numbers are others is not taken."""
-    from retrieve.encoders import openvino_backend
+    from retrieve.encoders.openvino import backend as openvino_backend
 
     monkeypatch.setattr(openvino_backend, "BATCH_TOKENS", 100)
     monkeypatch.setattr(openvino_backend, "OFTEN", 8)

@@ -13,8 +13,8 @@ import pytest
 from tiny_families import FAMILIES, LIMIT, tiny_family
 
 from retrieve.encoders.batches import Padded
-from retrieve.encoders.packed import PACKABLE, can_pack
 from retrieve.encoders.tokens import TokenRow
+from retrieve.encoders.torch.packed import PACKABLE, can_pack
 
 PACKED = sorted(name for name, family in FAMILIES.items() if family.model_type in PACKABLE)
 
@@ -35,7 +35,7 @@ def batch_for(model: Any) -> Padded:
 def load(folder: Path) -> Any:
     from transformers import AutoModel
 
-    from retrieve.encoders.torch_backend import load_transformer
+    from retrieve.encoders.torch.backend import load_transformer
 
     return load_transformer(folder, AutoModel, "cpu")
 
@@ -44,8 +44,8 @@ def load(folder: Path) -> Any:
 def test_packed_is_padded(name: str, tmp_path: Path) -> None:
     import torch
 
-    from retrieve.encoders.inputs import model_inputs
-    from retrieve.encoders.packed import PackedTransformer
+    from retrieve.encoders.torch.model_inputs import model_inputs
+    from retrieve.encoders.torch.packed import PackedTransformer
 
     model = load(tiny_family(name, tmp_path / name))
     batch = batch_for(model)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieve.encoders.pooling import MODES, mean_of_ranges, pool
+from retrieve.encoders.dense.pooling import MODES, mean_of_ranges, pool
 
 SEVERAL = ("mean", "cls", "max")
 

@@ -15,7 +15,7 @@ openvino = pytest.importorskip("openvino", reason="the extra openvino is not ins
 from openvino import opset13 as ops  # noqa: E402
 
 from retrieve.encoders.load import load_encoder  # noqa: E402
-from retrieve.encoders.rewrites import drop_idle_reshapes, scale_beside_residuals  # noqa: E402
+from retrieve.encoders.openvino.rewrites import drop_idle_reshapes, scale_beside_residuals  # noqa: E402
 
 WIDTH = 16
 

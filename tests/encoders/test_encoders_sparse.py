@@ -13,11 +13,11 @@ import pytest
 from numpy.typing import NDArray
 from tiny_models import tiny_bare_folder, tiny_masked_lm_folder, tiny_sparse_folder, write_json
 
-from retrieve.encoders import feed
 from retrieve.encoders.batches import Padded
+from retrieve.encoders.dense import encoder_inputs as feed
 from retrieve.encoders.load import load_encoder
-from retrieve.encoders.sparse import SparseRows, SparseTextEncoder, load_sparse_encoder
-from retrieve.encoders.sparse_folder import read_sparse_folder
+from retrieve.encoders.sparse.encoder import SparseRows, SparseTextEncoder, load_sparse_encoder
+from retrieve.encoders.sparse.folder import read_sparse_folder
 from retrieve.errors import BadVectors, DimensionMismatch, EncoderError
 
 TEXTS = [

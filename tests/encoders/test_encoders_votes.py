@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from tiny_models import tiny_encoder_folder, tiny_sparse_folder
 
 from retrieve.encoders.load import load_encoder
-from retrieve.encoders.sparse import load_sparse_encoder
-from retrieve.encoders.votes import count_votes, most_voted
+from retrieve.encoders.sparse.encoder import load_sparse_encoder
+from retrieve.encoders.sparse.votes import count_votes, most_voted
 from retrieve.encoders.winners import WinnerTakeAll
 
 
@@ -83,7 +83,7 @@ def test_the_numbers_of_a_head_are_part_of_what_a_model_is(tmp_path: Path) -> No
 
 
 def test_a_text_with_a_damaged_state_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from retrieve.encoders.sparse_backend import SparseTorch
+    from retrieve.encoders.sparse.torch_backend import SparseTorch
     from retrieve.errors import BadVectors
 
     encoder = load_sparse_encoder(

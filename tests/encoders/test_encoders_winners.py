@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tiny_models import tiny_sparse_folder
 
 from retrieve.encoders.head import Head, gaussian, gaussian_steps
-from retrieve.encoders.straight_through import TEMPERATURE, margins, straight_through, take_winners
+from retrieve.encoders.torch.straight_through import TEMPERATURE, margins, straight_through, take_winners
 from retrieve.encoders.winners import WinnerTakeAll
 from retrieve.errors import DimensionMismatch, EncoderError, UsageError
 

@@ -14,7 +14,7 @@ from tiny_models import WORDS, tiny_bare_folder, tiny_encoder_folder, tiny_spars
 
 from retrieve import Index
 from retrieve.encoders.load import load_encoder
-from retrieve.encoders.sparse import load_sparse_encoder
+from retrieve.encoders.sparse.encoder import load_sparse_encoder
 from retrieve.errors import EncoderError, EncoderMismatch, RecipeError, UsageError
 from retrieve.passages.encoder import PassageEncoder
 from retrieve.types import Document

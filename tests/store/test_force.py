@@ -122,7 +122,7 @@ def test_a_build_that_failed_gives_the_old_index_back(tmp_path: Path) -> None:
     _fill(tmp_path / "b.index", documents(6, word="new"))
     with pytest.MonkeyPatch.context() as patch:  # the sealed segment is taken over, not built again
         built = []
-        patch.setattr("retrieve.store.draft.Workshop.build", _counting(built))
+        patch.setattr("retrieve.store.uncommitted.SegmentBuilder.build", _counting(built))
         _fill(folder, documents(6, word="new"))
     assert len(built) == 1
     assert {key: data for key, data in contents(folder).items() if key.startswith("segments")} == {
@@ -134,11 +134,11 @@ def test_a_build_that_failed_gives_the_old_index_back(tmp_path: Path) -> None:
 
 
 def _counting(built: list[str]) -> object:
-    from retrieve.store.workshop import Workshop
+    from retrieve.store.segment_builder import SegmentBuilder
 
-    build = Workshop.build
+    build = SegmentBuilder.build
 
-    def counted(self: Workshop, name: str, *rest: object) -> object:
+    def counted(self: SegmentBuilder, name: str, *rest: object) -> object:
         built.append(name)
         return build(self, name, *rest)  # type: ignore[arg-type]
 

@@ -10,7 +10,7 @@ import pytest
 from tiny_models import WORDS, tiny_encoder_folder
 
 from retrieve import Document, Index
-from retrieve.encoders.late import Late
+from retrieve.encoders.dense.late_chunking import Late
 from retrieve.encoders.load import load_encoder
 from retrieve.errors import RecipeError
 

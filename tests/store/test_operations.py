@@ -50,7 +50,7 @@ def test_a_trained_index_that_looks_everywhere_is_exact(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("faiss")
-    monkeypatch.setattr("retrieve.store.workshop.FIRST_SAMPLE", 160)
+    monkeypatch.setattr("retrieve.store.segment_builder.FIRST_SAMPLE", 160)
     run = Run(tmp_path / "a.index", 5, Mix(add=12, delete=1, where=0), recipe(50, factory="IVF4,Flat"))
     run.run(80)
     assert run.index.info()["trained"]

@@ -59,7 +59,7 @@ def test_the_encoder_is_not_asked_for_what_is_sealed(
         wanted = segment_files(whole.path)
     with Index.create(tmp_path / "a.index", recipe) as index:
         assert len(_interrupt(index, rows, 17)) == 3
-    from retrieve.encoders.encoder import Encoder
+    from retrieve.encoders.dense.encoder import Encoder
 
     encoded: list[str] = []
     encode = Encoder.encode_documents

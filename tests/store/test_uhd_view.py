@@ -17,8 +17,8 @@ from tiny_models import tiny_encoder_folder
 from retrieve import Document, Index
 from retrieve.encoders.head import gaussian_steps, query_share
 from retrieve.errors import EncoderError, IndexCorrupt, RecipeError, UsageError
-from retrieve.store.learned import LearnedFiles
 from retrieve.store.manifest import read_manifest
+from retrieve.store.trained import LearnedFiles
 
 HIDDEN, N, M = 16, 256, 32
 

@@ -18,7 +18,7 @@ from tiny_models import tiny_encoder_folder
 from retrieve import Document, Index
 from retrieve.errors import EncoderMismatch, IndexLocked, RetrieveError, UsageError
 from retrieve.files import ReaderLock
-from retrieve.store import crew
+from retrieve.store import build_workers as crew
 
 
 def _encoded_recipe(folder: Path, passages: int = 10, **dense: Any) -> dict[str, Any]:
@@ -173,7 +173,7 @@ def test_a_writer_waits_for_the_processes_of_a_killed_one(
 
 
 def test_no_process_is_started_for_one_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(crew.Crew, "_start")
+    monkeypatch.delattr(crew.BuildWorkers, "_start")
     make(tmp_path / "a.index", lexical_recipe(5), documents(20)).close()
     with Index.open(tmp_path / "a.index") as index, pytest.raises(UsageError, match="at least 1"):
         index.writer(workers=0).__enter__()

@@ -8,8 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieve.train.judge import top, usage
 from retrieve.train.lookup import VectorLookup
+from retrieve.train.validate import top, usage
 
 
 @given(st.integers(0, 10**6), st.integers(1, 30), st.integers(1, 12), st.integers(1, 9))

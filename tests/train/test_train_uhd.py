@@ -20,8 +20,8 @@ from retrieve.errors import InputError, MissingExtra, TrainingError, UsageError
 from retrieve.train import fit as fitting
 from retrieve.train import uhd
 from retrieve.train.folds import make_folds
-from retrieve.train.material import Material, gather
 from retrieve.train.settings import Settings
+from retrieve.train.training_data import Material, gather
 
 SMALL = Settings(dimensions=128, winners=8, batch=16, folds=2, lr=1e-2, loss="distill")
 

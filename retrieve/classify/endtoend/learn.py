@@ -23,7 +23,7 @@ from retrieve.classify.losses import check_loss, class_weights
 from retrieve.classify.preset import Preset
 from retrieve.classify.records import Context, Fitted, Problem
 from retrieve.classify.standardise import Standardise, dropped, learn_standardise
-from retrieve.encoders.trainable import PassageModel
+from retrieve.encoders.torch.trainable import PassageModel
 from retrieve.errors import TrainingError, UsageError
 from retrieve.passages.encoder import PassageEncoder
 from retrieve.trainer.chance import on_device, own_chance

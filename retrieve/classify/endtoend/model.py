@@ -20,7 +20,7 @@ from retrieve.classify.ragged import Ragged
 from retrieve.classify.records import IntArray
 from retrieve.encoders.batches import batches
 from retrieve.encoders.tokens import TokenRow
-from retrieve.encoders.trainable import Batch, PassageModel
+from retrieve.encoders.torch.trainable import Batch, PassageModel
 
 
 @dataclass(frozen=True, slots=True)

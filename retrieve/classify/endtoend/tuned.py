@@ -22,8 +22,8 @@ from retrieve.classify.records import Context, Evidence, FloatArray, IntArray, S
 from retrieve.classify.standardise import Standardise
 from retrieve.encoders.folder import read_encoder_folder
 from retrieve.encoders.tokens import TokenRow, load_tokenizer
-from retrieve.encoders.trainable import PassageModel
-from retrieve.encoders.trained_folder import encoder_data, encoder_folder
+from retrieve.encoders.torch.trainable import PassageModel
+from retrieve.encoders.torch.trained_folder import encoder_data, encoder_folder
 from retrieve.errors import ModelMismatch
 from retrieve.passages.encoder import PassageEncoder
 from retrieve.types import LabelledDocument, LabelSet, Progress

@@ -50,7 +50,7 @@ def command(
     """
     from retrieve.api import Index
     from retrieve.store.create import remove_unfilled
-    from retrieve.store.place import index_path, is_index
+    from retrieve.store.paths import index_path, is_index
 
     ours = force or not is_index(index_path(index))
     asked = with_runtime(recipe, overrides, backend, precision, encoder)

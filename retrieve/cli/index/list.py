@@ -20,7 +20,7 @@ _COLUMNS = ("name", "recipe", "documents", "passages", "generation", "problem")
 @as_json
 def command(*, as_json: bool) -> None:
     """Indexes under $RETRIEVE_HOME."""
-    from retrieve.store.place import home, list_indexes
+    from retrieve.store.paths import home, list_indexes
 
     place = home()
     found = [_row(path) for path in list_indexes(place)]

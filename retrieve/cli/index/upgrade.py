@@ -13,7 +13,7 @@ from retrieve.cli.output import as_json, counted, print_json
 def command(index: str, *, as_json: bool) -> None:
     """Bring INDEX to what the current version builds; one from a newer version is refused."""
     from retrieve.store.manifest import read_manifest
-    from retrieve.store.place import index_path
+    from retrieve.store.paths import index_path
     from retrieve.store.upgrade import upgrade_index
 
     path = index_path(index)

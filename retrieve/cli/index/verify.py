@@ -13,7 +13,7 @@ from retrieve.cli.progress import progress_shown
 @as_json
 def command(index: str, *, as_json: bool) -> None:
     """Check every byte of INDEX; list what does not hold, and exit with 1 if there is anything."""
-    from retrieve.store.place import index_path
+    from retrieve.store.paths import index_path
     from retrieve.store.verify import verify
 
     path = index_path(index)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from retrieve.api import Index
 from retrieve.corpora.open import open_corpus
-from retrieve.encoders.encoder import Encoder
+from retrieve.encoders.dense.encoder import Encoder
 from retrieve.encoders.load import load_encoder
 from retrieve.errors import InputError, RecipeError
 from retrieve.files import remove_folder, replaced_folder

@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from retrieve.api import Index
-from retrieve.encoders.trained_folder import write_encoder_folder
+from retrieve.encoders.torch.trained_folder import write_encoder_folder
 from retrieve.errors import ModelCorrupt, ModelMismatch
 from retrieve.files import checksum_file
 from retrieve.train.vod.collection import Collection

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Self
 import torch
 from torch import Tensor, nn
 
-from retrieve.encoders.trainable import PassageModel
+from retrieve.encoders.torch.trainable import PassageModel
 from retrieve.train.vod.material import Batch
 from retrieve.train.vod.objective.choice import (
     Choices,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from retrieve.encoders.trainable import PassageModel
+from retrieve.encoders.torch.trainable import PassageModel
 from retrieve.train.vod.model import VodModel
 from retrieve.train.vod.readers.make import make_reader
 from retrieve.train.vod.retriever import Retriever, Texts

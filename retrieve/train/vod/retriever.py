@@ -15,12 +15,12 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from retrieve.encoders.encoder import Encoder
+from retrieve.encoders.dense.encoder import Encoder
 from retrieve.encoders.folder import Pooling, read_encoder_folder
 from retrieve.encoders.load import find_model, load_encoder
 from retrieve.encoders.tokens import TokenRow, load_tokenizer
-from retrieve.encoders.trainable import PassageModel
-from retrieve.encoders.trained_folder import write_encoder_folder
+from retrieve.encoders.torch.trainable import PassageModel
+from retrieve.encoders.torch.trained_folder import write_encoder_folder
 from retrieve.train.vod.settings import RetrieverSection
 
 

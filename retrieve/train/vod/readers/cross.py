@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from retrieve.encoders.folder import read_encoder_folder
 from retrieve.encoders.load import find_model, load_tokens, resolve_limit
 from retrieve.encoders.tokens import TokenRow, encode_slices, load_tokenizer, row_of
-from retrieve.encoders.trainable import PassageModel
+from retrieve.encoders.torch.trainable import PassageModel
 from retrieve.train.vod.asked import joined
 from retrieve.train.vod.readers.protocol import Read, Triple
 from retrieve.train.vod.readers.scores import StartingScores

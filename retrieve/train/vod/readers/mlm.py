@@ -17,10 +17,10 @@ from torch import Tensor, nn
 
 from retrieve.encoders.batches import Padded, batches
 from retrieve.encoders.folder import read_cross_encoder_folder
-from retrieve.encoders.inputs import model_inputs
 from retrieve.encoders.load import find_model, resolve_limit
 from retrieve.encoders.tokens import TokenRow, encode_slices, load_tokenizer
-from retrieve.encoders.torch_backend import load_transformer, no_progress_bar
+from retrieve.encoders.torch.backend import load_transformer, no_progress_bar
+from retrieve.encoders.torch.model_inputs import model_inputs
 from retrieve.errors import EncoderError, InputError
 from retrieve.train.vod.readers.protocol import Read, Triple
 from retrieve.train.vod.readers.scores import StartingScores

@@ -1,0 +1,1 @@
+"""Models as OpenVINO graphs, converted once and kept."""

@@ -1,0 +1,3 @@
+"""Names of the files of a converted model."""
+
+MODEL, HEAD = "model.xml", "head.xml"

@@ -1,0 +1,1 @@
+"""Encoders that give weights of very many dimensions."""
