@@ -24,6 +24,7 @@ from retrieve.search.view_scores import NoScores, ViewScores, scores_of_group
 from retrieve.store.filters import Filter
 from retrieve.store.segment import BoolArray
 from retrieve.store.snapshot import Snapshot
+from retrieve.store.stemmer import check_analyzer
 from retrieve.views.protocol import Asked
 
 if TYPE_CHECKING:
@@ -165,6 +166,8 @@ class Searcher:
         self, name: str, asks: Sequence[Ask], encoded: _Encoded, *, lookup: bool
     ) -> list[ViewScores]:
         view = self.snapshot.views[name]
+        if view.takes_terms:
+            check_analyzer(self.snapshot.folder, self.snapshot.manifest, self._passage_encoder.analyzer)
         asked = Asked(self._passage_encoder, self.options.of_views, lookup=lookup)
         if view.encoding == "vectors":
             asked = asked._replace(vectors=np.stack([encoded.vector(ask) for ask in asks]))

@@ -44,7 +44,7 @@ def _public(kind: type) -> set[str]:
 
 def test_every_method_is_tried() -> None:
     assert _public(Writer) == {"add", "delete"}
-    assert _public(StoreWriter) == {"open", "close", "encodings", "add", "delete", "commit"}
+    assert _public(StoreWriter) == {"open", "close", "encodings", "segments", "add", "delete", "commit"}
 
 
 def _ended(index: Index) -> Writer:

@@ -244,7 +244,7 @@ def module_merge(folder: Path, stale: Any) -> None:
     merge(folder, stale)
 
 
-@pytest.mark.parametrize("step", ["seal_segment", "commit", "_encode", "_link"])
+@pytest.mark.parametrize("step", ["seal_segment", "commit", "_begin", "_link"])
 def test_an_interruption_changes_nothing(
     tmp_path: Path, models: dict[str, str], step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,7 +12,7 @@ from tiny_models import tiny_encoder_folder
 
 from retrieve import Document, Index
 from retrieve.errors import BadVectors, DimensionMismatch, IndexCorrupt, RecipeError
-from retrieve.passages.vectors import kept
+from retrieve.passages.vectors import truncated_vectors
 
 D = 70
 BYTES = {
@@ -114,7 +114,7 @@ def test_scales_that_are_gone_are_noticed(tmp_path: Path) -> None:
         tmp_path / "a", own_recipe(dimensions=D, storage="int8"), documents(3), vectors(3, dimensions=D)
     )
     next(index.path.glob("segments/*/dense/scales.npy")).unlink()
-    with pytest.raises(IndexCorrupt, match=r"scales\.npy is missing"):
+    with pytest.raises(IndexCorrupt, match=r"scales\.npy cannot be read"):
         Index.open(index.path)
 
 
@@ -177,14 +177,14 @@ def test_the_first_dimensions_are_kept(tmp_path: Path) -> None:
 
 def test_kept_dimensions() -> None:
     given = vectors(6, dimensions=8).astype(np.float16)
-    assert kept(given, None, normalize=True) is given
-    assert kept(given, 8, normalize=True) is given
-    raw = kept(given, 3, normalize=False)
+    assert truncated_vectors(given, None, normalize=True) is given
+    assert truncated_vectors(given, 8, normalize=True) is given
+    raw = truncated_vectors(given, 3, normalize=False)
     np.testing.assert_array_equal(raw, given[:, :3])
-    unit = kept(given.astype(np.float32), 3, normalize=True)
+    unit = truncated_vectors(given.astype(np.float32), 3, normalize=True)
     assert unit.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(unit, axis=1), 1, atol=1e-6)
     with pytest.raises(RecipeError, match=r"dense\.dimensions = 9, but the encoder gives 8"):
-        kept(given, 9, normalize=True)
+        truncated_vectors(given, 9, normalize=True)
     with pytest.raises(BadVectors, match="the first 2 dimensions: a vector is zero"):
-        kept(np.array([[0, 0, 1]], np.float16), 2, normalize=True)
+        truncated_vectors(np.array([[0, 0, 1]], np.float16), 2, normalize=True)
