@@ -115,12 +115,16 @@ class Searcher:
                 for _ in range(size):
                     yield {name: NoScores() for name in group}, False
                 continue
-            encoded = self._encode(group)
-            by_view = [
-                self._view_scores(name, queries, encoded, lookup=lookup) for name, queries in group.items()
-            ]
-            for number, scores in enumerate(zip(*by_view, strict=True)):
-                yield dict(zip(group, scores, strict=True)), bool(encoded.cut[number])
+            yield from self._score_group(group, lookup=lookup)
+
+    def _score_group(
+        self, group: Mapping[str, Sequence[Ask]], *, lookup: bool
+    ) -> Iterator[tuple[dict[str, ViewScores], bool]]:
+        """Apart, so that nothing of a group is held while the next one is scored."""
+        encoded = self._encode(group)
+        by_view = [self._view_scores(name, asks, encoded, lookup=lookup) for name, asks in group.items()]
+        for number, scores in enumerate(zip(*by_view, strict=True)):
+            yield dict(zip(group, scores, strict=True)), bool(encoded.cut[number])
 
     def takes_vectors(self, name: str) -> bool:
         """Whether a view is searched by a query's vector."""

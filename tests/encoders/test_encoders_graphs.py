@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from retrieve.encoders.openvino import graphs
+from retrieve.encoders.openvino.files import MODEL
 from retrieve.encoders.openvino.graphs import converted, is_whole
 from retrieve.errors import EncoderError
 
@@ -36,7 +37,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Path]
 
     def convert(model: Any, building: Path, **_: Any) -> None:
         places.append(building)
-        (building / graphs.MODEL).write_text("a graph")
+        (building / MODEL).write_text("a graph")
 
     monkeypatch.setattr("retrieve.encoders.openvino.convert.convert", convert)
     monkeypatch.setattr(graphs, "_TEMPORARY", {})
@@ -85,7 +86,7 @@ def test_a_child_uses_its_parents_and_leaves_it(tmp_path: Path, made: list[Path]
 
 def test_a_temporary_folder_goes_with_its_process(tmp_path: Path) -> None:
     program = (
-        "import pathlib; from retrieve.encoders import graphs;"
+        "import pathlib; from retrieve.encoders.openvino import graphs;"
         "folder = graphs._temporary(pathlib.Path('x'), OSError()); folder.mkdir(); print(folder)"
     )
     environment = os.environ | {"TMPDIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
