@@ -17,6 +17,7 @@ import click
 from retrieve.cli.index.sources import opened, reading_options, with_total
 from retrieve.cli.options import cache_option, device_option
 from retrieve.cli.output import as_json, counted, one_line, print_json, print_table
+from retrieve.cli.page import check_page
 from retrieve.cli.progress import progress_shown
 from retrieve.cli.session import writes_index
 from retrieve.errors import UsageError
@@ -85,10 +86,7 @@ def command(  # noqa: PLR0913 - one for each option
         raise UsageError("--top goes with DOCUMENTS")
     if top is not None and top < 1:
         raise UsageError(f"--top is {top}: wanted 1 at least")
-    if page is not None:
-        from retrieve.report.page import check_writable
-
-        check_writable(page)
+    check_page(page)
     if info:
         _print_info(model, as_json=as_json)
         return

@@ -11,6 +11,7 @@ import click
 
 from retrieve.cli.options import command_line, measure_option, page_option, relevance_option, split_option
 from retrieve.cli.output import as_json, counted, figure, print_json, print_table
+from retrieve.cli.page import check_page, save_page
 from retrieve.errors import UsageError
 
 if TYPE_CHECKING:
@@ -55,10 +56,7 @@ def command(
         )
     if len(set(runs)) < len(runs):
         raise UsageError("a run is named twice: name each once")
-    if page is not None:
-        from retrieve.report.page import check_writable
-
-        check_writable(page)
+    check_page(page)
     judgments = read_judgments(qrels, split)
     evaluations, curves = {}, {}
     settings: dict[str, Any] = {"relevance_level": relevance_level}
@@ -71,12 +69,10 @@ def command(
             )
     found = compare(evaluations)
     if page is not None:
-        from retrieve.report.page import write_page
         from retrieve.report.rankings import comparison_page
 
         made = comparison_page(found, evaluations, qrels=qrels, curves=curves, command=command_line())
-        write_page(made, page)
-        click.echo(f"{page}: the page", err=True)
+        save_page(made, page, "the page")
     if as_json:
         print_json(_as_object(found, evaluations, qrels=qrels, per_query=per_query))
         return
@@ -97,6 +93,8 @@ def command(
 
 
 def _print(found: Comparison) -> None:
+    from retrieve.measures.significance import shown_p
+
     rows = [
         (run, measure, figure(interval.value), figure(interval.low), figure(interval.high))
         for run, of_run in found.figures.items()
@@ -120,7 +118,7 @@ def _print(found: Comparison) -> None:
     print_table(header, rows_of_differences)
     click.echo()
     tests = [
-        (each.run, each.measure, name, _p(test.p), _p(test.p_holm), test.method)
+        (each.run, each.measure, name, *("" if p is None else shown_p(p) for p in test[:2]), test.method)
         for each in found.differences
         for name, test in each.tests.items()
     ]
@@ -149,12 +147,6 @@ def _print_queries(evaluations: Mapping[str, Evaluation]) -> None:
         for query_id, value in values.items()
     ]
     print_table(("run", "measure", "query", "value"), rows)
-
-
-def _p(value: float | None) -> str:
-    if value is None:
-        return ""
-    return f"{value:.4f}" if value >= 0.001 else f"{value:.2g}"
 
 
 def _as_object(

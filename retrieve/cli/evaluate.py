@@ -10,6 +10,7 @@ import click
 
 from retrieve.cli.options import command_line, measure_option, page_option, relevance_option, split_option
 from retrieve.cli.output import as_json, figure, print_json, print_queries, print_table
+from retrieve.cli.page import check_page, save_page
 from retrieve.errors import UsageError
 
 _log = logging.getLogger("retrieve")
@@ -61,10 +62,7 @@ def command(
         )
         print_imitation(imitated, run=run, qrels=qrels, per_query=per_query, as_json=as_json)
         return
-    if page is not None:
-        from retrieve.report.page import check_writable
-
-        check_writable(page)
+    check_page(page)
     judgments = read_judgments(qrels, split)
     settings: dict[str, Any] = {
         "relevance_level": relevance_level,
@@ -74,13 +72,11 @@ def command(
     if page is None:
         found = evaluate_file(run, judgments, measures, **settings)
     else:
-        from retrieve.report.page import write_page
         from retrieve.report.rankings import evaluation_page
 
         found, curve = evaluate_with_curve(run, judgments, measures, **settings)
         made = evaluation_page(run, qrels, found, curves={run: curve}, command=command_line())
-        write_page(made, page)
-        click.echo(f"{page}: the page", err=True)
+        save_page(made, page, "the page")
     if as_json:
         counts = {"queries": found.queries, "missing": len(found.missing), "ignored": len(found.ignored)}
         values = {"per_query": found.per_query} if per_query else {}

@@ -139,6 +139,11 @@ def permutation_p(
     return (as_far + 1) / (permutations + 1)
 
 
+def shown_p(p: float) -> str:
+    """A p in four decimals; a smaller one in two digits."""
+    return f"{p:.4f}" if p >= 0.001 else f"{p:.2g}"
+
+
 def paired_t_p(differences: npt.ArrayLike) -> float:
     """Two-sided p of the paired t-test on differences (N,); nan where they do not vary, so that there is no t."""
     from scipy.stats import ttest_1samp

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from retrieve.measures.compare import Comparison, Difference
 from retrieve.measures.evaluate import Evaluation
-from retrieve.measures.significance import Interval, mean_interval
+from retrieve.measures.significance import Interval, mean_interval, shown_p
 from retrieve.report.records import (
     Bar,
     BarChart,
@@ -147,9 +147,7 @@ def _differences(found: Comparison) -> tuple[Block, ...]:
 
 
 def _p(value: float | None) -> str:
-    if value is None:
-        return "–"
-    return f"{value:.4f}" if value >= 0.001 else f"{value:.2g}"
+    return "–" if value is None else shown_p(value)
 
 
 def _by_query(found: Comparison, evaluations: Mapping[str, Evaluation]) -> list[Block]:

@@ -1,1 +1,1 @@
-"""One retriever per view, their fusion, the way from passages to documents, and reranking."""
+"""Views' scores as pools, their fusion, the way from passages to documents, and reranking."""

@@ -38,11 +38,12 @@ class ViewScores(Protocol):
 
 def scores_of_group(snapshot: Snapshot, scores: Scores, queries: int) -> list[ViewScores]:
     """A view's scores of a group of queries, one by one."""
-    group = _Group(snapshot, scores, [query for query in range(queries) if scores.matches(query)])
-    return [
-        _OneQuery(group, query) if scores.matches(query) else NoScores(scores, query)
-        for query in range(queries)
-    ]
+    matching = [query for query in range(queries) if scores.matches(query)]
+    group = _Group(snapshot, scores, matching)
+    found: list[ViewScores] = [NoScores(scores, query) for query in range(queries)]
+    for query in matching:
+        found[query] = _OneQuery(group, query)
+    return found
 
 
 class _Group:

@@ -65,10 +65,7 @@ def merge(
         passage_encoder.check_expected(base.manifest.encoder)
         remove_journal(folder)
         remove_garbage(folder, None)
-        parts = [
-            _Part(segment, np.ones(segment.rows, dtype=np.bool_) if live is None else live)
-            for segment, live in zip(base.segments, base.live, strict=True)
-        ]
+        parts = [_Part(*part) for part in zip(base.segments, base.alive(), strict=True)]
         trained = list(base.manifest.trained)
         if retrain:
             learned = _relearn(folder, passage_encoder, parts, trained[-1] if trained else None)

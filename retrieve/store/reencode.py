@@ -81,10 +81,7 @@ def reencode(
             passage_encoder = other(base.manifest)
             record = passage_encoder.encoder_record()
             check_encoding(passage_encoder, record)
-            alive = [
-                np.ones(segment.rows, dtype=np.bool_) if live is None else live
-                for segment, live in zip(base.segments, base.live, strict=True)
-            ]
+            alive = base.alive()
             units = [
                 _units(number, base, live, passage_encoder, progress) for number, live in enumerate(alive)
             ]

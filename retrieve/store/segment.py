@@ -145,7 +145,7 @@ class Segment:
             if "." in name and f"columns/{number}.holders.npy" not in self.entry.files
         )
 
-    @property
+    @cached_property
     def views(self) -> tuple[View, ...]:
         """The views of the recipe."""
         return tuple(views_of(self._recipe).values())

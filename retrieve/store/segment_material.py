@@ -16,13 +16,14 @@ import numpy as np
 import numpy.typing as npt
 
 from retrieve.files import new_array, write_array
+from retrieve.index.codes import Codes
 from retrieve.index.stored import Form, StoredVectors, encode_vectors
 from retrieve.passages.encoder import PassageEncoder
 from retrieve.passages.vectors import truncated_vectors
 from retrieve.recipe import VectorForm
 from retrieve.store.rows import IntArray, Row
 from retrieve.types import Progress
-from retrieve.views.protocol import Learned, Taker
+from retrieve.views.protocol import Learned, Take
 
 _ENCODE_CHUNK = 8_192
 
@@ -122,15 +123,16 @@ class NewMaterial:
         vectors.write(places, encode_vectors(Form.of(form.storage, form.rescore), ours))
         return encoded.cut
 
-    def encode(self, taker: Taker) -> None:
-        """Hand over what the sparse encoder makes of all passages; codes that rows have are copied."""
+    def encode(self, take: Take, copy: Callable[[Codes], None] | None = None) -> None:
+        """Hand over what the sparse encoder makes of all passages; codes that rows have go to `copy`."""
         encoder = self.encoder.models.sparse_documents
         done = 0
         for known, group in groupby(enumerate(self._rows()), key=lambda item: item[1].codes is not None):
             if known:
+                assert copy is not None, "codes are kept for a view that takes them again"
                 for _, row in group:
                     if row.codes is not None:
-                        taker.copy(row.codes)
+                        copy(row.codes)
                         done += row.codes.rows
                 continue
             for owners, texts in self._chunks(group):
@@ -138,7 +140,7 @@ class NewMaterial:
                 np.add.at(self.cut, owners, found.cut)
                 self._teller.tokens += found.tokens
                 done += len(texts)
-                taker.take(found.starts, found.dims, found.weights)
+                take(found.starts, found.dims, found.weights)
         _warn_truncated(self.cut)
 
     def _chunks(self, rows: Iterable[tuple[int, Row]]) -> Iterator[tuple[list[int], list[str]]]:
@@ -159,8 +161,6 @@ class NewMaterial:
 class CopiedMaterial:
     """Of segments that are merged: nothing is encoded. `copy` gives the vectors, None where they are not to be had."""
 
-    cut: IntArray | None = None
-
     def __init__(
         self,
         encoder: PassageEncoder,
@@ -175,14 +175,6 @@ class CopiedMaterial:
     def vectors(self) -> StoredVectors | None:
         """The vectors of all passages, copied."""
         return self._copy()
-
-    def terms(self) -> Iterator[list[str]]:
-        """Not to be had: a merge reads no text."""
-        raise NotImplementedError
-
-    def encode(self, taker: Taker) -> None:
-        """Not to be had: a merge reads no text."""
-        raise NotImplementedError
 
 
 def create_vectors(building: Path, form: VectorForm, rows: int, dimensions: int) -> StoredVectors:

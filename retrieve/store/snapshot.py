@@ -94,6 +94,13 @@ class Snapshot:
         """What numbers of passages depend on: they say the same in every generation of the same layout."""
         return self.manifest.layout
 
+    def alive(self) -> list[BoolArray]:
+        """Per segment, which rows are live, also where all are; arrays of the caller's own."""
+        return [
+            np.ones(segment.rows, dtype=np.bool_) if live is None else live.copy()
+            for segment, live in zip(self.segments, self.live, strict=True)
+        ]
+
     @cached_property
     def views(self) -> dict[str, View]:
         """The views of the recipe, by name, in its order."""

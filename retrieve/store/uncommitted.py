@@ -75,10 +75,7 @@ class Uncommitted:
         manifest = base.manifest
         self._base = base
         self.segments: list[Segment] = list(base.segments)
-        self.live: list[BoolArray] = [
-            np.ones(segment.rows, dtype=np.bool_) if live is None else live.copy()
-            for segment, live in zip(base.segments, base.live, strict=True)
-        ]
+        self.live: list[BoolArray] = base.alive()
         self._trained: list[Trained] = list(manifest.trained)
         self._encoder = manifest.encoder.fingerprint if manifest.encoder is not None else "none"
         self._journal = BuildJournal(

@@ -10,8 +10,6 @@ import shutil
 from contextlib import closing
 from pathlib import Path
 
-import numpy as np
-
 from retrieve.errors import IndexCorrupt
 from retrieve.files import checksum_file, remove_folder, seal_folder, writer_lock
 from retrieve.recipe import Recipe
@@ -57,11 +55,7 @@ def _commit_rewritten(folder: Path, base: Snapshot) -> None:
         _rewrite(folder, segment, recipe) if segment.outdated_columns else segment
         for segment in base.segments
     ]
-    live = [
-        np.ones(segment.rows, dtype=np.bool_) if alive is None else alive
-        for segment, alive in zip(base.segments, base.live, strict=True)
-    ]
-    commit(folder, base, segments, live, base.manifest.trained)
+    commit(folder, base, segments, base.alive(), base.manifest.trained)
 
 
 def _rewrite(folder: Path, segment: Segment, recipe: Recipe) -> Segment:

@@ -32,6 +32,7 @@ from retrieve.views.protocol import (
     Material,
     Output,
     SegmentFiles,
+    VectorMaterial,
     View,
 )
 
@@ -84,7 +85,12 @@ class BM25View(View):
         return _write(build_postings(material.terms()), output)
 
     def merge(
-        self, parts: Sequence[Any], maps: Sequence[IntArray], rows: int, material: Material, output: Output
+        self,
+        parts: Sequence[Any],
+        maps: Sequence[IntArray],
+        rows: int,
+        material: VectorMaterial,
+        output: Output,
     ) -> Built:
         """Postings are copied."""
         return _write(merge_postings(parts, maps, rows), output)

@@ -28,6 +28,7 @@ from retrieve.views.protocol import (
     Output,
     Scores,
     SegmentFiles,
+    VectorMaterial,
     Vectors,
     View,
 )
@@ -53,7 +54,11 @@ class DenseView(View):
         self.learned_of = recipe.dense.factory
 
     def build(self, material: Material, output: Output) -> Built:
-        """A clone of the trained index with all vectors added; nothing where search is exact."""
+        """A FAISS index; nothing where search is exact."""
+        return self._build(material, output)
+
+    def _build(self, material: VectorMaterial, output: Output) -> Built:
+        """A clone of the trained index with all vectors added, where there is one."""
         vectors, learned = material.vectors, material.learned
         assert vectors is not None
         if learned is None or not learned.has(FAISS) or not len(vectors):
@@ -64,10 +69,15 @@ class DenseView(View):
         return Built(learned=True)
 
     def merge(
-        self, parts: Sequence[Any], maps: Sequence[IntArray], rows: int, material: Material, output: Output
+        self,
+        parts: Sequence[Any],
+        maps: Sequence[IntArray],
+        rows: int,
+        material: VectorMaterial,
+        output: Output,
     ) -> Built:
         """Of the copied vectors, by what was learned last."""
-        return self.build(material, output)
+        return self._build(material, output)
 
     def open(self, files: SegmentFiles) -> DenseSegment:
         """Vectors, signs and FAISS index, as far as they are there."""

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from retrieve.errors import BadVectors
-from retrieve.index.codes import Codes
 from retrieve.index.compiled_strings import CompiledStrings
 from retrieve.index.postings import Postings
 from retrieve.views.protocol import Array, FloatArray, IntArray, Output, UInt32s, Vectors
@@ -77,10 +76,6 @@ class ImpactTaker:
         self._starts.frombytes(_bytes(ends))
         self._ids.frombytes(_bytes(self._numbers[dims[kept]]))
         self._impacts.frombytes(_bytes(impacts[kept].astype(np.uint32)))
-
-    def copy(self, codes: Codes) -> None:
-        """Never called: impacts are not read back."""
-        raise NotImplementedError
 
     def _check(self, lengths: FloatArray) -> None:
         beyond = np.flatnonzero(lengths > _MOST)

@@ -7,7 +7,7 @@ searches an index goes through this protocol, and knows no view by its name.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
 
@@ -171,18 +171,12 @@ class Asked(NamedTuple):
     lookup: bool = False
 
 
-class Taker(Protocol):
-    """Takes what a sparse encoder makes of passages, in their order."""
-
-    def take(self, starts: IntArray, dims: UInt32s, weights: Vectors) -> None:
-        """The next rows: row i has dims and weights from starts[i] to starts[i + 1], all weights above zero."""
-
-    def copy(self, codes: Codes) -> None:
-        """The next rows, which were made before."""
+Take: TypeAlias = Callable[[IntArray, UInt32s, Vectors], None]
+"""Takes the next rows of a sparse encoder: row i has dims and weights, above zero, from starts[i] to starts[i + 1]."""
 
 
-class Material(Protocol):
-    """What a segment in the making is made of; each part is made when it is first asked for, once for all views."""
+class VectorMaterial(Protocol):
+    """What a merged segment is made of beside its parts; made when it is first asked for, once for all views."""
 
     @property
     def encoder(self) -> PassageEncoder:
@@ -196,11 +190,18 @@ class Material(Protocol):
     def learned(self) -> Learned | None:
         """What was learned of the index's data, with this segment's passages among them."""
 
+
+class Material(VectorMaterial, Protocol):
+    """What a segment of new passages is made of: their texts too."""
+
     def terms(self) -> Iterator[list[str]]:
         """The terms of each passage."""
 
-    def encode(self, taker: Taker) -> None:
-        """Hand over what the sparse encoder makes of all passages."""
+    def encode(self, take: Take, copy: Callable[[Codes], None] | None = None) -> None:
+        """Hand over what the sparse encoder makes of all passages, in their order.
+
+        A view that `copies` gives `copy`, which takes the next rows where they were made before.
+        """
 
 
 class Output(Protocol):
@@ -264,7 +265,12 @@ class View(Protocol):
 
     @abstractmethod
     def merge(
-        self, parts: Sequence[Opened], maps: Sequence[IntArray], rows: int, material: Material, output: Output
+        self,
+        parts: Sequence[Opened],
+        maps: Sequence[IntArray],
+        rows: int,
+        material: VectorMaterial,
+        output: Output,
     ) -> Built:
         """Make it of parts of other segments.
 

@@ -21,8 +21,8 @@ _registered: dict[str, type[View]] = {}
 def register_view(view: type[View], section: type[Section]) -> None:
     """Add a view, and the section of a recipe that asks for it, which has the view's name.
 
-    A process that opens an index with such a view has to register it first. Raises `RecipeError` for a name that is
-    taken.
+    A process that opens an index with such a view has to register it first: best where the view's module is imported,
+    which the processes of a writer do for its section. Raises `RecipeError` for a name that is taken.
     """
     register_section(view.name, section)
     _registered[view.name] = view

@@ -25,6 +25,7 @@ from retrieve.views.protocol import (
     Material,
     Output,
     SegmentFiles,
+    VectorMaterial,
     View,
 )
 from retrieve.views.usage import usage_figures
@@ -52,12 +53,17 @@ class SpladeView(View):
     def build(self, material: Material, output: Output) -> Built:
         """Postings of the impacts of all passages."""
         taker = ImpactTaker(material.encoder.models.sparse_documents.vocabulary(), self._scale)
-        material.encode(taker)
+        material.encode(taker.take)
         write_postings(taker.finish(), output)
         return Built()
 
     def merge(
-        self, parts: Sequence[Any], maps: Sequence[IntArray], rows: int, material: Material, output: Output
+        self,
+        parts: Sequence[Any],
+        maps: Sequence[IntArray],
+        rows: int,
+        material: VectorMaterial,
+        output: Output,
     ) -> Built:
         """Postings are copied."""
         write_postings(merge_postings(parts, maps, rows), output)

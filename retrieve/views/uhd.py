@@ -33,6 +33,7 @@ from retrieve.views.protocol import (
     Output,
     SegmentFiles,
     UInt32s,
+    VectorMaterial,
     Vectors,
     View,
 )
@@ -62,10 +63,15 @@ class UHDView(View):
     def build(self, material: Material, output: Output) -> Built:
         """Codes of all passages."""
         if self._of_tokens:
-            taker = CodeTaker(self._builder(output, material.encoder.models.sparse_documents.dimensions))
-            material.encode(taker)
-            taker.finish()
+            of_tokens = self._builder(output, material.encoder.models.sparse_documents.dimensions)
+            # A dimension with any weight has won.
+            material.encode(lambda starts, dims, _: of_tokens.add(Codes(starts, dims)), of_tokens.add)
+            of_tokens.finish()
             return Built()
+        return self._code(material, output)
+
+    def _code(self, material: VectorMaterial, output: Output) -> Built:
+        """Codes of vectors, by the mean that was learned."""
         vectors = material.vectors
         assert vectors is not None
         mean = _mean(material.learned)
@@ -77,11 +83,16 @@ class UHDView(View):
         return Built(learned=mean is not None)
 
     def merge(
-        self, parts: Sequence[Any], maps: Sequence[IntArray], rows: int, material: Material, output: Output
+        self,
+        parts: Sequence[Any],
+        maps: Sequence[IntArray],
+        rows: int,
+        material: VectorMaterial,
+        output: Output,
     ) -> Built:
         """Codes are made anew of the vectors by what was learned last; copied where there are none."""
         if not self._of_tokens and material.vectors is not None:
-            return self.build(material, output)
+            return self._code(material, output)
         builder = self._builder(output, parts[0].dimensions)
         merge_counted(parts, maps, rows, builder)
         builder.finish()
@@ -141,25 +152,6 @@ class UHDView(View):
 
     def _builder(self, output: Output, dimensions: int) -> CountedBuilder:
         return CountedBuilder(dimensions, self._section.layout, output.write)
-
-
-class CodeTaker:
-    """Takes rows of a token-level encoder: a dimension with any weight has won."""
-
-    def __init__(self, builder: CountedBuilder) -> None:
-        self._builder = builder
-
-    def take(self, starts: IntArray, dims: UInt32s, weights: Vectors) -> None:
-        """The next rows, all of whose weights are above zero."""
-        self._builder.add(Codes(starts, dims))
-
-    def copy(self, codes: Codes) -> None:
-        """The next rows, which are coded already."""
-        self._builder.add(codes)
-
-    def finish(self) -> None:
-        """Write what is left."""
-        self._builder.finish()
 
 
 def codes_by_segment(

@@ -18,7 +18,7 @@ from tiny_models import tiny_encoder_folder
 from retrieve import Document, Index
 from retrieve.errors import EncoderMismatch, IndexLocked, RetrieveError, UsageError
 from retrieve.files import ReaderLock
-from retrieve.store import build_workers as crew
+from retrieve.store import build_workers
 
 
 def _encoded_recipe(folder: Path, passages: int = 10, **dense: Any) -> dict[str, Any]:
@@ -55,11 +55,11 @@ def _work(index: Index, own: bool, workers: int) -> None:
         writer.add(documents(30, first=100), given(30, 4))
 
 
-@pytest.mark.parametrize(("own", "crews"), [(True, (1, 3)), (False, (1, 3))])
-def test_the_number_of_workers_changes_no_byte(tmp_path: Path, own: bool, crews: tuple[int, ...]) -> None:
+@pytest.mark.parametrize(("own", "numbers"), [(True, (1, 3)), (False, (1, 3))])
+def test_the_number_of_workers_changes_no_byte(tmp_path: Path, own: bool, numbers: tuple[int, ...]) -> None:
     recipe = own_recipe(10) if own else _encoded_recipe(tmp_path)
     found = []
-    for workers in crews:
+    for workers in numbers:
         with Index.create(tmp_path / f"{workers}.index", recipe, cache=False) as index:
             _work(index, own, workers)
             assert index.verify() == []
@@ -118,7 +118,7 @@ def test_a_process_that_is_never_told_to_end_ends() -> None:
     """As one does that was being started while another died: the executor waits for it and says nothing to it."""
     context = multiprocessing.get_context("spawn")
     stop = context.Event()
-    process = context.Process(target=crew._end_after, args=(stop, 0.1))
+    process = context.Process(target=build_workers._end_after, args=(stop, 0.1))
     process.start()
     process.join(timeout=2)
     assert process.is_alive()
@@ -161,7 +161,7 @@ def test_a_killed_writer_takes_its_processes_along_and_its_work_goes_on(tmp_path
 def test_a_writer_waits_for_the_processes_of_a_killed_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(crew, "_PATIENCE", 0.05)
+    monkeypatch.setattr(build_workers, "_PATIENCE", 0.05)
     with make(tmp_path / "a.index", lexical_recipe(5), documents(3)) as index:
         orphan = ReaderLock.take(index.path / "readers/workers")
         with pytest.raises(IndexLocked, match="was killed"), index.writer():
@@ -173,7 +173,7 @@ def test_a_writer_waits_for_the_processes_of_a_killed_one(
 
 
 def test_no_process_is_started_for_one_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(crew.BuildWorkers, "_start")
+    monkeypatch.delattr(build_workers.BuildWorkers, "_start")
     make(tmp_path / "a.index", lexical_recipe(5), documents(20)).close()
     with Index.open(tmp_path / "a.index") as index, pytest.raises(UsageError, match="at least 1"):
         index.writer(workers=0).__enter__()

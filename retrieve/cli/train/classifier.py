@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
 import click
 
-from retrieve.cli.options import cache_option, device_option, given, parsed_settings
+from retrieve.cli.options import (
+    cache_option,
+    command_line,
+    device_option,
+    given,
+    page_option,
+    parsed_settings,
+)
 from retrieve.cli.output import as_json, counted, figure, print_json, print_table
+from retrieve.cli.page import check_page, save_page
 from retrieve.cli.progress import progress_shown
 from retrieve.cli.session import Session
 from retrieve.errors import UsageError
@@ -63,7 +69,7 @@ from retrieve.types import Task
     metavar="N",
     help="On the first N test documents: what taking explaining passages out costs, beside random ones.",
 )
-@click.option("--report", "page", type=click.Path(path_type=Path), metavar="PAGE.html", help="Write a page.")
+@page_option
 @click.option("--force", is_flag=True, help="Replace the model that is there.")
 @device_option
 @cache_option
@@ -96,13 +102,11 @@ def command(  # noqa: PLR0913 - one for each option
     from retrieve.corpora.corpus import ReadOptions
     from retrieve.corpora.labelled.label_file import read_label_file
     from retrieve.corpora.labelled.open import read_labelled
-    from retrieve.report.page import check_writable
 
     check_place(
         Path(out), force=how["force"]
     )  # before the data are read: a long collection is not read for nothing
-    if page is not None:
-        check_writable(page)
+    check_page(page)
     session = click.get_current_context().find_object(Session)
     if session is not None and how["checkpoints"]:
         session.kept = "checkpoints are kept, and the same command goes on from them"
@@ -124,13 +128,11 @@ def command(  # noqa: PLR0913 - one for each option
         report = train_classifier(
             read, out, preset, settings=parsed_settings(settings), progress=progress, **how
         )
-    report["command"] = shlex.join(["retrieve", *sys.argv[1:]])
+    report["command"] = command_line()
     if page is not None:
         from retrieve.classify.pages import training_page
-        from retrieve.report.page import write_page
 
-        write_page(training_page(report), page)
-        click.echo(f"{page}: the training's page", err=True)
+        save_page(training_page(report), page, "the training's page")
     if as_json:
         print_json(report)
     else:

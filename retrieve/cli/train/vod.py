@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
-from retrieve.cli.options import device_option, parsed_settings
+from retrieve.cli.options import command_line, device_option, page_option, parsed_settings
 from retrieve.cli.output import as_json, figure, print_json, print_table
+from retrieve.cli.page import check_page, save_page
 from retrieve.cli.progress import progress_shown
 from retrieve.cli.session import Session
 
@@ -38,7 +37,7 @@ from retrieve.cli.session import Session
     metavar="FOLDER",
     help="Where index, caches and checkpoints are while it trains (FOLDER.training); kept if it is named.",
 )
-@click.option("--report", "page", type=click.Path(path_type=Path), metavar="PAGE.html", help="Write a page.")
+@page_option
 @click.option("--force", is_flag=True, help="Replace the model that is there.")
 @device_option
 @as_json
@@ -57,23 +56,19 @@ def command(
     interrupted training goes on with the same command. FOLDER is written whole or not at all; `retrieve answer` and,
     with `index create --encoder FOLDER/questions`, any index take it.
     """
-    from retrieve.report.page import check_writable
     from retrieve.train.vod.learn import train_vod
 
-    if page is not None:
-        check_writable(page)
+    check_page(page)
     session = click.get_current_context().find_object(Session)
     if session is not None:
         session.kept = "checkpoints are kept, and the same command goes on from them"
     with progress_shown() as progress:
         report = train_vod(config, out, settings=parsed_settings(settings), progress=progress, **how)
-    report["command"] = shlex.join(["retrieve", *sys.argv[1:]])
+    report["command"] = command_line()
     if page is not None:
-        from retrieve.report.page import write_page
         from retrieve.train.vod.pages import training_page
 
-        write_page(training_page(report), page)
-        click.echo(f"{page}: the training's page", err=True)
+        save_page(training_page(report), page, "the training's page")
     if as_json:
         print_json(report)
     else:

@@ -15,7 +15,7 @@ from retrieve.corpora.labelled.fields import checked_labels, labelled, split_of,
 from retrieve.corpora.labelled.label_file import read_label_file
 from retrieve.corpora.labelled.layout import Layout
 from retrieve.corpora.labelled.records import LabelledRows, Reading
-from retrieve.corpora.rows import Row
+from retrieve.corpora.rows import parsed_rows
 from retrieve.corpora.split_files import file_part
 from retrieve.corpora.stream import Stream, decoded, too_long
 from retrieve.errors import InputError, UsageError
@@ -184,16 +184,11 @@ class _Table:
         rows = table_rows(stream, options, delimiter_of(stream.name))
         wanted = [self._names[column] for column in COLUMNS if column in self._required]
         places = heading_of(rows, stream.name, wanted)
-        for line, cells in rows:
-            outcome: LabelledDocument | InputError
-            if isinstance(cells, InputError):
-                outcome = cells
-            else:
-                try:
-                    outcome = self._document(cells, places, f"{stream.name}:{line}")
-                except InputError as error:
-                    outcome = error
-            yield Row(line, outcome)
+
+        def parse(cells: list[str], where: str) -> LabelledDocument:
+            return self._document(cells, places, where)
+
+        yield from parsed_rows(stream.name, rows, parse)
 
     def _document(self, cells: list[str], places: Mapping[str, int], where: str) -> LabelledDocument:
         if len(cells) != len(places):
