@@ -42,7 +42,7 @@ def load_recipe(source: str | Path | Mapping[str, Any] | Recipe, overrides: Sequ
         origin += f" with {', '.join(overrides)}"
     for override in overrides:
         _apply_override(values, override)
-    return _validate(recipe_record(), values, origin)
+    return _validate(recipe_record(values), values, origin)
 
 
 def _plain(source: Mapping[str, Any]) -> dict[str, Any]:

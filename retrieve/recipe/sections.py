@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Any, Literal
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Annotated, Any, Literal, SupportsIndex
 
 from pydantic import Field, create_model, model_validator
 
@@ -30,10 +32,26 @@ def register_section(name: str, section: type[Section]) -> None:
     _registered[name] = section
 
 
-def recipe_record() -> type[Recipe]:
-    """The record of a recipe, with the sections that were registered."""
-    more: dict[str, Any] = {name: (section | None, None) for name, section in _registered.items()}
-    return create_model("Recipe", __base__=Recipe, **more) if more else Recipe
+def recipe_record(keys: Iterable[str]) -> type[Recipe]:
+    """The record of a recipe that has these keys: with those sections of them that were registered."""
+    names = tuple(name for name in _registered if name in keys)
+    return _record_with(names) if names else Recipe
+
+
+@cache
+def _record_with(names: tuple[str, ...]) -> type[Recipe]:
+    more: dict[str, Any] = {name: (_registered[name] | None, None) for name in names}
+    return create_model("Recipe", __base__=Recipe, **more)
+
+
+def _unpickled(sections: Mapping[str, type[Section]], state: dict[Any, Any]) -> Recipe:
+    """A recipe with registered sections, in a process that may not have registered them yet."""
+    for name, section in sections.items():
+        register_section(name, section)
+    record = recipe_record(sections)
+    recipe = record.__new__(record)
+    recipe.__setstate__(state)
+    return recipe
 
 
 class Passages(Section):
@@ -224,6 +242,11 @@ class Recipe(Section):
                     f"uhd codes the vectors of dense: uhd.hidden = {self.uhd.hidden} must be "
                     f"dense.dimensions = {self.dense.dimensions}, or be left out"
                 )
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
+        """By its sections where some are registered: the record was made in this process then."""
+        sections = {name: _registered[name] for name in _registered if name in type(self).model_fields}
+        return (_unpickled, (sections, self.__getstate__())) if sections else super().__reduce_ex__(protocol)
 
     @property
     def views(self) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from retrieve.views.protocol import (
     Material,
     Output,
     SegmentFiles,
+    VectorMaterial,
     View,
 )
 from retrieve.views.registry import register_view
@@ -51,7 +53,12 @@ class InitialsView(View):
         return Built()
 
     def merge(
-        self, parts: Sequence[Array], maps: Sequence[IntArray], rows: int, material: Material, output: Output
+        self,
+        parts: Sequence[Array],
+        maps: Sequence[IntArray],
+        rows: int,
+        material: VectorMaterial,
+        output: Output,
     ) -> Built:
         counts = np.empty((rows, len(LETTERS)))
         for part, places in zip(parts, maps, strict=True):
@@ -78,9 +85,7 @@ def initials(terms: Sequence[str]) -> np.ndarray:
     return np.array([sum(term.startswith(letter) for term in terms) for letter in LETTERS], np.float64)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def registered() -> None:
-    register_view(InitialsView, Initials)
+register_view(InitialsView, Initials)
 
 
 def recipe(**more: Any) -> dict[str, Any]:
@@ -161,6 +166,27 @@ def test_its_section_is_checked_like_any_other() -> None:
         load_recipe(recipe(initials={"wieght": 1.0}))
     first, second = (load_recipe(recipe(initials={"weight": weight})).digest for weight in (1.0, 2.0))
     assert first != second
+
+
+def test_processes_of_a_writer_have_it_too(tmp_path: Path) -> None:
+    documents = [Document(f"{number}", f"dog {'cat ' * number}") for number in range(20)]
+    found = []
+    for workers in (1, 2):
+        settings = recipe(segments={"passages": 5, "merge_factor": 0})
+        with Index.create(tmp_path / f"{workers}.index", settings) as index:
+            with index.writer(workers=workers) as writer:
+                writer.add(documents)
+            assert index.info()["segments"] > 2
+            found.append([(hit.doc_id, hit.score) for hit in index.search("cow dam", k=20)])
+    assert found[0] == found[1] and len(found[0]) == 20
+
+
+def test_recipes_are_pickled_with_it_and_without() -> None:
+    for source in (recipe(bm25={}), "bm25"):
+        known = load_recipe(source)
+        again = pickle.loads(pickle.dumps(known))
+        assert again == known and type(again) is type(known) and again.digest == known.digest
+        assert again.views == known.views
 
 
 def test_recipes_without_it_are_what_they_were() -> None:
