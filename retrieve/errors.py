@@ -65,6 +65,10 @@ class FormatTooNew(RetrieveError):
     """The index was written by a newer version of this package."""
 
 
+class FormatTooOld(RetrieveError):
+    """The index has an older format, which this version reads and does not write until it is upgraded."""
+
+
 class IndexLocked(RetrieveError):
     """Another writer holds the index."""
 

@@ -15,7 +15,7 @@ import re
 import resource
 import shutil
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -164,15 +164,24 @@ def new_array(path: Path, shape: tuple[int, ...], dtype: str) -> npt.NDArray[Any
     if 0 in shape:
         return np.empty(shape, dtype)
     array = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
-    if hasattr(os, "posix_fallocate"):
-        # A file with holes is filled by page faults: where the disk has no room for one, the process would be killed.
-        size = path.stat().st_size
-        with path.open("r+b") as file:
-            try:
-                os.posix_fallocate(file.fileno(), 0, size)
-            except OSError as error:
-                raise OSError(error.errno, f"{error.strerror}, wanted {size} bytes", str(path)) from error
+    take_room(path, 0, path.stat().st_size)
     return array
+
+
+@with_remedy()
+def take_room(path: Path, offset: int, size: int) -> None:
+    """Make the bytes from `offset` on, zeros where there are none yet, a file's own. Raises `OSError` for a full disk.
+
+    A file with holes is filled by page faults: where the disk has no room for one, the process would be killed.
+    """
+    with path.open("r+b") as file:
+        if not hasattr(os, "posix_fallocate"):
+            file.truncate(max(offset + size, os.fstat(file.fileno()).st_size))
+            return
+        try:
+            os.posix_fallocate(file.fileno(), offset, size)
+        except OSError as error:
+            raise OSError(error.errno, f"{error.strerror}, wanted {size} bytes", str(path)) from error
 
 
 def read_array(path: Path, checksum: str | None = None) -> npt.NDArray[Any]:
@@ -216,10 +225,18 @@ def _array_of(path: Path, data: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
 
 
 @with_remedy()
-def seal_folder(building: Path, sealed: Path) -> dict[str, tuple[int, str]]:
-    """Publish a finished folder; returns each file's size and checksum, by relative path."""
+def seal_folder(
+    building: Path, sealed: Path, durable: Mapping[str, tuple[int, str]] | None = None
+) -> dict[str, tuple[int, str]]:
+    """Publish a finished folder; returns each file's size and checksum, by relative path.
+
+    `durable` gives those of files that are on the disk already, which are not read.
+    """
     files = {}
     for name in _files_below(building):
+        if durable is not None and name in durable:
+            files[name] = durable[name]
+            continue
         with (building / name).open("rb") as file:
             files[name] = os.fstat(file.fileno()).st_size, _checksum(file)
             os.fsync(file.fileno())

@@ -19,7 +19,9 @@ import numpy as np
 from retrieve import Document, Index
 from retrieve.errors import IndexCorrupt, RetrieveError
 from retrieve.files import checksum_file
-from retrieve.store.verify import verify
+from retrieve.packed import PackedArrays
+from retrieve.store.manifest import read_manifest
+from retrieve.store.verify import named_folders, verify
 
 DIMENSIONS = 8
 WORDS = ["court", "law", "liability", "carrier", "goods", "article", "protein", "gene", "wing", "flow"]
@@ -39,6 +41,14 @@ RECIPES: dict[str, dict[str, Any]] = {
 }
 
 Question = Callable[[Index], object]
+
+
+class Target(NamedTuple):
+    """A file, and where in it; `kind` is what is there, whatever its segment or number."""
+
+    path: Path
+    place: slice
+    kind: str
 
 
 class Case(NamedTuple):
@@ -75,6 +85,11 @@ class Case(NamedTuple):
         found = (path for path in self.folder.rglob("*") if path.is_file() and path.stat().st_size)
         return sorted(path for path in found if path.parent.name != "readers")
 
+    @property
+    def targets(self) -> list[Target]:
+        """What can be damaged: every file, in one of arrays each of them and its directory."""
+        return [target for path in self.files for target in _targets(self, path)]
+
     def check(self) -> tuple[int, list[str]]:
         """Ask everything; returns how many questions were refused, and what was wrong."""
         refused, wrong = 0, []
@@ -97,15 +112,16 @@ class Case(NamedTuple):
 
 
 @contextmanager
-def damaged(path: Path, kind: str, chance: random.Random) -> Iterator[bool]:
-    """One file damaged, and whole again afterwards; false where it came out as it was."""
+def damaged(target: Target, kind: str, chance: random.Random) -> Iterator[bool]:
+    """One file damaged there, and whole again afterwards; false where it came out as it was."""
+    path, (start, stop) = target.path, (target.place.start, target.place.stop)
     good, checksum = path.read_bytes(), checksum_file(path)
     data = bytearray(good)
-    at = chance.randrange(len(data))
+    at = chance.randrange(start, stop)
     if kind == "flip":
         data[at] ^= 1 << chance.randrange(8)
     elif kind == "zeros":
-        end = min(len(data), at + chance.randint(1, 64))
+        end = min(stop, at + chance.randint(1, 64))
         data[at:end] = bytes(end - at)
     elif kind == "cut":
         del data[at:]
@@ -116,29 +132,51 @@ def damaged(path: Path, kind: str, chance: random.Random) -> Iterator[bool]:
         path.write_bytes(good)
 
 
-def faults(case: Case, path: Path) -> tuple[int, list[str]]:
+def faults(case: Case, target: Target) -> tuple[int, list[str]]:
     """What is not as it must be while this file is damaged, and how many questions were refused."""
     wrong = []
     try:
         found = verify(case.folder)
     except RetrieveError as error:
         found = [f"raised {type(error).__name__}"]
-    if not any(str(path) in problem for problem in found):
+    if not any(str(target.path) in problem for problem in found):
         wrong.append(f"verify says {found}")
     refused, others = case.check()
     return refused, wrong + others
 
 
-def kind_of(case: Case, path: Path) -> str:
-    """What a file is for, whatever its segment or number."""
-    name = path.relative_to(case.folder).as_posix()
-    name = re.sub(r"[0-9a-f]{32}", "*", name)
-    return re.sub(r"(manifest|columns/|deletions/)\.?\d+", r"\1*", name)
+def _targets(case: Case, path: Path) -> Iterator[Target]:
+    name = re.sub(r"[0-9a-f]{32}", "*", path.relative_to(case.folder).as_posix())
+    name = re.sub(r"(manifest|deletions/)\.?\d+", r"\1*", name)
+    size = path.stat().st_size
+    if path.suffix != ".arrays" and path.name != "arrays":
+        yield Target(path, slice(0, size), name)
+        return
+    arrays = _arrays(case.folder, path)
+    between = 0
+    for array in arrays.names:
+        place = arrays.place(array)
+        if place.start > between:
+            yield Target(path, slice(between, place.start), f"{name} between arrays")
+        if place.stop > place.start:
+            yield Target(path, place, f"{name} {re.sub(r'columns/[0-9]+', 'columns/*', array)}")
+        between = place.stop
+    yield Target(path, slice(between, size), f"{name} directory")
 
 
-def can_be_missing(path: Path) -> bool:
+def _arrays(index: Path, path: Path) -> PackedArrays:
+    manifest = read_manifest(index)
+    files = {
+        place / name: entry
+        for place, named in named_folders(index, manifest)
+        for name, entry in named.items()
+    }
+    return PackedArrays(path, files[path].size, files[path].checksum)
+
+
+def can_be_missing(target: Target) -> bool:
     """Whether anything says that the file should be there: an older manifest is named by nothing."""
-    return re.fullmatch(r"manifest\.\d+\.json", path.name) is None
+    return re.fullmatch(r"manifest\.\d+\.json", target.path.name) is None
 
 
 def _document(chance: random.Random, number: int) -> Document:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from retrieve import Document, Index
+from retrieve.packed import PackedArrays
 
 DIMENSIONS = 4
 
@@ -56,6 +57,18 @@ def make(
     with index.writer() as writer:
         writer.add(rows, own)
     return index
+
+
+def damage_array(index: Index, name: str, segment: int = 0) -> Path:
+    """Flip the last bit of an array of a segment; returns the file."""
+    opened = index._snapshot.segments[segment]
+    entry = opened.entry.files["arrays"]
+    place = PackedArrays(opened.folder / "arrays", entry.size, entry.checksum).place(name)
+    path = opened.folder / "arrays"
+    data = bytearray(path.read_bytes())
+    data[place.stop - 1] ^= 1
+    path.write_bytes(data)
+    return path
 
 
 def segment_files(folder: Path) -> dict[str, bytes]:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from retrieve.files import checksum_file, sync_folder, with_remedy, write_file
-from retrieve.store.manifest import FileEntry, SegmentEntry, Trained, seal_object, unseal_object
+from retrieve.files import sync_folder, with_remedy, write_file
+from retrieve.store.manifest import SegmentEntry, Trained, seal_object, unseal_object
 
 PENDING = "pending.json"
 
@@ -31,11 +31,15 @@ class Sealed(BaseModel):
 
 
 class BuildJournal(BaseModel):
-    """What a writer has sealed on top of one generation, under one recipe, encoder and stemmer (its fingerprint)."""
+    """What a writer has sealed on top of one generation, under one recipe, encoder and stemmer (its fingerprint).
+
+    Those of format 1 do not say it.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     base: int
+    format: int = 1
     recipe_digest: str
     encoder: str
     stemmer: str = ""
@@ -72,14 +76,3 @@ def remove_journal(folder: Path) -> None:
     """Forget the journal, after a commit or when it cannot be continued."""
     (folder / PENDING).unlink(missing_ok=True)
     sync_folder(folder)
-
-
-def intact(folder: Path, files: dict[str, FileEntry]) -> bool:
-    """Whether a sealed folder holds exactly these files with these checksums."""
-    if not folder.is_dir():
-        return False
-    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    return present == set(files) and all(
-        (folder / name).stat().st_size == entry.size and checksum_file(folder / name) == entry.checksum
-        for name, entry in files.items()
-    )

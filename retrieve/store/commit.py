@@ -12,16 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from retrieve.files import remove_folder, seal_folder, write_array
-from retrieve.store.manifest import (
-    Deletions,
-    FileEntry,
-    SegmentEntry,
-    StemmerRecord,
-    Totals,
-    Trained,
-    replace_manifest,
-)
+from retrieve.store.deletions import write_deletions
+from retrieve.store.manifest import SegmentEntry, StemmerRecord, Trained, replace_manifest
 from retrieve.store.segment import BoolArray, Segment
 from retrieve.store.snapshot import Snapshot
 
@@ -45,10 +37,8 @@ def commit(
     old = base.manifest
     generation = old.generation + 1
     before = {segment.id: alive for segment, alive in zip(base.segments, base.live, strict=True)}
-    building = folder / "deletions" / f".building-{generation}"
-    remove_folder(building)
     entries: list[SegmentEntry] = []
-    fresh: dict[int, Totals] = {}
+    fresh: list[tuple[Segment, BoolArray]] = []
     for segment, alive in zip(segments, live, strict=True):
         if not alive.any():
             continue
@@ -59,18 +49,14 @@ def commit(
         elif unchanged:
             entries.append(segment.entry)
         else:
-            fresh[len(entries)] = _write_deletions(building, segment, ~alive)
+            fresh.append((segment, ~alive))
             entries.append(segment.entry)
     if fresh:
-        files = seal_folder(building, folder / "deletions" / str(generation))
-        for number, totals in fresh.items():
-            own = {
-                name: FileEntry(size=size, checksum=digest)
-                for name, (size, digest) in files.items()
-                if name.startswith(f"{entries[number].id}.")
-            }
-            deletions = Deletions(generation=generation, totals=totals, files=own)
-            entries[number] = entries[number].model_copy(update={"deletions": deletions})
+        written = write_deletions(folder, generation, fresh)
+        entries = [
+            entry.model_copy(update={"deletions": written.get(entry.id, entry.deletions)})
+            for entry in entries
+        ]
     used = {entry.trained for entry in entries} | {item.digest for item in trained[-1:]}
     kept = tuple(item for item in trained if item.digest in used)
     changed = {"segments": tuple(entries), "trained": kept, "replaced": None, **(encoding or {})}
@@ -79,27 +65,3 @@ def commit(
     changed |= {"generation": generation, "stemmer": old.stemmer or stemmer}
     replace_manifest(folder, old.model_copy(update=changed))
     return generation
-
-
-def _write_deletions(building: Path, segment: Segment, deleted: BoolArray) -> Totals:
-    write_array(building / f"{segment.id}.rows.npy", np.packbits(deleted, bitorder="little"))
-    passages = deleted[segment.document_of]
-    termed = length = 0
-    for view in segment.views:
-        taken = view.deleted(segment.view(view), passages)
-        termed += taken.termed
-        length += taken.terms
-        for name, values in taken.arrays.items():
-            write_array(building / f"{segment.id}.{name}.npy", values)
-    per_document = np.diff(segment.first_passage)[deleted]
-    units = segment.units[deleted].sum(axis=0, dtype=np.int64)
-    return Totals(
-        documents=int(deleted.sum()),
-        empty=int((per_document == 0).sum()),
-        passages=int(passages.sum()),
-        termed=termed,
-        length=length,
-        units=int(units[0]),
-        indexed=int(units[1]),
-        truncated=int(units[2]),
-    )

@@ -14,9 +14,9 @@ def describe(snapshot: Snapshot) -> dict[str, Any]:
     totals = manifest.totals
     stored = sum(segment.entry.totals.documents for segment in snapshot.segments)
     sizes: dict[str, int] = {
-        name: sum(segment.nbytes(f"{name}/") for segment in snapshot.segments) for name in snapshot.views
+        name: sum(segment.nbytes(name) for segment in snapshot.segments) for name in snapshot.views
     }
-    if kept := sum(segment.nbytes("vectors/") for segment in snapshot.segments):
+    if kept := sum(segment.nbytes("vectors") for segment in snapshot.segments):
         sizes["vectors"] = kept
     sizes["total"] = sum(segment.nbytes() for segment in snapshot.segments)
     encoder = manifest.encoder

@@ -15,12 +15,12 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
-from retrieve.errors import FormatTooNew, IndexCorrupt, IndexNotFound
+from retrieve.errors import FormatTooNew, FormatTooOld, IndexCorrupt, IndexNotFound
 from retrieve.files import checksum_bytes, with_remedy, write_file
 from retrieve.passages.record import EncoderRecord
 from retrieve.recipe import Recipe, canonical, load_recipe
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 _CHECKSUM = ',"checksum":"'
 
@@ -30,7 +30,7 @@ class _Record(BaseModel):
 
 
 class FileEntry(_Record):
-    """Size in bytes and XXH3-128 of one file."""
+    """Size in bytes and XXH3-128 of one file; of a file of arrays, that of their directory, which has theirs."""
 
     size: int
     checksum: str
@@ -157,22 +157,6 @@ class Manifest(_Record):
             total = total.plus(segment.live)
         return total
 
-    @property
-    def layout(self) -> str:
-        """Which live passages stand in which order: the same in two generations whose passages have the same numbers.
-
-        Of vectors it says nothing, so encoding anew keeps it; adding, deleting and merging do not.
-        """
-        parts = []
-        for entry in self.segments:
-            deleted = {} if entry.deletions is None else entry.deletions.files
-            placed = [
-                f"{name} {file.checksum}" for name, file in entry.files.items() if _places_passages(name)
-            ]
-            gone = [file.checksum for name, file in deleted.items() if name.endswith(".rows.npy")]
-            parts.append((sorted(placed), gone))
-        return checksum_bytes(repr(parts).encode())
-
     def resolved_recipe(self) -> Recipe:
         """The recipe the index was created with."""
         return _recipe(canonical(self.recipe))
@@ -204,10 +188,6 @@ def unseal_object(text: str) -> dict[str, Any] | None:
         return None
     values: dict[str, Any] = json.loads(f"{body}}}")
     return values
-
-
-def _places_passages(name: str) -> bool:
-    return name in ("passages.npy", "documents.sqlite") or name.startswith("ids/")
 
 
 def read_manifest(folder: Path, name: str = MANIFEST) -> Manifest:
@@ -260,6 +240,15 @@ def parse_manifest(path: Path, data: bytes) -> Manifest:
                 f"{path} says {', '.join(unknown)}, which this version does not know: upgrade retrieve-engine"
             ) from error
         raise IndexCorrupt(f"{path} has unexpected content: {error}") from error
+
+
+def check_current(folder: Path, manifest: Manifest) -> None:
+    """Raise `FormatTooOld` for an index of an older format, which is read as it is and not written."""
+    if manifest.format < FORMAT:
+        raise FormatTooOld(
+            f"{folder} has format {manifest.format}, which is read but not written; this version writes {FORMAT}: "
+            "run `retrieve index upgrade` on it first, which encodes nothing"
+        )
 
 
 def older_generations(folder: Path, current: int) -> list[int]:

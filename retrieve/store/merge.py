@@ -21,16 +21,17 @@ from retrieve.files import writer_lock
 from retrieve.index.stored import StoredVectors
 from retrieve.passages.encoder import PassageEncoder
 from retrieve.recipe import VectorForm
-from retrieve.store.build import Made, ViewOutput, write_segment
+from retrieve.store.build import Made, write_segment
 from retrieve.store.build_journal import remove_journal
 from retrieve.store.build_workers import wait_for_orphans
+from retrieve.store.building import Building
 from retrieve.store.commit import commit
 from retrieve.store.garbage import remove_garbage
-from retrieve.store.manifest import Trained, read_manifest
+from retrieve.store.manifest import Trained, check_current, read_manifest
 from retrieve.store.rows import Row, row_key, segment_id
 from retrieve.store.segment import BoolArray, IntArray, Segment
 from retrieve.store.segment_builder import SegmentBuilder, stored_passages
-from retrieve.store.segment_material import CopiedMaterial, create_vectors
+from retrieve.store.segment_material import CopiedMaterial
 from retrieve.store.snapshot import Snapshot
 from retrieve.store.stemmer import check_stemmer, stemmer_record
 from retrieve.store.trained import choose_sample, learn, wanted
@@ -60,7 +61,9 @@ def merge(
     """
     with writer_lock(folder / "lock"):
         wait_for_orphans(folder)
-        check_stemmer(folder, read_manifest(folder), passage_encoder)  # before a file is touched
+        current = read_manifest(folder)
+        check_current(folder, current)
+        check_stemmer(folder, current, passage_encoder)  # before a file is touched
         base = Snapshot.open(folder)
         passage_encoder.check_expected(base.manifest.encoder)
         remove_journal(folder)
@@ -70,8 +73,8 @@ def merge(
         if retrain:
             learned = _relearn(folder, passage_encoder, parts, trained[-1] if trained else None)
             trained = [item for item in trained if item not in learned] + learned
-        current = trained[-1] if trained else None
-        groups = [group for group in _plan(parts, passage_encoder) if _worth(group, current, passage_encoder)]
+        newest = trained[-1] if trained else None
+        groups = [group for group in _plan(parts, passage_encoder) if _worth(group, newest, passage_encoder)]
         builder = SegmentBuilder(folder, passage_encoder, progress)
         replaced: dict[str, Segment | None] = {}
         for number, group in enumerate(groups):
@@ -194,13 +197,13 @@ def _merge_group(
     builder: SegmentBuilder,
 ) -> Segment:
     for part in group:
-        part.segment.check_large()
+        part.segment.check()
     order = _id_order(group)
     passage_rows = _passage_order(group, order)
     total = sum(len(rows) for _, rows in passage_rows)
     recipe = passage_encoder.recipe
 
-    def make(building: Path) -> Made:
+    def make(building: Building) -> Made:
         def copied() -> StoredVectors | None:
             if recipe.vectors is None or not _recodes(passage_encoder):
                 return None
@@ -214,7 +217,7 @@ def _merge_group(
                 maps,
                 total,
                 material,
-                ViewOutput(building, view.name),
+                building.output(view.name),
             )
             for view in builder.views
         ]
@@ -230,7 +233,7 @@ def _merge_group(
     )
     while (folder / "segments" / name).exists():
         name = segment_id([], recipe_digest=name, encoder="", trained=None)
-    entry = write_segment(folder, name, lambda: _rows(group, order), make, recipe=passage_encoder.recipe)
+    entry = write_segment(folder, name, lambda: _rows(group, order), make, recipe.filters.fields)
     return Segment.open(folder, entry, recipe)
 
 
@@ -286,7 +289,7 @@ def _passage_maps(group: Sequence[_Part], runs: Sequence[tuple[int, IntArray]]) 
 
 
 def _copy_vectors(
-    building: Path,
+    building: Building,
     group: Sequence[_Part],
     runs: Sequence[tuple[int, IntArray]],
     total: int,
@@ -297,7 +300,7 @@ def _copy_vectors(
         raise RecipeError("merging needs the vectors, and dense.keep_vectors is false: build the index again")
     record = passage_encoder.encoder_record()
     assert record is not None
-    vectors = create_vectors(building, form, total, record.dimensions)
+    vectors = building.new_vectors(form, total, record.dimensions)
     at = 0
     for number, rows in runs:
         if len(rows):

@@ -1,32 +1,31 @@
 """A new generation whose vectors come from another encoder, and everything else from the one before, byte for byte.
 
-Documents, passages, filters and postings are linked, not made again, so passages keep their numbers. That is sound only
+Documents, passages, filters and postings are copied, not made again, so passages keep their numbers. That is sound only
 while the new encoder cuts the same passages: all documents are cut again before anything is encoded.
 """
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
+from itertools import dropwhile, pairwise, takewhile
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from retrieve.errors import EncoderMismatch, IndexCorrupt, RecipeError
-from retrieve.files import remove_folder, writer_lock
+from retrieve.errors import EncoderMismatch, RecipeError
+from retrieve.files import writer_lock
 from retrieve.index.stored import StoredVectors
 from retrieve.passages.encoder import PassageEncoder
-from retrieve.store.build import Made, ViewOutput, seal_segment
+from retrieve.store.build import Made, seal_segment
 from retrieve.store.build_journal import read_journal, remove_journal
 from retrieve.store.build_workers import wait_for_orphans
+from retrieve.store.building import Building
 from retrieve.store.commit import commit
 from retrieve.store.create import check_encoding
 from retrieve.store.garbage import remove_garbage
-from retrieve.store.manifest import Manifest, SegmentEntry, Trained
+from retrieve.store.manifest import Manifest, Trained, check_current
 from retrieve.store.rows import IntArray, Row, row_key, segment_id
 from retrieve.store.segment import BoolArray, Segment
 from retrieve.store.segment_builder import SegmentBuilder
@@ -34,11 +33,12 @@ from retrieve.store.segment_material import NewMaterial
 from retrieve.store.snapshot import Snapshot
 from retrieve.store.trained import Candidate, LearnedFiles
 from retrieve.types import Progress
+from retrieve.views.protocol import View
 
 UInt32s = npt.NDArray[np.uint32]
 
 _READ = 1_000
-_UNITS = "units.npy"  # among them the tokens that the encoder cut off
+_TABLES = ("ids/", "passages", "columns/", "documents.sqlite")  # all but units, which count what was cut off
 
 
 class _Begun(NamedTuple):
@@ -46,7 +46,7 @@ class _Begun(NamedTuple):
 
     old: Segment
     alive: BoolArray
-    building: Path
+    building: Building
     units: UInt32s
     material: NewMaterial
 
@@ -77,6 +77,7 @@ def reencode(
             folder, read_journal(folder)
         )  # what an interruption left would be in the way of the same names
         try:
+            check_current(folder, base.manifest)
             _refuse_without_encoder(base.manifest)
             passage_encoder = other(base.manifest)
             record = passage_encoder.encoder_record()
@@ -92,7 +93,7 @@ def reencode(
                 return builder.files_of(trained)  # which is known when views are made
 
             begun = [
-                _begin(segment, live, counted, builder, of_all)
+                _begin(folder, segment, live, counted, builder, of_all)
                 for segment, live, counted in zip(base.segments, alive, units, strict=True)
             ]
             trained = _learn(begun, builder)
@@ -142,16 +143,22 @@ def _units(
 
 
 def _begin(
+    folder: Path,
     segment: Segment,
     alive: BoolArray,
     units: UInt32s,
     builder: SegmentBuilder,
     learn: Callable[[StoredVectors], LearnedFiles | None],
 ) -> _Begun:
-    """Start a folder with the vectors of a segment's passages, where there are any, those of deleted documents too."""
-    building = segment.folder.with_name(f".building-{segment.id}")
-    remove_folder(building)
-    building.mkdir()
+    """Start a folder with the vectors of a segment's passages, where there are any, those of deleted documents too.
+
+    Arrays come in the order in which a build writes them, so that the segment is what a build would make, to the byte.
+    """
+    segment.check()
+    building = Building(folder, segment.id)
+    building.copy(segment, (name for name in segment.names if name.startswith(_TABLES)))
+    for view in takewhile(_is_copied, builder.views):
+        _copy_view(view, segment, building)
     size = segment.rows, segment.passage_rows
     material = builder.material(lambda: _rows(segment), size, building, learn)
     _ = material.vectors
@@ -184,13 +191,13 @@ def _seal(
     builder: SegmentBuilder,
 ) -> Segment:
     recipe, old = passage_encoder.recipe, one.old
-    encoded = [view for view in builder.views if view.encoding is not None]
-    built = [view.build(one.material, ViewOutput(one.building, view.name)) for view in encoded]
+    built = []
+    for view in dropwhile(_is_copied, builder.views):
+        if _is_copied(view):
+            _copy_view(view, old, one.building)
+        else:
+            built.append(view.build(one.material, one.building.output(view.name)))
     made = Made(built, one.material.learned, one.material.cut)
-    anew = (*(f"{view.name}/" for view in encoded), "vectors/")
-    linked = [name for name in old.entry.files if not name.startswith(anew) and name != _UNITS]
-    for name in linked:
-        _link(old.folder / name, one.building / name)
     name = segment_id(
         _keys(old),
         recipe_digest=recipe.digest,
@@ -202,27 +209,16 @@ def _seal(
     totals = old.entry.totals.model_copy(
         update={"units": int(one.units[:, 0].sum()), "indexed": int(one.units[:, 1].sum())}
     )
-    entry = seal_segment(one.building, name, totals, one.units, made, recipe=recipe)
-    _compare(old, entry, linked)
+    entry = seal_segment(one.building, name, totals, one.units, made)
     return Segment.open(folder, entry, recipe)
 
 
-def _link(source: Path, target: Path) -> None:
-    """The same file under another name; a copy where the storage has no such links."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
+def _is_copied(view: View) -> bool:
+    return view.encoding is None
 
 
-def _compare(old: Segment, entry: SegmentEntry, linked: Sequence[str]) -> None:
-    """What was damaged before must not get a checksum that is right."""
-    for name in linked:
-        if entry.files[name] != old.entry.files[name]:
-            raise IndexCorrupt(
-                f"{old.folder / name} fails its checksum: restore it from a copy, or rebuild the index"
-            )
+def _copy_view(view: View, old: Segment, building: Building) -> None:
+    building.copy(old, (name for name in old.names if name.startswith(f"{view.name}/")))
 
 
 def _keys(segment: Segment) -> Iterator[tuple[str, bytes]]:

@@ -1,7 +1,7 @@
 """One immutable segment, opened: ids, passages and views as memory-mapped arrays, rows in document-id order.
 
-Opening checks the size of every file. A file of up to 64 MiB is compared with its checksum when it is first used, a
-larger one by `retrieve index verify`, except a FAISS file, which is checked before it is deserialised.
+Opening checks the size of every file and the directory of the arrays. An array of up to 64 MiB is compared with its
+checksum when it is first used, a larger one by `retrieve index verify`; a FAISS file before it is deserialised.
 """
 
 from __future__ import annotations
@@ -13,15 +13,17 @@ import numpy as np
 import numpy.typing as npt
 
 from retrieve.errors import IndexCorrupt
-from retrieve.files import LARGEST_CHECKED, check_small, checksum_file, read_array, read_checked, reading
+from retrieve.files import LARGEST_CHECKED, check_small, checksum_file, read_checked
 from retrieve.index.compiled_strings import CompiledStrings
 from retrieve.index.stored import StoredVectors
 from retrieve.index.strings import SortedStrings
+from retrieve.packed import PackedArrays
 from retrieve.process import ForkSafeLock
 from retrieve.recipe import VECTOR_FOLDERS, Recipe
 from retrieve.store.columns import Column
 from retrieve.store.documents import DocumentTable
-from retrieve.store.manifest import FileEntry, SegmentEntry
+from retrieve.store.manifest import SegmentEntry
+from retrieve.store.sealed import ARRAYS, LooseArrays, check_sizes, holds_arrays, open_arrays
 from retrieve.views.protocol import Array, Opened, View
 from retrieve.views.registry import views_of
 
@@ -32,21 +34,24 @@ IntArray = npt.NDArray[np.int64]
 class Segment:
     """A segment's parts. Passage rows of one document are neighbours, in the order of their positions."""
 
-    def __init__(self, folder: Path, entry: SegmentEntry, recipe: Recipe) -> None:
+    def __init__(
+        self, folder: Path, entry: SegmentEntry, recipe: Recipe, arrays: PackedArrays | LooseArrays
+    ) -> None:
         self.folder = folder
         self.entry = entry
         self.id = entry.id
         self._recipe = recipe
+        self._file = arrays
         self._column_names = recipe.filters.fields
         self._views_lock = ForkSafeLock()
         self._views: dict[str, Opened] = {}
 
     @classmethod
     def open(cls, index: Path, entry: SegmentEntry, recipe: Recipe) -> Segment:
-        """Open and check sizes; everything is read, or mapped, when it is first used."""
+        """Open, and check sizes and the directory of the arrays; everything else when it is first used."""
         folder = index / "segments" / entry.id
         check_sizes(folder, entry.files)
-        return cls(folder, entry, recipe)
+        return cls(folder, entry, recipe, open_arrays(folder, entry.files))
 
     def close(self) -> None:
         """Close the document table if it was opened; maps go with the last array that refers to them."""
@@ -55,7 +60,7 @@ class Segment:
 
     def with_entry(self, entry: SegmentEntry) -> Segment:
         """The same open files under an entry with other deletions."""
-        clone = Segment(self.folder, entry, self._recipe)
+        clone = Segment(self.folder, entry, self._recipe, self._file)
         shared = {name: value for name, value in self.__dict__.items() if name not in clone.__dict__}
         clone.__dict__.update(shared)
         clone._views, clone._views_lock = self._views, self._views_lock
@@ -71,22 +76,41 @@ class Segment:
         """Passages, those of deleted documents included."""
         return self.entry.totals.passages
 
+    def holds(self, folder: str) -> bool:
+        """Whether there is any array or file in a folder (`bm25`, `dense`, …)."""
+        return any(name.startswith(f"{folder}/") for name in self.names)
+
+    @property
+    def packed(self) -> bool:
+        """Whether its arrays are in one file, which those of format 1 are not."""
+        return ARRAYS in self.entry.files
+
     def arrays(self, folder: str) -> dict[str, Array]:
         """The arrays of a folder, mapped if they are large, by their names in it. Raises `IndexCorrupt`."""
         return self._arrays(f"{folder}/")
 
-    def _array(self, name: str) -> Array:
-        if name not in self.entry.files:
-            raise IndexCorrupt(f"{self.folder / name} is not named by the manifest: rebuild the index")
-        return read_array(self.folder / name, self.entry.files[name].checksum)
+    @property
+    def names(self) -> list[str]:
+        """Of all arrays, and of the files beside them."""
+        return [*self._file.names, *(name for name in self.entry.files if not holds_arrays(name))]
+
+    def array(self, name: str) -> Array | None:
+        """An array; None where a file has that name. Raises `IndexCorrupt`."""
+        return None if name in self.entry.files else self._file.array(name)
 
     def _arrays(self, prefix: str) -> dict[str, Array]:
-        length = len(prefix)
         return {
-            name[length : -len(".npy")]: self._array(name)
-            for name in self.entry.files
-            if name.startswith(prefix) and name.endswith(".npy")
+            name.removeprefix(prefix): self._file.array(name)
+            for name in self._file.names
+            if name.startswith(prefix)
         }
+
+    @cached_property
+    def layout(self) -> list[str]:
+        """Checksums of what its passages are and how they are ordered."""
+        names = [name for name in self._file.names if name == "passages" or name.startswith("ids/")]
+        documents = self.entry.files["documents.sqlite"].checksum
+        return [documents, *(f"{name} {self._file.checksum(name)}" for name in sorted(names))]
 
     @cached_property
     def ids(self) -> SortedStrings:
@@ -97,7 +121,7 @@ class Segment:
     @cached_property
     def passages(self) -> npt.NDArray[np.uint32]:
         """(P,3) uint32: document row, start, end."""
-        return self._array("passages.npy")
+        return self._file.array("passages")
 
     @cached_property
     def document_of(self) -> npt.NDArray[np.uint32]:
@@ -114,7 +138,7 @@ class Segment:
         """(N,4) uint32, for each document: its tokens (or words), how many of them a passage holds, tokens that the
         encoder cut off its passages, and bytes of title, text and metadata.
         """
-        return self._array("units.npy")
+        return self._file.array("units")
 
     @cached_property
     def documents(self) -> DocumentTable:
@@ -142,7 +166,7 @@ class Segment:
         return frozenset(
             name
             for number, name in enumerate(self._column_names)
-            if "." in name and f"columns/{number}.holders.npy" not in self.entry.files
+            if "." in name and f"columns/{number}.holders" not in self._file.names
         )
 
     @cached_property
@@ -160,7 +184,7 @@ class Segment:
     @property
     def has_vectors(self) -> bool:
         """Whether the vectors themselves were kept."""
-        return any(f"{folder}/vectors.npy" in self.entry.files for folder in VECTOR_FOLDERS)
+        return any(f"{folder}/vectors" in self._file.names for folder in VECTOR_FOLDERS)
 
     @cached_property
     def vectors(self) -> StoredVectors:
@@ -169,32 +193,24 @@ class Segment:
         return StoredVectors.from_arrays(next((found for found in arrays if found), {}))
 
     def has(self, name: str) -> bool:
-        """Whether there is a file of that name."""
-        return name in self.entry.files
+        """Whether there is an array or a file of that name."""
+        return name in self._file.names or name in self.entry.files
 
     def read(self, name: str) -> bytes:
         """A file, whole and checked. Raises `IndexCorrupt`."""
         return read_checked(self.folder / name, self.entry.files[name].checksum)
 
-    def check_large(self) -> None:
-        """Compare the files that no reader does: whoever copies them would give what is damaged a right checksum."""
-        for name, entry in self.entry.files.items():
-            path = self.folder / name
-            if entry.size > LARGEST_CHECKED and checksum_file(path) != entry.checksum:
-                raise IndexCorrupt(f"{path} fails its checksum: restore it from a copy, or rebuild the index")
+    def check(self) -> None:
+        """Compare what no reader does: whoever copies it would give what is damaged a right checksum."""
+        self._file.check()
+        path, entry = self.folder / "documents.sqlite", self.entry.files["documents.sqlite"]
+        if entry.size > LARGEST_CHECKED and checksum_file(path) != entry.checksum:
+            raise IndexCorrupt(f"{path} fails its checksum: restore it from a copy, or rebuild the index")
 
-    def nbytes(self, prefix: str = "") -> int:
-        """Bytes on disk of the files under a prefix (`bm25/`, `dense/`, …)."""
-        return sum(entry.size for name, entry in self.entry.files.items() if name.startswith(prefix))
-
-
-def check_sizes(folder: Path, files: dict[str, FileEntry]) -> None:
-    """Every file of a sealed folder is there and as long as it was written."""
-    for name, entry in files.items():
-        path = folder / name
-        with reading(path):
-            size = path.stat().st_size
-        if size != entry.size:
-            raise IndexCorrupt(
-                f"{path} has {size} bytes, the manifest says {entry.size}: restore it, or rebuild"
-            )
+    def nbytes(self, folder: str = "") -> int:
+        """Bytes on disk, or those of the arrays and files of a folder (`bm25`, `dense`, …)."""
+        if not folder:
+            return sum(entry.size for entry in self.entry.files.values())
+        files = self.entry.files
+        inside = (name for name in self.names if name.startswith(f"{folder}/"))
+        return sum(files[name].size if name in files else self._file.nbytes(name) for name in inside)

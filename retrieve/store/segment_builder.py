@@ -10,7 +10,8 @@ import numpy as np
 
 from retrieve.index.stored import StoredVectors
 from retrieve.passages.encoder import PassageEncoder
-from retrieve.store.build import Made, ViewOutput, write_segment
+from retrieve.store.build import Made, write_segment
+from retrieve.store.building import Building
 from retrieve.store.manifest import SegmentEntry, Trained
 from retrieve.store.rows import Row
 from retrieve.store.segment import BoolArray, Segment
@@ -49,20 +50,21 @@ class SegmentBuilder:
             learned.extend([] if fresh is None else [fresh])
             return self.files_of(fresh or known)
 
-        def make(building: Path) -> Made:
+        def make(building: Building) -> Made:
             size = len(rows), sum(len(row.spans) for row in rows)
             material = self.material(lambda: rows, size, building, by_now)
-            built = [view.build(material, ViewOutput(building, view.name)) for view in self.views]
+            built = [view.build(material, building.output(view.name)) for view in self.views]
             return Made(built, material.learned, material.cut)
 
-        entry = write_segment(self._folder, name, rows, make, recipe=self._passage_encoder.recipe)
+        fields = self._passage_encoder.recipe.filters.fields
+        entry = write_segment(self._folder, name, rows, make, fields)
         return entry, learned[0] if learned else None
 
     def material(
         self,
         rows: Callable[[], Iterable[Row]],
         size: tuple[int, int],
-        building: Path,
+        building: Building,
         learn: Callable[[StoredVectors], LearnedFiles | None],
     ) -> NewMaterial:
         """What a segment of so many documents and passages is made of."""

@@ -10,17 +10,15 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import groupby
-from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
-from retrieve.files import new_array, write_array
 from retrieve.index.codes import Codes
 from retrieve.index.stored import Form, StoredVectors, encode_vectors
 from retrieve.passages.encoder import PassageEncoder
 from retrieve.passages.vectors import truncated_vectors
 from retrieve.recipe import VectorForm
+from retrieve.store.building import Building
 from retrieve.store.rows import IntArray, Row
 from retrieve.types import Progress
 from retrieve.views.protocol import Learned, Take
@@ -49,7 +47,7 @@ class Teller:
 
 
 class NewMaterial:
-    """Of rows in id order, `documents` of them with `passages` together; vectors are written into the segment's folder.
+    """Of rows in id order, `documents` of them with `passages` together; vectors are written into the segment.
 
     `learn` gives what is learned when there are vectors. `cut` (N,) int64: tokens of each document that the encoder
     left out just now, beside what its row says.
@@ -59,7 +57,7 @@ class NewMaterial:
         self,
         rows: Callable[[], Iterable[Row]],
         size: tuple[int, int],
-        building: Path,
+        building: Building,
         encoder: PassageEncoder,
         teller: Teller,
         learn: Callable[[StoredVectors], Learned | None],
@@ -88,7 +86,7 @@ class NewMaterial:
         form = self.encoder.recipe.vectors
         if form is None:
             return None
-        vectors = create_vectors(self._building, form, self._passages, self.encoder.kept_dimensions)
+        vectors = self._building.new_vectors(form, self._passages, self.encoder.kept_dimensions)
         waiting: list[Row] = []
         places: list[int] = []
         owners: list[int] = []
@@ -175,20 +173,6 @@ class CopiedMaterial:
     def vectors(self) -> StoredVectors | None:
         """The vectors of all passages, copied."""
         return self._copy()
-
-
-def create_vectors(building: Path, form: VectorForm, rows: int, dimensions: int) -> StoredVectors:
-    """Room for a segment's vectors, in the recipe's form and in the very files that will be sealed."""
-    folder = building / form.folder
-    folder.mkdir()
-
-    def new(name: str, dtype: str, shape: tuple[int, ...]) -> npt.NDArray[np.generic]:
-        array = new_array(folder / f"{name}.npy", shape, dtype)
-        if not array.size:  # which is in memory alone
-            write_array(folder / f"{name}.npy", array)
-        return array
-
-    return StoredVectors.make(Form.of(form.storage, form.rescore), rows, dimensions, new)
 
 
 def _warn_truncated(cut: IntArray) -> None:

@@ -15,22 +15,22 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from retrieve.errors import IndexCorrupt
-from retrieve.files import ReaderLock, read_array
+from retrieve.files import ReaderLock, checksum_bytes
 from retrieve.process import ForkSafeLock
 from retrieve.store.columns import select
+from retrieve.store.deletions import deleted_statistics, deletions_checksum, live_rows
 from retrieve.store.fields import FieldWatch
 from retrieve.store.filters import Filter
-from retrieve.store.manifest import MANIFEST, Deletions, Manifest, manifest_bytes, parse_manifest
+from retrieve.store.manifest import MANIFEST, Manifest, manifest_bytes, parse_manifest
 from retrieve.store.scan import scan
-from retrieve.store.segment import BoolArray, IntArray, Segment, check_sizes
+from retrieve.store.sealed import check_sizes
+from retrieve.store.segment import BoolArray, IntArray, Segment
 from retrieve.store.trained import LearnedFiles
-from retrieve.views.protocol import Array, LiveSegment, View
+from retrieve.views.protocol import LiveSegment, View
 from retrieve.views.registry import views_of
 
 _CACHED_FILTERS = 16
 _TOLD_FILTERS = 1_000
-_ROWS = "rows"  # of a segment's deletions: its bitmap of deleted rows; the others are views'
 
 _log = logging.getLogger("retrieve")
 
@@ -54,7 +54,7 @@ class Snapshot:
         self.manifest = manifest
         self.segments = tuple(segments)
         self._lock = lock
-        self.live = tuple(_live(folder, segment) for segment in segments)
+        self.live = tuple(live_rows(folder, segment) for segment in segments)
         self.bases = np.concatenate([[0], np.cumsum([segment.rows for segment in segments])]).astype(np.int64)
         self.passage_bases = np.concatenate(
             [[0], np.cumsum([segment.passage_rows for segment in segments])]
@@ -91,8 +91,12 @@ class Snapshot:
 
     @cached_property
     def layout(self) -> str:
-        """What numbers of passages depend on: they say the same in every generation of the same layout."""
-        return self.manifest.layout
+        """Which live passages stand in which order: numbers of passages say the same in every generation of the same.
+
+        Of vectors it says nothing, so encoding anew keeps it; adding, deleting and merging do not.
+        """
+        parts = [(segment.layout, deletions_checksum(self.folder, segment)) for segment in self.segments]
+        return checksum_bytes(repr(parts).encode())
 
     def alive(self) -> list[BoolArray]:
         """Per segment, which rows are live, also where all are; arrays of the caller's own."""
@@ -130,7 +134,7 @@ class Snapshot:
             opened,
             termed,
             entry.live.length,
-            _deleted_statistics(self.folder, segment),
+            deleted_statistics(self.folder, segment),
             None if entry.trained is None else self.learned[entry.trained],
         )
 
@@ -243,33 +247,3 @@ def locate(
             if alive is None or alive[row]:
                 places[at] = Place(number, row)
     return places
-
-
-def _deletion_array(folder: Path, segment: Segment, deletions: Deletions, name: str) -> Array:
-    """An array of a segment's deletions. Raises `IndexCorrupt`."""
-    path = folder / "deletions" / str(deletions.generation) / f"{segment.id}.{name}.npy"
-    if path.name not in deletions.files:
-        raise IndexCorrupt(f"{path} is not named by the manifest: restore the index from a copy")
-    return read_array(path, deletions.files[path.name].checksum)
-
-
-def _live(folder: Path, segment: Segment) -> BoolArray | None:
-    deletions = segment.entry.deletions
-    if deletions is None:
-        return None
-    check_sizes(folder / "deletions" / str(deletions.generation), deletions.files)
-    packed = _deletion_array(folder, segment, deletions, _ROWS)
-    if len(packed) * 8 < segment.rows:
-        raise IndexCorrupt(
-            f"the deletions of segment {segment.id} do not go with it: restore the index from a copy"
-        )
-    return ~np.unpackbits(packed, count=segment.rows, bitorder="little").astype(np.bool_)
-
-
-def _deleted_statistics(folder: Path, segment: Segment) -> dict[str, Array]:
-    """What views keep of a segment's deleted rows, by name."""
-    deletions = segment.entry.deletions
-    if deletions is None:
-        return {}
-    names = [name.removeprefix(f"{segment.id}.").removesuffix(".npy") for name in deletions.files]
-    return {name: _deletion_array(folder, segment, deletions, name) for name in names if name != _ROWS}

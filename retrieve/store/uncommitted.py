@@ -19,7 +19,6 @@ from retrieve.store.batch import Staged
 from retrieve.store.build_journal import (
     BuildJournal,
     Sealed,
-    intact,
     read_journal,
     remove_journal,
     write_journal,
@@ -27,9 +26,10 @@ from retrieve.store.build_journal import (
 from retrieve.store.build_workers import BuildWorkers
 from retrieve.store.commit import commit
 from retrieve.store.garbage import remove_garbage
-from retrieve.store.manifest import Trained, read_manifest
+from retrieve.store.manifest import FORMAT, Trained, check_current, read_manifest
 from retrieve.store.merge import can_merge, merge_run, merged_with
 from retrieve.store.rows import Row, row_key, segment_id
+from retrieve.store.sealed import intact
 from retrieve.store.segment import BoolArray, Segment
 from retrieve.store.segment_builder import SegmentBuilder
 from retrieve.store.snapshot import Place, Snapshot, locate
@@ -62,7 +62,9 @@ class Uncommitted:
         self._progress = progress
         self._encoded = 0
         self._builder = SegmentBuilder(folder, passage_encoder, progress)
-        check_stemmer(folder, read_manifest(folder), passage_encoder)  # before a file is touched
+        current = read_manifest(folder)
+        check_current(folder, current)
+        check_stemmer(folder, current, passage_encoder)  # before a file is touched
         self._stemmer = stemmer_record(passage_encoder)
         self._begin(Snapshot.open(folder, reuse=reuse))
         found = read_journal(folder)
@@ -80,6 +82,7 @@ class Uncommitted:
         self._encoder = manifest.encoder.fingerprint if manifest.encoder is not None else "none"
         self._journal = BuildJournal(
             base=manifest.generation if manifest.filled else 0,
+            format=FORMAT,
             recipe_digest=manifest.recipe_digest,
             encoder=self._encoder,
             stemmer="" if self._stemmer is None else self._stemmer.stems,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from retrieve.errors import FormatTooNew, IndexCorrupt, IndexNotFound
-from retrieve.files import checksum_file
-from retrieve.store.manifest import FileEntry, Manifest, older_generations, read_manifest
+from retrieve.store.manifest import Manifest, older_generations, read_manifest
+from retrieve.store.sealed import Files, damage
 from retrieve.store.segment import Segment
 from retrieve.store.snapshot import Snapshot, hold_current
 from retrieve.types import Progress
@@ -25,9 +25,9 @@ def verify(folder: Path, progress: Progress | None = None) -> list[str]:
         return [str(error)]
     try:
         problems = list(_check_older(folder, manifest.generation))
-        folders = _named_folders(folder, manifest)
+        folders = named_folders(folder, manifest)
         for number, (place, files) in enumerate(folders):
-            problems += _check_files(place, files)
+            problems += damage(place, files)
             if progress is not None:
                 progress("folders checked", number + 1, len(folders))
         return problems or _check_tables(folder)
@@ -35,8 +35,9 @@ def verify(folder: Path, progress: Progress | None = None) -> list[str]:
         lock.release()
 
 
-def _named_folders(folder: Path, manifest: Manifest) -> list[tuple[Path, Mapping[str, FileEntry]]]:
-    folders: list[tuple[Path, Mapping[str, FileEntry]]] = []
+def named_folders(folder: Path, manifest: Manifest) -> list[tuple[Path, Files]]:
+    """Every sealed folder that a generation names, with what it says of its files."""
+    folders: list[tuple[Path, Files]] = []
     for entry in manifest.segments:
         folders.append((folder / "segments" / entry.id, entry.files))
         if entry.deletions is not None:
@@ -53,17 +54,6 @@ def _check_older(folder: Path, current: int) -> Iterator[str]:
             yield str(error)
         except IndexNotFound:  # swept meanwhile
             continue
-
-
-def _check_files(place: Path, files: Mapping[str, FileEntry]) -> Iterator[str]:
-    for name, entry in files.items():
-        path = place / name
-        if not path.is_file():
-            yield f"{path} is missing"
-        elif path.stat().st_size != entry.size:
-            yield f"{path} has {path.stat().st_size} bytes, the manifest says {entry.size}"
-        elif checksum_file(path) != entry.checksum:
-            yield f"{path} fails its checksum"
 
 
 def _check_tables(folder: Path) -> list[str]:
@@ -96,7 +86,7 @@ def _check_views(snapshot: Snapshot, segment: Segment) -> Iterator[str]:
     """Every view of the recipe is there, with as many rows as there are passages, and what it was made by is known."""
     passages = segment.entry.totals.passages
     for view in segment.views:
-        if segment.nbytes(f"{view.name}/") == 0:
+        if not segment.holds(view.name):
             yield f"segment {segment.id} has no view {view.name}"
             continue
         try:

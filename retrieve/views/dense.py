@@ -135,7 +135,7 @@ class DenseSegment:
         self.rows = files.passage_rows
         self.has_vectors = files.has_vectors
         self.has_faiss = files.has(f"dense/{FAISS}")
-        self.has_signs = files.has("dense/bits.npy")
+        self.has_signs = files.has("dense/bits")
         self._files = files
         self._lock = ForkSafeLock()
         self._faiss: Any = None

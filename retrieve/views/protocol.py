@@ -76,7 +76,7 @@ class SegmentFiles(Protocol):
         """The arrays of a folder, memory-mapped, by their names in it."""
 
     def has(self, name: str) -> bool:
-        """Whether there is a file of that name."""
+        """Whether there is an array or a file of that name."""
 
     def read(self, name: str) -> bytes:
         """A file of the segment, whole and checked. Raises `IndexCorrupt`."""

@@ -31,7 +31,8 @@ from acts import WINDOWS, acts
 from retrieve import Document, Index
 from retrieve.index.postings import merge_postings
 from retrieve.recipe import load_recipe
-from retrieve.store.build import Made, ViewOutput, write_segment
+from retrieve.store.build import Made, write_segment
+from retrieve.store.building import Building
 from retrieve.store.commit import commit
 from retrieve.store.garbage import remove_garbage
 from retrieve.store.rows import Row
@@ -66,7 +67,7 @@ def build(folder: Path, megabytes: int, acts_indexed: int) -> None:
             f"{first:032x}",
             partial(repeated, segment, turns),
             partial(views, segment, turns),
-            recipe=recipe,
+            recipe.filters.fields,
         )
         segments.append(Segment.open(folder, entry, recipe))
     commit(folder, base, segments, [np.ones(each.rows, np.bool_) for each in segments], ())
@@ -86,13 +87,13 @@ def repeated(segment: Segment, turns: range) -> Iterator[Row]:
             yield Row(renamed, hashes, spans, units, indexed, length, cut=cut)
 
 
-def views(segment: Segment, turns: range, building: Path) -> Made:
+def views(segment: Segment, turns: range, building: Building) -> Made:
     """The postings of that."""
     rows = segment.passage_rows
     maps = [np.arange(rows, dtype=np.int64) + number * rows for number in range(len(turns))]
     view = segment.views[0]
     merged = merge_postings([segment.view(view)] * len(turns), maps, rows * len(turns))
-    write_postings(merged, ViewOutput(building, view.name))
+    write_postings(merged, building.output(view.name))
     terms, termed = int(merged.lengths.sum(dtype=np.int64)), int(np.count_nonzero(merged.lengths))
     return Made([Built(terms=terms, termed=termed)])
 

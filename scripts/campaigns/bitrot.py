@@ -3,8 +3,8 @@
     python scripts/campaigns/bitrot.py --damages 2000 --seed 1 --json
 
 After each one `verify` must name the file, and every question must be answered as before or refused by `IndexCorrupt`.
-The indexes and the questions are those of the test suite (`tests/store_damage.py`); files are chosen kind by kind, so
-that a manifest is damaged as often as a column.
+The indexes and the questions are those of the test suite (`tests/store_damage.py`); what is damaged is chosen kind by
+kind, so that a manifest is as often as an array or the directory of arrays.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import click
 
 sys.path.insert(0, str(Path(__file__).parent.parent.parent / "tests"))
 
-from store_damage import KINDS, RECIPES, Case, can_be_missing, damaged, faults, kind_of
+from store_damage import KINDS, RECIPES, Case, Target, can_be_missing, damaged, faults
 
 
 @click.command(help=__doc__)
@@ -45,30 +45,30 @@ def main(damages: int, seed: int, as_json: bool) -> None:
             )
             for number, name in enumerate(RECIPES)
         ]
-        files = {case.name: _by_kind(case) for case in cases}
+        targets = {case.name: _by_kind(case) for case in cases}
         while sum(done.values()) < damages:
             case = chance.choice(cases)
-            path = chance.choice(files[case.name][chance.choice(sorted(files[case.name]))])
+            target = chance.choice(targets[case.name][chance.choice(sorted(targets[case.name]))])
             kind = chance.choice(KINDS)
-            if kind == "missing" and not can_be_missing(path):
+            if kind == "missing" and not can_be_missing(target):
                 continue
-            with damaged(path, kind, chance) as changed:
+            with damaged(target, kind, chance) as changed:
                 if not changed:  # zeros where there were zeros
                     continue
-                count, problems = faults(case, path)
+                count, problems = faults(case, target)
             done[kind] += 1
             by_recipe[case.name] += 1
             questions += len(case.questions)
             refused += count
             silent += count == 0
             unnamed += any(problem.startswith("verify") for problem in problems)
-            wrong += [f"{case.name}, {kind_of(case, path)}, {kind}: {problem}" for problem in problems]
-        kinds = {case.name: len(files[case.name]) for case in cases}
+            wrong += [f"{case.name}, {target.kind}, {kind}: {problem}" for problem in problems]
+        kinds = {case.name: len(targets[case.name]) for case in cases}
     result = {
         "command": f"python scripts/campaigns/bitrot.py --damages {damages} --seed {seed} --json",
         "damages": dict(sorted(done.items())),
         "recipes": dict(sorted(by_recipe.items())),
-        "kinds_of_files": kinds,
+        "kinds_of_targets": kinds,
         "named_by_verify": sum(done.values()) - unnamed,
         "questions": questions,
         "refused": refused,
@@ -85,10 +85,10 @@ def main(damages: int, seed: int, as_json: bool) -> None:
         raise SystemExit(1)
 
 
-def _by_kind(case: Case) -> dict[str, list[Path]]:
-    found: defaultdict[str, list[Path]] = defaultdict(list)
-    for path in case.files:
-        found[kind_of(case, path)].append(path)
+def _by_kind(case: Case) -> dict[str, list[Target]]:
+    found: defaultdict[str, list[Target]] = defaultdict(list)
+    for target in case.targets:
+        found[target.kind].append(target)
     return found
 
 

@@ -194,7 +194,7 @@ def test_info_upgrade_and_list(corpus: Path, home: Path) -> None:
     assert "recipe.search.bm25.k1\t1.2" in call("index", "info", "laws").stdout
     assert answer("index", "upgrade", "laws") == {
         "index": str(home / "laws"),
-        "format": 1,
+        "format": 2,
         "upgraded": False,
         "segments": 0,
     }
@@ -217,7 +217,7 @@ def test_merge_packs_segments(corpus: Path, tmp_path: Path) -> None:
 def test_verify_lists_what_does_not_hold_and_exits_with_1(corpus: Path, home: Path) -> None:
     call("index", "create", "laws", corpus, "--recipe", "bm25")
     assert call("index", "verify", "laws").stdout == f"{home / 'laws'}: clean\n"
-    victim = max((home / "laws" / "segments").rglob("*.npy"), key=lambda path: path.stat().st_size)
+    victim = max((home / "laws" / "segments").rglob("arrays"), key=lambda path: path.stat().st_size)
     data = bytearray(victim.read_bytes())
     data[-1] ^= 1
     victim.write_bytes(data)
@@ -268,9 +268,9 @@ def test_a_recipe_with_an_unknown_key_is_refused(corpus: Path, home: Path) -> No
 def test_a_manifest_from_the_future_is_refused(corpus: Path, home: Path) -> None:
     call("index", "create", "laws", corpus, "--recipe", "bm25")
     manifest = home / "laws" / "manifest.json"
-    manifest.write_text(manifest.read_text().replace('"format":1', '"format":2', 1))
+    manifest.write_text(manifest.read_text().replace('"format":2', '"format":3', 1))
     for verb in (["index", "info", "laws"], ["index", "upgrade", "laws"], ["search", "laws", "x"]):
-        assert "format 2" in call(*verb, status=1).stderr
+        assert "format 3" in call(*verb, status=1).stderr
 
 
 OWN = ["--recipe", "flat", "--set", "dense.model=none", "--set", "dense.dimensions=3"]

@@ -6,7 +6,7 @@ import random
 from pathlib import Path
 
 import pytest
-from store_damage import KINDS, Case, can_be_missing, damaged, faults, kind_of
+from store_damage import KINDS, Case, can_be_missing, damaged, faults
 
 from retrieve import Index
 from retrieve.errors import IndexCorrupt
@@ -17,15 +17,15 @@ def test_a_file_of_each_kind_is_damaged(tmp_path: Path, name: str) -> None:
     case = Case.make(tmp_path / "a.index", name, 40)
     chance = random.Random(name)
     refused = 0
-    for number, path in enumerate({kind_of(case, path): path for path in case.files}.values()):
+    for number, target in enumerate({target.kind: target for target in case.targets}.values()):
         for kind in (KINDS[number % 4], KINDS[(number + 1) % 4]):
-            if kind == "missing" and not can_be_missing(path):
+            if kind == "missing" and not can_be_missing(target):
                 continue
-            with damaged(path, kind, chance) as changed:
+            with damaged(target, kind, chance) as changed:
                 if changed:
-                    questions, wrong = faults(case, path)
+                    questions, wrong = faults(case, target)
                     refused += questions
-                    assert wrong == [], f"{path}, {kind}"
+                    assert wrong == [], f"{target}, {kind}"
     assert refused > len(case.questions)
     assert case.check() == (0, [])
 
@@ -35,20 +35,20 @@ def test_what_was_learned_is_damaged(tmp_path: Path, name: str) -> None:
     pytest.importorskip("faiss")
     case = Case.make(tmp_path / "a.index", name, 1_000)
     chance = random.Random(1)
-    learned = [path for path in case.files if path.suffix == ".faiss"]
+    learned = [target for target in case.targets if target.path.suffix == ".faiss"]
     assert len(learned) > 1
-    for path in learned:
+    for target in learned:
         for kind in KINDS:
-            with damaged(path, kind, chance) as changed:
-                assert not changed or faults(case, path)[1] == [], f"{path}, {kind}"
+            with damaged(target, kind, chance) as changed:
+                assert not changed or faults(case, target)[1] == [], f"{target}, {kind}"
 
 
-def test_bits_of_a_header_and_of_a_column(tmp_path: Path) -> None:
+def test_bits_of_a_directory_and_of_a_column(tmp_path: Path) -> None:
     case = Case.make(tmp_path / "a.index", "bm25", 12)
-    for name in ("passages.npy", "0.integer_values.npy", "0.integer_rows.npy"):
-        path = next(path for path in case.files if path.name == name)
+    for name in ("passages", "columns/*.integer_values", "columns/*.integer_rows", "directory"):
+        path, place, _ = next(target for target in case.targets if target.kind.endswith(f" {name}"))
         good = path.read_bytes()
-        for bit in [*range(0, 8 * 80, 41), 8 * 128 + 3, 8 * 128 + 6, 8 * 129 + 1]:
+        for bit in range(8 * place.start, 8 * min(place.stop, place.start + 80), 41):
             data = bytearray(good)
             data[bit // 8] ^= 1 << bit % 8
             path.write_bytes(data)
@@ -66,9 +66,10 @@ def test_a_document_of_a_table_too_large_to_be_checked_whole(
     with Index.open(case.folder) as index:
         expected = index.get_many(ids)
     refused = 0
-    for path in case.files:
+    for target in case.targets:
+        path = target.path
         for _ in range(40 if path.name == "documents.sqlite" else 0):
-            with damaged(path, "flip", chance):
+            with damaged(target, "flip", chance):
                 try:
                     with Index.open(case.folder) as index:
                         assert index.get_many(ids) == expected

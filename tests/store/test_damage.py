@@ -43,9 +43,8 @@ def test_every_flipped_byte_is_found_by_verify(index: Index) -> None:
     for path in _files(index.path):
         good = path.read_bytes()
         _flip(path, len(good) // 2)
-        assert [problem for problem in index.verify() if str(path) in problem] == [
-            f"{path} fails its checksum"
-        ]
+        (problem,) = (problem for problem in index.verify() if str(path) in problem)
+        assert problem.startswith(f"{path} fails its checksum")
         path.write_bytes(good)
     assert index.verify() == []
 
@@ -116,7 +115,7 @@ def test_a_format_from_the_future(index: Index) -> None:
     sealed = f'{body[:-1]},"checksum":"{checksum_bytes(body.encode())}"}}\n'
     for text in (sealed, json.dumps({"format": 7, "anything": "else"})):
         path.write_text(text)
-        with pytest.raises(FormatTooNew, match=r"format 7, this version reads up to 1"):
+        with pytest.raises(FormatTooNew, match=r"format 7, this version reads up to 2"):
             Index.open(index.path)
 
 

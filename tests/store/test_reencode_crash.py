@@ -66,7 +66,7 @@ def test_killed_before_every_single_change(tmp_path: Path, monkeypatch: pytest.M
 
     def counts(event: str, path: str) -> bool:
         if event == "open":
-            return path.endswith((".new", "units.npy"))
+            return path.endswith((".new", "arrays"))
         return event in ("os.rename", "os.rmdir", "os.mkdir") or (event == "os.remove" and path != "")
 
     ends: list[bool] = []

@@ -121,7 +121,7 @@ def test_a_damaged_sealed_segment_is_built_again(tmp_path: Path, caplog: pytest.
     rows = documents(23)
     with Index.create(tmp_path / "a.index", lexical_recipe(5)) as index:
         sealed = _interrupt(index, rows, 17)
-        damaged = index.path / "segments" / sealed[1] / "passages.npy"
+        damaged = index.path / "segments" / sealed[1] / "arrays"
         damaged.write_bytes(damaged.read_bytes()[:-1] + b"\x07")
         with index.writer() as writer:
             writer.add(rows)

@@ -271,10 +271,10 @@ def test_copied_codes_are_those_of_encoding_again(tmp_path: Path, workers: int) 
 def test_a_block_file_cut_short_is_noticed(tmp_path: Path) -> None:
     rows, own = documents(1100), _vectors(1100)
     with _make(tmp_path / "a.index", rows, own, _recipe()) as index:
-        files = sorted(index.path.glob("segments/*/uhd/*.npy"), key=lambda path: path.stat().st_size)
+        files = sorted(index.path.glob("segments/*/arrays"), key=lambda path: path.stat().st_size)
     data = files[-1].read_bytes()
     files[-1].write_bytes(data[: len(data) // 2])
-    with pytest.raises(IndexCorrupt, match=files[-1].name):
+    with pytest.raises(IndexCorrupt, match="arrays has"):
         Index.open(tmp_path / "a.index")
 
 

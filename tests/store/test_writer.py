@@ -49,6 +49,7 @@ def test_a_disk_without_room_for_vectors_changes_nothing(
             raise OSError(errno.ENOSPC, "No space left on device")
 
         with monkeypatch.context() as patch:
+            patch.setattr("retrieve.packed._IN_MEMORY", 0)
             patch.setattr("os.posix_fallocate", full)
             with pytest.raises(OSError, match="No space left on device"):
                 index.add(rows[2:], vectors(4))

@@ -1,4 +1,4 @@
-"""`retrieve index upgrade`: an index as the current version builds it. The format has had one number so far."""
+"""`retrieve index upgrade`: an index as the current version builds it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from retrieve.cli.output import as_json, counted, print_json
 @click.argument("index")
 @as_json
 def command(index: str, *, as_json: bool) -> None:
-    """Bring INDEX to what the current version builds; one from a newer version is refused."""
-    from retrieve.store.manifest import read_manifest
+    """Rewrite INDEX as the current version builds it, which encodes nothing; one from a newer version is refused."""
+    from retrieve.store.manifest import FORMAT, read_manifest
     from retrieve.store.paths import index_path
     from retrieve.store.upgrade import upgrade_index
 
@@ -20,8 +20,11 @@ def command(index: str, *, as_json: bool) -> None:
     found = read_manifest(path).format
     rewritten = upgrade_index(path)
     if as_json:
-        print_json({"index": str(path), "format": found, "upgraded": rewritten > 0, "segments": rewritten})
-    elif rewritten:
-        click.echo(f"{path}: the columns of {counted(rewritten, 'segment')} were built anew")
-    else:
+        upgraded = rewritten is not None
+        print_json({"index": str(path), "format": found, "upgraded": upgraded, "segments": rewritten or 0})
+    elif rewritten is None:
         click.echo(f"{path}: format {found} is the current one, there is nothing to do")
+    else:
+        click.echo(
+            f"{path}: {counted(rewritten, 'segment')} rewritten, the format is {FORMAT} (it was {found})"
+        )
