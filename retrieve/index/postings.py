@@ -1,7 +1,8 @@
 """The inverted index shared by every view with terms: blocks of 65,536 rows, and in each block its terms' postings.
 
 A posting is three bytes: a row within the block and a term frequency, which from 255 up moves to an overflow list.
-The arrays follow from the rows alone, not from how they came together: merging parts gives what building afresh gives.
+The arrays follow from the rows alone, not from how they came together: merging parts (`merged_postings`) gives what
+building afresh gives.
 """
 
 from __future__ import annotations
@@ -30,14 +31,12 @@ from retrieve.index.blocks import (
     BLOCK,
     ESCAPE,
     Blocks,
-    count_kept,
     count_marked,
     count_rows,
     count_terms,
     find_repeated,
     pack_pairs,
     row_blocks,
-    unpack_block,
 )
 from retrieve.index.compiled_strings import CompiledStrings
 from retrieve.index.scoring import (
@@ -67,7 +66,8 @@ class Postings:
         """Document frequency of each term in these rows, uint32 (V,)."""
         self.lengths = frozen(lengths)
         """Terms in each row, repetitions counted, uint32 (rows,)."""
-        self._blocks = Blocks(**{name: frozen(array) for name, array in blocks._asdict().items()})
+        self.blocks = Blocks(**{name: frozen(array) for name, array in blocks._asdict().items()})
+        """Where the postings are."""
 
     @cached_property
     def _columns(self) -> Array:
@@ -87,7 +87,7 @@ class Postings:
         Raises ValueError if a term id is not in the vocabulary or the starts do not cover the occurrences.
         """
         ids, bounds = _checked_rows(vocabulary, term_ids, starts)
-        assembly = _Assembly(vocabulary)
+        assembly = Assembly(vocabulary)
         slots = np.empty(len(vocabulary), np.int64)
         for first, end in row_blocks(len(bounds) - 1):
             rows = bounds[first : end + 1]
@@ -120,7 +120,7 @@ class Postings:
         lengths = np.diff(total[bounds])
         if len(lengths) and int(lengths.max()) >= 1 << 32:
             raise ValueError(f"a row of length {lengths.max()}: at most {(1 << 32) - 1} fits")
-        assembly = _Assembly(vocabulary)
+        assembly = Assembly(vocabulary)
         for first, end in row_blocks(len(bounds) - 1):
             rows = bounds[first : end + 1]
             part = slice(int(rows[0]), int(rows[-1]))
@@ -130,7 +130,7 @@ class Postings:
     def arrays(self) -> dict[str, Array]:
         """Every array under its stored name."""
         own = {"frequencies": self.frequencies, "lengths": self.lengths}
-        return {**self.terms.arrays("terms_"), **own, **self._blocks._asdict()}
+        return {**self.terms.arrays("terms_"), **own, **self.blocks._asdict()}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array]) -> Postings:
@@ -178,7 +178,7 @@ class Postings:
         scores = np.zeros(self.rows, np.float64)
         if average_length > 0:
             table = saturations(norm)
-            add_bm25(self._blocks, self.lengths, self._columns, table, ids, factors, norm, scores)
+            add_bm25(self.blocks, self.lengths, self._columns, table, ids, factors, norm, scores)
         return scores
 
     def bm25_at(
@@ -192,7 +192,7 @@ class Postings:
         norm = _norm(k1, b, average_length)
         scores = np.zeros(len(wanted), np.float64)
         if average_length > 0:
-            bm25_of_rows(self._blocks, self.lengths, ids, factors, norm, wanted, scores)
+            bm25_of_rows(self.blocks, self.lengths, ids, factors, norm, wanted, scores)
         return scores
 
     def bm25_top(
@@ -252,7 +252,7 @@ class Postings:
         except IndexError:
             zeros = np.zeros(BLOCK, np.float64)
         scores, rows, bounds = best_bm25(
-            self._blocks,
+            self.blocks,
             self.lengths,
             self._columns,
             saturations(norm),
@@ -276,7 +276,7 @@ class Postings:
         Arguments as for `bm25_scores`; exact as long as weights are whole numbers and sums are below 2⁵³.
         """
         scores = np.zeros(self.rows, np.float64)
-        add_impacts(self._blocks, *self._checked(term_ids, weights), scores)
+        add_impacts(self.blocks, *self._checked(term_ids, weights), scores)
         return scores
 
     def _checked(self, term_ids: Int64s, weights: Float64s) -> tuple[Int64s, Float64s]:
@@ -313,7 +313,7 @@ class Postings:
         if len(deleted) != self.rows:
             raise ValueError(f"{len(deleted)} deletion marks for {self.rows} rows")
         counts = np.zeros(len(self.terms), np.int64)
-        count_marked(self._blocks, frozen(np.asarray(deleted, np.bool_)), counts)
+        count_marked(self.blocks, frozen(np.asarray(deleted, np.bool_)), counts)
         terms = np.flatnonzero(counts)
         return terms, counts[terms]
 
@@ -338,43 +338,7 @@ def _norm(k1: float, b: float, average_length: float) -> Norm:
     return float(k1 * (1.0 - b)), float(k1 * b / average_length) if average_length else 0.0
 
 
-def merge_postings(parts: Sequence[Postings], maps: Sequence[Int64s], rows: int) -> Postings:
-    """The postings of `rows` rows taken from the parts: maps[i][old row] is the new row, or -1 to drop it.
-
-    Gives, array for array, what `Postings.build` gives for the surviving rows; a term that none of them has
-    vanishes. One new block is unpacked at a time, so memory beyond the result is that of one block and the maps.
-    Raises ValueError unless the maps fill every new row exactly once.
-    """
-    row_maps = [frozen(np.asarray(new_rows, np.int64)) for new_rows in maps]
-    filled = np.zeros(rows, np.int64)
-    for part, new_rows in zip(parts, row_maps, strict=True):
-        if len(new_rows) != part.rows or (part.rows and not -1 <= new_rows.min() <= new_rows.max() < rows):
-            raise ValueError(f"a map of {len(new_rows)} rows into {rows} for a part of {part.rows} rows")
-        np.add.at(filled, new_rows[new_rows >= 0], 1)
-    if (filled != 1).any():
-        raise ValueError(f"new row {int(np.flatnonzero(filled != 1)[0])} is not filled exactly once")
-    lengths = np.empty(rows, np.uint32)
-    pairs = np.zeros(rows, np.int64)
-    for part, new_rows in zip(parts, row_maps, strict=True):
-        lengths[new_rows[new_rows >= 0]] = part.lengths[new_rows >= 0]
-        count_kept(part._blocks, new_rows, pairs)
-    vocabulary, term_maps = CompiledStrings.merge([part.terms for part in parts])
-    assembly = _Assembly(vocabulary)
-    for first, end in row_blocks(rows):
-        pair_starts = np.zeros(end - first + 1, np.int64)
-        np.cumsum(pairs[first:end], out=pair_starts[1:])
-        terms, frequencies = np.empty((2, int(pair_starts[-1])), np.uint32)
-        cursors = pair_starts[:-1].copy()
-        for part, new_rows, new_terms in zip(parts, row_maps, term_maps, strict=True):
-            for block, (old_first, old_end) in enumerate(row_blocks(part.rows)):
-                moved = new_rows[old_first:old_end]
-                if ((moved >= first) & (moved < end)).any():
-                    unpack_block(part._blocks, block, new_terms, new_rows, first, cursors, terms, frequencies)
-        assembly.add_block(pair_starts, terms, frequencies)
-    return assembly.finish(lengths)
-
-
-class _Assembly:
+class Assembly:
     """Postings in the making: blocks are added in order, the vocabulary is trimmed at the end."""
 
     def __init__(self, vocabulary: CompiledStrings) -> None:

@@ -19,21 +19,20 @@ import numpy.typing as npt
 
 from retrieve.errors import BadVectors, UsageError
 from retrieve.files import writer_lock
-from retrieve.index.codes import Codes
 from retrieve.index.stored import StoredVectors
 from retrieve.passages.encoder import PassageEncoder
 from retrieve.store.batch import Batch, Staged, text_bytes
 from retrieve.store.build_workers import BuildWorkers, wait_for_orphans
-from retrieve.store.documents import Fingerprints, fingerprints
+from retrieve.store.documents import fingerprints
 from retrieve.store.fields import FieldWatch
 from retrieve.store.filters import Filter, matches
-from retrieve.store.rows import IntArray, Row
+from retrieve.store.older_versions import Encoded, OlderVersion, OlderVersions
+from retrieve.store.rows import Row
 from retrieve.store.segment import Segment
-from retrieve.store.snapshot import Place, select_rows
+from retrieve.store.snapshot import select_rows
 from retrieve.store.uncommitted import Uncommitted
 from retrieve.store.vectors import fitting_vectors, own_vectors, without_surplus
 from retrieve.types import Document, Progress
-from retrieve.views.registry import views_of
 
 _CHUNK_DOCUMENTS = 256
 _CHUNK_BYTES = 1 << 20
@@ -52,22 +51,6 @@ class _Incoming(NamedTuple):
     document: Document
     size: int
     vectors: StoredVectors | None
-
-
-class _Kept(NamedTuple):
-    """What the encoder made of an older version with the same text."""
-
-    spans: IntArray
-    vectors: StoredVectors | None
-    cut: int
-    codes: Codes | None = None
-
-
-class _Older(NamedTuple):
-    """The version of a document that is there already: waiting in the batch, or live at a place."""
-
-    hashes: Fingerprints
-    place: Place | None
 
 
 class Writer:
@@ -90,9 +73,7 @@ class Writer:
         self._uncommitted = Uncommitted(folder, passage_encoder, progress, building, reuse)
         self._batch = Batch(self._limits)
         self._unsplit: dict[str, Staged] = {}
-        self._to_copy: dict[str, Place] = {}
-        views = views_of(passage_encoder.recipe).values()
-        self._copies = next((view for view in views if view.copies), None)
+        self._older = OlderVersions(self._uncommitted, passage_encoder.recipe)
         self._unsplit_text = 0
         self._operations = 0
         self._documents = 0
@@ -311,43 +292,28 @@ class Writer:
         counts = np.zeros(3, dtype=np.int64)
         if not self._unsplit.keys().isdisjoint(chunk):
             self._settle()
-        older = self._older(list(chunk))
+        older = self._older.find(list(chunk), self._batch)
         for incoming in chunk.values():
             self._operations += 1
             counts[self._stage_one(incoming, older.get(incoming.document.id))] += 1
-        self._copy_codes()
+        for doc_id, codes in self._older.codes():
+            self._unsplit[doc_id] = self._unsplit[doc_id]._replace(codes=codes)
         self._documents += len(chunk)
         if self._progress is not None and chunk:
             self._progress("documents", self._documents, None)
         self._settle_or_wait()
         return counts
 
-    def _older(self, ids: Sequence[str]) -> dict[str, _Older]:
-        found = {}
-        by_segment: dict[int, dict[int, str]] = {}
-        for doc_id, place in zip(ids, self._uncommitted.locate(ids), strict=True):
-            if (row := self._batch.get(doc_id)) is not None:
-                found[doc_id] = _Older(row.hashes, None)
-            elif place is not None:
-                by_segment.setdefault(place.segment, {})[place.row] = doc_id
-        for number, names in by_segment.items():
-            rows = sorted(names)
-            for row_number, hashes in zip(
-                rows, self._uncommitted.segments[number].documents.fingerprints(rows), strict=True
-            ):
-                found[names[row_number]] = _Older(hashes, Place(number, row_number))
-        return found
-
-    def _stage_one(self, incoming: _Incoming, older: _Older | None) -> int:
+    def _stage_one(self, incoming: _Incoming, older: OlderVersion | None) -> int:
         document, size, own = incoming
         hashes = fingerprints(document)
-        kept: _Kept | None = None
+        kept: Encoded | None = None
         if older is not None:
             same = older.hashes.content == hashes.content
             if same and own is None:
                 return _UNCHANGED
             if older.hashes.body == hashes.body:
-                kept = self._kept(document.id, older.place)
+                kept = self._older.encoded(document.id, older.place, self._batch)
             if (
                 same
                 and own is not None
@@ -366,41 +332,6 @@ class Writer:
         self._unsplit[document.id] = staged
         self._unsplit_text += size
         return _ADDED if older is None else _UPDATED
-
-    def _kept(self, doc_id: str, place: Place | None) -> _Kept | None:
-        """Spans and vectors of a document's older version where they are known: views, nothing is copied."""
-        if place is None:
-            row = self._batch.get(doc_id)
-            return (
-                _Kept(row.spans, row.vectors, row.cut, row.codes) if row is not None and row.encoded else None
-            )
-        segment = self._uncommitted.segments[place.segment]
-        coded = self._copies is not None
-        if not (segment.has_vectors or coded):
-            return None
-        first, last = segment.first_passage[place.row : place.row + 2]
-        spans = segment.passages[first:last, 1:].astype(np.int64)
-        if coded:
-            self._to_copy[doc_id] = place
-        vectors = None if coded else segment.vectors[first:last]
-        return _Kept(spans, vectors, int(segment.units[place.row, 2]))
-
-    def _copy_codes(self) -> None:
-        """Read the codes of older versions with the same text, those of a segment together."""
-        by_segment: dict[int, list[str]] = {}
-        for doc_id, place in self._to_copy.items():
-            by_segment.setdefault(place.segment, []).append(doc_id)
-        for number, names in by_segment.items():
-            segment = self._uncommitted.segments[number]
-            places = np.array([self._to_copy[name].row for name in names])
-            firsts, lasts = segment.first_passage[places], segment.first_passage[places + 1]
-            passages = [np.arange(*bounds) for bounds in zip(firsts, lasts, strict=True)]
-            assert self._copies is not None
-            codes = self._copies.copied(segment.view(self._copies), np.concatenate(passages))
-            ends = np.cumsum(lasts - firsts)
-            for name, start, end in zip(names, ends - (lasts - firsts), ends, strict=True):
-                self._unsplit[name] = self._unsplit[name]._replace(codes=codes.cut(start, end))
-        self._to_copy = {}
 
     # -- filling segments -------------------------------------------------------------------------------------
 

@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from retrieve.index.bm25 import bm25_idf
-from retrieve.index.postings import Postings, merge_postings
+from retrieve.index.merged_postings import merge_postings
+from retrieve.index.postings import Postings
 from retrieve.text.analyze import Analyzer
 from retrieve.views.postings import build_postings, rows_hold, write_postings
 from retrieve.views.protocol import (

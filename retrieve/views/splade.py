@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from retrieve.encoders.sparse.encoder import SparseRows
-from retrieve.index.postings import Postings, merge_postings
+from retrieve.index.merged_postings import merge_postings
+from retrieve.index.postings import Postings
 from retrieve.recipe import Recipe
 from retrieve.views.exact import ExactScores
 from retrieve.views.postings import ImpactTaker, rows_hold, write_postings

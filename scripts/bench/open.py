@@ -29,7 +29,7 @@ import numpy as np
 from acts import WINDOWS, acts
 
 from retrieve import Document, Index
-from retrieve.index.postings import merge_postings
+from retrieve.index.merged_postings import merge_postings
 from retrieve.recipe import load_recipe
 from retrieve.store.build import Made, write_segment
 from retrieve.store.building import Building

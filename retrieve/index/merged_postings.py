@@ -1,0 +1,48 @@
+"""Postings of several parts as one, rows renumbered: what a segment's postings become when it is merged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from retrieve.index.arrays import Int64s, frozen
+from retrieve.index.blocks import count_kept, row_blocks, unpack_block
+from retrieve.index.compiled_strings import CompiledStrings
+from retrieve.index.postings import Assembly, Postings
+
+
+def merge_postings(parts: Sequence[Postings], maps: Sequence[Int64s], rows: int) -> Postings:
+    """The postings of `rows` rows taken from the parts: maps[i][old row] is the new row, or -1 to drop it.
+
+    Gives, array for array, what `Postings.build` gives for the surviving rows; a term that none of them has
+    vanishes. One new block is unpacked at a time, so memory beyond the result is that of one block and the maps.
+    Raises ValueError unless the maps fill every new row exactly once.
+    """
+    row_maps = [frozen(np.asarray(new_rows, np.int64)) for new_rows in maps]
+    filled = np.zeros(rows, np.int64)
+    for part, new_rows in zip(parts, row_maps, strict=True):
+        if len(new_rows) != part.rows or (part.rows and not -1 <= new_rows.min() <= new_rows.max() < rows):
+            raise ValueError(f"a map of {len(new_rows)} rows into {rows} for a part of {part.rows} rows")
+        np.add.at(filled, new_rows[new_rows >= 0], 1)
+    if (filled != 1).any():
+        raise ValueError(f"new row {int(np.flatnonzero(filled != 1)[0])} is not filled exactly once")
+    lengths = np.empty(rows, np.uint32)
+    pairs = np.zeros(rows, np.int64)
+    for part, new_rows in zip(parts, row_maps, strict=True):
+        lengths[new_rows[new_rows >= 0]] = part.lengths[new_rows >= 0]
+        count_kept(part.blocks, new_rows, pairs)
+    vocabulary, term_maps = CompiledStrings.merge([part.terms for part in parts])
+    assembly = Assembly(vocabulary)
+    for first, end in row_blocks(rows):
+        pair_starts = np.zeros(end - first + 1, np.int64)
+        np.cumsum(pairs[first:end], out=pair_starts[1:])
+        terms, frequencies = np.empty((2, int(pair_starts[-1])), np.uint32)
+        cursors = pair_starts[:-1].copy()
+        for part, new_rows, new_terms in zip(parts, row_maps, term_maps, strict=True):
+            for block, (old_first, old_end) in enumerate(row_blocks(part.rows)):
+                moved = new_rows[old_first:old_end]
+                if ((moved >= first) & (moved < end)).any():
+                    unpack_block(part.blocks, block, new_terms, new_rows, first, cursors, terms, frequencies)
+        assembly.add_block(pair_starts, terms, frequencies)
+    return assembly.finish(lengths)
