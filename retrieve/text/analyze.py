@@ -42,6 +42,9 @@ _CLUSTER = regex.compile(r"\X")
 # Each byte of an ASCII text as "x" where it belongs to a word, as a space where it does not.
 _ASCII_WORDS = bytes(ord("x") if _WORD.match(chr(code)) else ord(" ") for code in range(128)).ljust(256)
 
+# The other characters of such a text as spaces: splitting there takes a tenth of the time of finding words.
+_ASCII_SPACES = {code: " " for code in range(128) if not _WORD.match(chr(code))}
+
 _CACHED_STEMS = 30_000  # surface forms per thread, some 8 MB; the words of a language repeat soon
 
 
@@ -77,8 +80,10 @@ class Analyzer:
 
     def terms(self, text: str) -> list[str]:
         """The terms of `text` in order, without stop words, stemmed; none is empty or holds whitespace or NUL."""
-        normal = unicodedata.normalize("NFKC", text).lower()
+        normal = (text if text.isascii() else unicodedata.normalize("NFKC", text)).lower()
         stems = self._stems()
+        if normal.isascii():
+            return [stem for word in normal.translate(_ASCII_SPACES).split() if (stem := stems[word])]
         if _ANY_UNSPACED.search(normal) is None:
             return [stem for word in _WORD.findall(normal) if (stem := stems[word])]
         terms: list[str] = []

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
+from itertools import accumulate, chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -172,12 +172,16 @@ class QueryTerms:
             if self._numbers
             else np.empty((0, len(places)), np.int64)
         )
-        weighted = []
-        for query in self._counts:
-            at = np.array([places[term] for term in query], dtype=np.int64)
-            counts = np.array(list(query.values()), dtype=np.float64)
-            weighted.append(Weighted(list(query), frequencies[at], idf[at] * counts, by_segment[:, at]))
-        return weighted
+        # The terms of all queries one after the other: arrays are made once, and each query has its part of them.
+        at = np.array([places[term] for query in self._counts for term in query], dtype=np.int64)
+        counts = np.array([count for query in self._counts for count in query.values()], dtype=np.float64)
+        found, weights, rows = frequencies[at], idf[at] * counts, np.take(by_segment, at, axis=1)
+        ends = accumulate(map(len, self._counts))
+        return [
+            Weighted(list(query), found[part], weights[part], rows[:, part])
+            for query, end in zip(self._counts, ends, strict=True)
+            for part in [slice(end - len(query), end)]
+        ]
 
 
 class BM25Scores:

@@ -91,10 +91,21 @@ def test_as_many_words_are_counted_as_have_offsets(text: str) -> None:
     assert PLAIN.count_words(text) == len(PLAIN.word_offsets(text))
 
 
+@given(st.text(st.characters(max_codepoint=127)))
+@settings(max_examples=300, deadline=None)
+def test_terms_of_ascii_are_its_words_in_lower_case(text: str) -> None:
+    expected = [text[start:end].lower() for start, end in PLAIN.word_offsets(text)]
+    assert PLAIN.terms(text) == expected
+    # The long way, which a text with anything else takes.
+    assert PLAIN.terms(f"{text} é")[:-1] == expected
+
+
 def test_every_ascii_character_alone_and_between_letters_is_counted_right() -> None:
     for code in range(128):
         for text in (chr(code), f"a{chr(code)}b", f"{chr(code)}a{chr(code)}"):
-            assert PLAIN.count_words(text) == len(PLAIN.word_offsets(text)), repr(text)
+            assert PLAIN.count_words(text) == len(PLAIN.word_offsets(text)) == len(PLAIN.terms(text)), repr(
+                text
+            )
 
 
 @pytest.mark.parametrize(
