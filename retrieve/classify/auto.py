@@ -76,7 +76,7 @@ def learn_auto(
         problem.task,
         seed=context.seed,
     )
-    tried += _told(contenders, found)
+    tried += _attempts(contenders, found)
     members = []
     curves: list[dict[str, float]] = []
     for number, weight in found.weights.items():
@@ -189,7 +189,7 @@ def _figure(problem: Problem, name: str, scores: FloatArray) -> dict[str, Any]:
     return {"member": name, measure: abs(figure)}
 
 
-def _told(contenders: list[Contender], found: Selection) -> list[dict[str, Any]]:
+def _attempts(contenders: list[Contender], found: Selection) -> list[dict[str, Any]]:
     """Each step of the selection, and which was taken."""
     return [
         {

@@ -85,7 +85,7 @@ class Average:
     def state(self) -> State:
         """Each member's settings in a list, its arrays by its number."""
         states = [each.model.state() for each in self.members]
-        told = [
+        records = [
             {
                 "kind": each.model.kind,
                 "weight": each.weight,
@@ -99,21 +99,21 @@ class Average:
             for number, state in enumerate(states)
             for name, array in state.arrays.items()
         }
-        return State({"task": self.task, "members": told}, arrays)
+        return State({"task": self.task, "members": records}, arrays)
 
     @classmethod
     def from_state(cls, state: State, context: Context) -> Self:
         """What `state` gave."""
         members = []
-        for number, told in enumerate(state.settings["members"]):
+        for number, record in enumerate(state.settings["members"]):
             start = f"{number}."
             arrays = {
                 name.removeprefix(start): array
                 for name, array in state.arrays.items()
                 if name.startswith(start)
             }
-            model = model_from(told["kind"], State(told["settings"], arrays), context)
-            members.append(Member(model, Calibration.from_json(told["calibration"]), told["weight"]))
+            model = model_from(record["kind"], State(record["settings"], arrays), context)
+            members.append(Member(model, Calibration.from_json(record["calibration"]), record["weight"]))
         return cls(members, state.settings["task"])
 
     def _mean(self, scores: Sequence[FloatArray]) -> FloatArray:

@@ -91,8 +91,8 @@ def _sigmoid(scores: FloatArray, targets: FloatArray) -> Calibration:
     from scipy.optimize import minimize
     from scipy.special import expit
 
-    told = np.ptp(scores, axis=0) > 0 if len(scores) else np.zeros(scores.shape[1], dtype=bool)
-    x, y = scores[:, told].ravel(), targets[:, told].ravel()
+    varying = np.ptp(scores, axis=0) > 0 if len(scores) else np.zeros(scores.shape[1], dtype=bool)
+    x, y = scores[:, varying].ravel(), targets[:, varying].ravel()
     positives = int(np.count_nonzero(y))
     negatives = y.size - positives
     if not positives or not negatives:

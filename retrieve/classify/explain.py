@@ -139,10 +139,10 @@ def _most_telling(
     document: LabelledDocument, evidence: Evidence, effects: FloatArray, label: int, most: int
 ) -> tuple[PassageEvidence, ...]:
     text = document.document.text
-    told = []
+    explained = []
     for position in np.argsort(-effects, kind="stable")[:most].tolist():
         parts = parts_of(evidence.spans[position])
-        told.append(
+        explained.append(
             PassageEvidence(
                 position,
                 parts[0][0],
@@ -153,7 +153,7 @@ def _most_telling(
                 float(effects[position]),
             )
         )
-    return tuple(told)
+    return tuple(explained)
 
 
 def _attention(evidence: Evidence, position: int, label: int) -> float | None:

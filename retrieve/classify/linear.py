@@ -165,7 +165,7 @@ def best_of_each(
     tried: list[dict[str, Any]] = []
     total = len(section.ngrams) + len(plans) - 1
 
-    def tell(candidate: Candidate) -> Candidate:
+    def recorded(candidate: Candidate) -> Candidate:
         before = best.get(candidate.model.settings.model)
         if before is None or candidate.figure > before.figure:
             best[candidate.model.settings.model] = candidate
@@ -178,9 +178,9 @@ def best_of_each(
         _fed(problem, Vocabulary(section.words, ngrams, section.min_df, section.features))
         for ngrams in section.ngrams
     ]
-    figures = [tell(_attempt(problem, each, plans[0])).figure for each in fed]
+    figures = [recorded(_attempt(problem, each, plans[0])).figure for each in fed]
     for settings in plans[1:]:
-        tell(_attempt(problem, fed[int(np.argmax(figures))], settings))
+        recorded(_attempt(problem, fed[int(np.argmax(figures))], settings))
     return best, tried
 
 

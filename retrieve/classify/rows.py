@@ -78,11 +78,11 @@ def vectors_of(encoder: PassageEncoder, cut: Cut, progress: Progress | None = No
     """Vectors of all passages, through the cache, with progress in passages."""
     passages = sum(map(len, cut.spans))
 
-    def told(done: int, tokens: int) -> None:
+    def shown(done: int, tokens: int) -> None:
         if progress is not None:
             progress("encoding passages", done, passages)
 
-    return encoder.vectors(cut.documents, cut.spans, progress=told)
+    return encoder.vectors(cut.documents, cut.spans, progress=shown)
 
 
 def _vectors(encoder: PassageEncoder, cut: Cut, progress: Progress | None) -> DocumentRows:
@@ -98,11 +98,11 @@ def _states(
     states: Sequence[DocumentStates]
     if keep and encoder.models.documents.cache_root is not None:
 
-        def told(done: int, documents: int) -> None:
+        def shown(done: int, documents: int) -> None:
             if progress is not None:
                 progress("encoding documents", done, documents)
 
-        states = encoder.keep_token_states(cut.documents, cut.spans, most_bytes=most, progress=told)
+        states = encoder.keep_token_states(cut.documents, cut.spans, most_bytes=most, progress=shown)
     else:
         states = _held(encoder, cut, most, progress)
     counts = np.array([len(each.states) for each in states], dtype=np.int64)

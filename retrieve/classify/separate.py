@@ -51,7 +51,7 @@ def fit_columns(
     lowest, highest = _bounds(coefficients[learned], intercepts[learned])
     intercepts[positives == 0] = lowest
     intercepts[positives == len(targets)] = highest
-    _tell(
+    _remark_on(
         [names[label] for label in np.flatnonzero(positives == 0).tolist()] if len(names) == labels else [],
         remarks,
     )
@@ -75,11 +75,11 @@ def _bounds(coefficients: npt.NDArray[np.float32], intercepts: FloatArray) -> tu
     return float((intercepts - reach).min()) - 1, float((intercepts + reach).max()) + 1
 
 
-def _tell(without: Sequence[str], remarks: list[str]) -> None:
+def _remark_on(without: Sequence[str], remarks: list[str]) -> None:
     if not without:
         return
-    told = ", ".join(without[:10]) + (f" and {len(without) - 10} more" if len(without) > 10 else "")
-    remark = f"no document to learn from has {told}: of a linear model, scored below every other label"
+    named = ", ".join(without[:10]) + (f" and {len(without) - 10} more" if len(without) > 10 else "")
+    remark = f"no document to learn from has {named}: of a linear model, scored below every other label"
     if remark not in remarks:
         remarks.append(remark)
 

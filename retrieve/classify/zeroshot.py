@@ -80,8 +80,8 @@ class ZeroShot:
     @classmethod
     def from_state(cls, state: State, context: Context) -> Self:
         """What `state` gave."""
-        told = state.settings["labels"]
-        labels = LabelSet(tuple(told["names"]), told["descriptions"])
+        stored = state.settings["labels"]
+        labels = LabelSet(tuple(stored["names"]), stored["descriptions"])
         preset = load_preset(state.settings["preset"])
         return cls(
             labels, state.arrays["labels"], task=state.settings["task"], preset=preset, context=context

@@ -97,7 +97,7 @@ class FieldWatch:
         """Fields of the filter that no document has; empty where there is no document, or not all were looked at."""
         return [] if self._empty else sorted(self._missing - self._unread)
 
-    def tell(self) -> None:
+    def warn(self) -> None:
         """Warn of each absent field."""
         for field in self.absent:
             nearest = " or ".join(map(repr, self._nearest(field)))

@@ -15,7 +15,7 @@ from retrieve.store.building import Building
 from retrieve.store.manifest import SegmentEntry, Trained
 from retrieve.store.rows import Row
 from retrieve.store.segment import BoolArray, Segment
-from retrieve.store.segment_material import NewMaterial, Teller
+from retrieve.store.segment_material import EncodingProgress, NewMaterial
 from retrieve.store.trained import Candidate, LearnedFiles, borrow, choose_sample, learn, wanted
 from retrieve.types import Progress
 from retrieve.views.protocol import FIRST_SAMPLE
@@ -31,7 +31,7 @@ class SegmentBuilder:
         self.views = tuple(views_of(passage_encoder.recipe).values())
         self._folder = folder
         self._passage_encoder = passage_encoder
-        self._teller = Teller(progress)
+        self._shown = EncodingProgress(progress)
 
     def build(
         self,
@@ -68,7 +68,7 @@ class SegmentBuilder:
         learn: Callable[[StoredVectors], LearnedFiles | None],
     ) -> NewMaterial:
         """What a segment of so many documents and passages is made of."""
-        return NewMaterial(rows, size, building, self._passage_encoder, self._teller, learn)
+        return NewMaterial(rows, size, building, self._passage_encoder, self._shown, learn)
 
     def files_of(self, trained: Trained | None) -> LearnedFiles | None:
         """What was learned, as files."""

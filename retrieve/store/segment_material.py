@@ -28,8 +28,8 @@ _ENCODE_CHUNK = 8_192
 _log = logging.getLogger("retrieve")
 
 
-class Teller:
-    """Tells how far the encoding of a segment is, and how many tokens a build has had in all."""
+class EncodingProgress:
+    """Shows how far the encoding of a segment is, and how many tokens a build has had in all."""
 
     def __init__(self, progress: Progress | None) -> None:
         self.tokens = 0
@@ -38,12 +38,12 @@ class Teller:
     def of_call(self, before: int, total: int) -> Callable[[int, int], None]:
         """For one call of the encoder, `before` passages of `total` having been done."""
 
-        def tell(done: int, tokens: int) -> None:
+        def shown(done: int, tokens: int) -> None:
             if self._progress is not None:
                 self._progress("passages encoded", before + done, total)
                 self._progress("tokens encoded", self.tokens + tokens, None)
 
-        return tell
+        return shown
 
 
 class NewMaterial:
@@ -59,7 +59,7 @@ class NewMaterial:
         size: tuple[int, int],
         building: Building,
         encoder: PassageEncoder,
-        teller: Teller,
+        shown: EncodingProgress,
         learn: Callable[[StoredVectors], Learned | None],
     ) -> None:
         self.encoder = encoder
@@ -67,7 +67,7 @@ class NewMaterial:
         self._rows = rows
         self._passages = size[1]
         self._building = building
-        self._teller = teller
+        self._shown = shown
         self._learn = learn
 
     def terms(self) -> Iterator[list[str]]:
@@ -114,9 +114,9 @@ class NewMaterial:
         """Vectors of these documents' passages to their places; returns the tokens cut off each passage."""
         if not places:
             return np.empty(0, dtype=np.int64)
-        tell = self._teller.of_call(places[0], self._passages)
-        encoded = self.encoder.encode([(row.document, row.spans) for row in rows], tell)
-        self._teller.tokens += encoded.tokens
+        progress = self._shown.of_call(places[0], self._passages)
+        encoded = self.encoder.encode([(row.document, row.spans) for row in rows], progress)
+        self._shown.tokens += encoded.tokens
         ours = truncated_vectors(encoded.vectors, form.dimensions, normalize=form.normalize)
         vectors.write(places, encode_vectors(Form.of(form.storage, form.rescore), ours))
         return encoded.cut
@@ -134,9 +134,9 @@ class NewMaterial:
                         done += row.codes.rows
                 continue
             for owners, texts in self._chunks(group):
-                found = encoder.encode_documents(texts, progress=self._teller.of_call(done, self._passages))
+                found = encoder.encode_documents(texts, progress=self._shown.of_call(done, self._passages))
                 np.add.at(self.cut, owners, found.cut)
-                self._teller.tokens += found.tokens
+                self._shown.tokens += found.tokens
                 done += len(texts)
                 take(found.starts, found.dims, found.weights)
         _warn_truncated(self.cut)

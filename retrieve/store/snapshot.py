@@ -30,7 +30,7 @@ from retrieve.views.protocol import LiveSegment, View
 from retrieve.views.registry import views_of
 
 _CACHED_FILTERS = 16
-_TOLD_FILTERS = 1_000
+_WARNED_FILTERS = 1_000
 
 _log = logging.getLogger("retrieve")
 
@@ -60,8 +60,8 @@ class Snapshot:
             [[0], np.cumsum([segment.passage_rows for segment in segments])]
         ).astype(np.int64)
         self._filters: OrderedDict[str, tuple[BoolArray, ...]] = OrderedDict()
-        self._told: dict[str, None] = {}
-        self._told_outdated = False
+        self._warned: dict[str, None] = {}
+        self._warned_of_columns = False
         self._kept: OrderedDict[Hashable, Any] = OrderedDict()
         self._filters_lock = ForkSafeLock()
         self._views_lock = ForkSafeLock()
@@ -169,26 +169,26 @@ class Snapshot:
             select_rows(segment, where, watch) & (True if live is None else live)
             for segment, live in zip(self.segments, self.live, strict=True)
         )
-        self._tell(where, watch)
+        self._warn(where, watch)
         with self._filters_lock:
             self._filters[where.canonical] = chosen
             while len(self._filters) > _CACHED_FILTERS:
                 self._filters.popitem(last=False)
         return chosen
 
-    def _tell(self, where: Filter, watch: FieldWatch) -> None:
-        """Say what there is to say of a filter, once for each; of columns that are out of date, once for all."""
+    def _warn(self, where: Filter, watch: FieldWatch) -> None:
+        """Warn of unknown fields, once for each filter, and of columns that are out of date, once for all."""
         outdated = where.fields & frozenset().union(*(segment.outdated_columns for segment in self.segments))
         with self._filters_lock:
-            unsaid = bool(watch.absent) and where.canonical not in self._told
-            if unsaid:
-                self._told[where.canonical] = None
-                while len(self._told) > _TOLD_FILTERS:
-                    del self._told[next(iter(self._told))]
-            slow = bool(outdated) and not self._told_outdated
-            self._told_outdated |= slow
-        if unsaid:
-            watch.tell()
+            unwarned = bool(watch.absent) and where.canonical not in self._warned
+            if unwarned:
+                self._warned[where.canonical] = None
+                while len(self._warned) > _WARNED_FILTERS:
+                    del self._warned[next(iter(self._warned))]
+            slow = bool(outdated) and not self._warned_of_columns
+            self._warned_of_columns |= slow
+        if unwarned:
+            watch.warn()
         if slow:
             _log.warning(
                 "%s: columns of %s are an older version's, so documents are read in their place, which is slow: "

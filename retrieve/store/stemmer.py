@@ -18,7 +18,7 @@ from retrieve.text.analyze import Analyzer
 from retrieve.views.registry import views_of
 
 _log = logging.getLogger("retrieve")
-_told: set[Path] = set()  # indexes that do not say which stemmer they have, warned of in this process
+_warned: set[Path] = set()  # indexes that do not say which stemmer they have, warned of in this process
 
 
 def stemmer_record(passage_encoder: PassageEncoder) -> StemmerRecord | None:
@@ -45,8 +45,8 @@ def check_analyzer(folder: Path, manifest: Manifest, analyzer: Analyzer) -> None
         return
     built = manifest.stemmer
     if built is None:
-        if manifest.segments and folder not in _told:
-            _told.add(folder)
+        if manifest.segments and folder not in _warned:
+            _warned.add(folder)
             _log.warning(
                 "%s does not say which stemmer built it (it is of an older version): words whose stems are others in "
                 "PyStemmer %s would not be found; its next commit takes the stemmer at hand for its own, so if in "

@@ -81,7 +81,7 @@ class Writer:
         self._closed = False
         self._stepping = threading.RLock()
         self._steps = 0
-        self._told: set[str] = set()
+        self._warned: set[str] = set()
 
     @classmethod
     def open(
@@ -222,9 +222,9 @@ class Writer:
             rows = select_rows(segment, where, watch) & live
             deleted += int(rows.sum())
             live[rows] = False
-        if watch.absent and where.canonical not in self._told:
-            self._told.add(where.canonical)
-            watch.tell()
+        if watch.absent and where.canonical not in self._warned:
+            self._warned.add(where.canonical)
+            watch.warn()
         return deleted
 
     def _delete_named(self, ids: Collection[str]) -> int:

@@ -51,7 +51,7 @@ def keys_of(texts: Sequence[str], context: bytes = b"") -> NDArray[np.void]:
     return np.frombuffer(b"".join(digests), dtype=KEY)
 
 
-def _tell_once(root: Path, problem: str) -> None:
+def _warn_once(root: Path, problem: str) -> None:
     if root not in _TOLD:
         _TOLD.add(root)
         _log.warning(
@@ -104,7 +104,7 @@ class VectorCache:
             try:
                 names = {path.name for path in folders_in(self._folder)}
             except OSError as error:
-                _tell_once(self.root, f"cannot be read, so texts are encoded anew: {error}")
+                _warn_once(self.root, f"cannot be read, so texts are encoded anew: {error}")
                 return
             table = self._table.without_shards(set(self._table.shards) - names)
             new = sorted(names - set(table.shards) - self._damaged)
@@ -163,7 +163,7 @@ class VectorCache:
         try:
             name = write_shard(self.root, self.space, rows).name
         except OSError as error:
-            _tell_once(self.root, f"cannot be written, so vectors are not kept: {error}")
+            _warn_once(self.root, f"cannot be written, so vectors are not kept: {error}")
             return
         with self._changing:
             self._damaged.discard(name)
@@ -179,7 +179,7 @@ class VectorCache:
         try:
             damaged = compact(self.root, self.space, set(self._damaged))
         except OSError as error:
-            _tell_once(self.root, f"cannot be written, so its shards stay many: {error}")
+            _warn_once(self.root, f"cannot be written, so its shards stay many: {error}")
             return
         with self._changing:
             for name, problem in damaged.items():

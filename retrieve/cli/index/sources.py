@@ -101,13 +101,13 @@ def with_total(progress: Progress | None, corpora: Sequence[Corpus]) -> Progress
     if progress is None or None in sizes or not known:
         return progress
 
-    def tell(stage: str, done: int, total: int | None) -> None:
+    def shown(stage: str, done: int, total: int | None) -> None:
         read = sum(corpus.bytes_read for corpus in corpora)
         if stage == "documents" and total is None and read:
             total = max(done, round(done * known / read))
         progress(stage, done, total)
 
-    return tell
+    return shown
 
 
 def report(index: Index, filled: Filled, *, as_json: bool) -> None:

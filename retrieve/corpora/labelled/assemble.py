@@ -45,7 +45,7 @@ def assemble(
     names = _label_names(reading, labelled)
     drop = unknown_labels == "drop" or reading.restrict
     labelled = _known(labelled, names, reading.name, remarks, drop=drop)
-    chosen = task or reading.task or _told_task(labelled, names, remarks, several=reading.several())
+    chosen = task or reading.task or _task_of(labelled, names, remarks, several=reading.several())
     _check_task(chosen, labelled, names, reading.name)
     splits = {name: [d for d in labelled if (d.split or "train") == name] for name in _SPLIT_NAMES}
     duplicates = _duplicates(splits["train"], [*splits["validation"], *splits["test"]])
@@ -122,7 +122,7 @@ def _known(
     return kept
 
 
-def _told_task(
+def _task_of(
     documents: Sequence[LabelledDocument], names: tuple[str, ...], remarks: list[str], *, several: bool
 ) -> Task:
     """Lists of labels are multilabel, whatever their length; single labels by how many there are."""

@@ -24,7 +24,7 @@ from retrieve.types import LabelledDocument
 
 LABEL_FILE = "labels.csv"
 
-Told = tuple[tuple[str, ...] | None, str | None]
+LabelsAndSplit = tuple[tuple[str, ...] | None, str | None]
 """What is known of a file by its path: labels (None: unlabelled) and split."""
 
 
@@ -49,20 +49,20 @@ def open_folder(layout: Layout, *, separator: str | None = None) -> Reading:
     remarks = _left_out(layout, texts)
     path = _label_file(layout)
     if path is None:
-        tell = _by_folder(ids)
+        labels_of = _by_folder(ids)
     else:
         separator = separator_of([path], "labels") if separator is None else separator
         labels = _labels(path, separator, frozenset(ids), layout.options)
         remarks += [f"labels in {LABEL_FILE} are separated by {separator}"] if separator else []
 
-        def tell(doc_id: str) -> Told:
+        def labels_of(doc_id: str) -> LabelsAndSplit:
             return labels.get(doc_id), None
 
-    parts = [_part(layout.source, path, tell) for path in texts]
+    parts = [_part(layout.source, path, labels_of) for path in texts]
     return Reading(layout.name, parts, labels=names, descriptions=descriptions, remarks=remarks)
 
 
-def _part(folder: Path, path: Path, tell: Callable[[str], Told]) -> Part[LabelledDocument]:
+def _part(folder: Path, path: Path, labels_of: Callable[[str], LabelsAndSplit]) -> Part[LabelledDocument]:
     """One file: errors and repeated ids then name it."""
 
     def rows(options: ReadOptions) -> LabelledRows:
@@ -70,21 +70,21 @@ def _part(folder: Path, path: Path, tell: Callable[[str], Told]) -> Part[Labelle
             if isinstance(outcome, InputError):
                 yield Row(line, outcome)
             else:
-                labels, split = tell(outcome.id)
+                labels, split = labels_of(outcome.id)
                 yield Row(line, LabelledDocument(outcome, labels, split=split))
 
     return Part(shown(path), rows)
 
 
-def _by_folder(ids: Collection[str]) -> Callable[[str], Told]:
+def _by_folder(ids: Collection[str]) -> Callable[[str], LabelsAndSplit]:
     split_first = all(doc_id.split("/")[0].lower() in SPLITS for doc_id in ids)
 
-    def tell(doc_id: str) -> Told:
+    def labels_of(doc_id: str) -> LabelsAndSplit:
         *folders, _ = doc_id.split("/")
         split = SPLITS[folders.pop(0).lower()] if split_first else None
         return (folders[0],) if folders else None, split
 
-    return tell
+    return labels_of
 
 
 def _labels(

@@ -42,8 +42,8 @@ def _question(fields: dict[str, Any], where: str) -> Told:
         strings_of(fields, name, where) if fields.get(name) is not None else []
         for name in ("facts", "fact_roles")
     )
-    told = list(zip_longest(facts, roles[: len(facts)]))
-    if twice := next((fact for fact, role in told if told.count((fact, role)) > 1), None):
+    roles_of_facts = list(zip_longest(facts, roles[: len(facts)]))
+    if twice := next((fact for fact, role in roles_of_facts if roles_of_facts.count((fact, role)) > 1), None):
         raise InputError(where, f"fact {twice!r} stands twice with the same role: keep one of them")
     question = asked(
         where,

@@ -75,7 +75,7 @@ class Refresher(TrainerCallback):
         self._train, self._validation = train, validation
         self._period, self._seed, self._progress = period, seed, progress
         self._arguments = arguments
-        self._told = False
+        self._warned = False
         self.measured: list[dict[str, Any]] = _read(folder / MEASURED)
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **given: Any) -> None:
@@ -93,13 +93,13 @@ class Refresher(TrainerCallback):
             optimizer = given.get("optimizer")
             if period and optimizer is not None:
                 getattr(optimizer, "optimizer", optimizer).state.clear()
-        elif not self._told:
+        elif not self._warned:
             with self._main_first():
                 self._take(period)
-        if not self._told:
+        if not self._warned:
             expected = expect(self._network, self._train, self._settings, period=self._period)
             _log.info("%s", expected.line(steps=state.max_steps - state.global_step, period=self._period))
-            self._told = True
+            self._warned = True
 
     def begin(self, period: int, *, last: bool = False) -> None:
         """θ becomes φ, and is judged as it would be used. `last`: no training follows."""

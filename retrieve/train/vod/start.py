@@ -33,7 +33,7 @@ def fit_start(network: VodModel, train: Material, *, seed: int) -> None:
 
     def closure() -> Tensor:
         optimizer.zero_grad()
-        likelihoods = [_likelihood(f, in_units(scores) @ weights, *told) for f, scores, *told in parts]
+        likelihoods = [_likelihood(f, in_units(scores) @ weights, *more) for f, scores, *more in parts]
         loss = -torch.cat(likelihoods).mean() + 1e-3 * (weights**2).mean()
         loss.backward()  # type: ignore[no-untyped-call]
         return loss

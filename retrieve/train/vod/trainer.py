@@ -42,7 +42,7 @@ class VodTrainer(ExampleTrainer):
     ) -> None:
         """`period`: the steps of one."""
         self._material, self._settings, self._period = material, settings, period
-        self._told: list[dict[str, float]] = []
+        self._diagnostics: list[dict[str, float]] = []
         super().__init__(
             model=network,
             args=arguments,
@@ -74,7 +74,7 @@ class VodTrainer(ExampleTrainer):
         outcome: Outcome = model(batch)
         losses = -outcome.bounds
         self.check(losses, inputs["ids"], training=True)
-        self._tell(inputs["numbers"], batch, outcome)
+        self._note(inputs["numbers"], batch, outcome)
         loss = losses.sum().to(torch.float32) / (num_items_in_batch or len(losses))
         return (loss, {"logits": outcome.log_probabilities}) if return_outputs else loss
 
@@ -89,10 +89,10 @@ class VodTrainer(ExampleTrainer):
             alpha=alpha_at(step, self._period, self._settings.objective),
         )
 
-    def _tell(self, numbers: list[int], batch: Batch, outcome: Outcome) -> None:
+    def _note(self, numbers: list[int], batch: Batch, outcome: Outcome) -> None:
         diagnostics = outcome.diagnostics
         right = outcome.log_probabilities.argmax(dim=1).cpu() == batch.answers
-        told = {
+        figures = {
             "effective_size": float(diagnostics.effective_size.mean()),
             "divergence": float(diagnostics.divergence.mean()),
             "gap": float(diagnostics.gap.mean()),
@@ -105,17 +105,17 @@ class VodTrainer(ExampleTrainer):
             if (gold := self._material.gold(number)) or self._material.questions[number].facts
         ]
         if hits:
-            told["hit_rate"] = sum(hits) / len(hits)
-        self._told.append(told)
+            figures["hit_rate"] = sum(hits) / len(hits)
+        self._diagnostics.append(figures)
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """The trainer's entry of a step, with the diagnostics of its batches."""
-        if "loss" in logs and self._told:
-            names = {name for told in self._told for name in told}
+        if "loss" in logs and self._diagnostics:
+            names = {name for figures in self._diagnostics for name in figures}
             for name in sorted(names):
-                values = [told[name] for told in self._told if name in told]
+                values = [figures[name] for figures in self._diagnostics if name in figures]
                 logs[name] = sum(values) / len(values)
-            self._told = []
+            self._diagnostics = []
         super().log(logs, start_time)
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
