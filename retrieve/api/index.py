@@ -123,6 +123,9 @@ class Index(Reading):
                 self._settings = self._settings._replace(model=None, encoder=None)
                 passage_encoder = self._settings.passage_encoder(snapshot.manifest)
                 self._count_encodings(held.passage_encoder.encodings)
+            elif snapshot.manifest.recipe != held.snapshot.manifest.recipe:  # it is searched otherwise now
+                passage_encoder = self._settings.passage_encoder(snapshot.manifest)
+                self._count_encodings(held.passage_encoder.encodings)
             self._held = Held(snapshot, passage_encoder)
             return True
 

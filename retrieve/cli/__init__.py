@@ -16,6 +16,7 @@ VERBS = (
     Verb("run", "retrieve.cli.run", "Answer many queries: a TREC run."),
     Verb("evaluate", "retrieve.cli.evaluate", "Measure a run by judgments."),
     Verb("compare", "retrieve.cli.compare", "Compare runs by judgments, with paired tests."),
+    Verb("tune", "retrieve.cli.tune", "Choose an index's search defaults by judged queries."),
     Verb("fuse", "retrieve.cli.fuse", "Make one run of several."),
     Verb("bench", "retrieve.cli.bench", "Build, run and measure a benchmark in one go."),
     Verb("train", "retrieve.cli.train", "Learn from labels, from answers, or from judged queries."),

@@ -43,6 +43,7 @@ def describe(snapshot: Snapshot) -> dict[str, Any]:
         "stemmer": None if manifest.stemmer is None else manifest.stemmer.model_dump(mode="json"),
         "trained": [item.model_dump(mode="json", exclude={"files"}) for item in manifest.trained],
         "recipe": deepcopy(manifest.recipe),
+        "tuned": None if manifest.tuned is None else manifest.tuned.model_dump(mode="json"),
     }
 
 

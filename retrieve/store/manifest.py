@@ -127,6 +127,20 @@ class StemmerRecord(_Record):
     stems: str
 
 
+class Tuned(_Record):
+    """How the search defaults were chosen: the measure's mean gain on held-out queries, so many, with its interval.
+
+    `before`: the section `search` of the recipe as it was before the first tuning.
+    """
+
+    measure: str
+    queries: int
+    gain: float
+    low: float
+    high: float
+    before: dict[str, Any]
+
+
 class Manifest(_Record):
     """One generation of an index.
 
@@ -141,6 +155,7 @@ class Manifest(_Record):
     encoder: EncoderRecord | None = None
     stemmer: StemmerRecord | None = None
     replaced: int | None = None
+    tuned: Tuned | None = None
     trained: tuple[Trained, ...] = ()
     segments: tuple[SegmentEntry, ...] = ()
 
@@ -164,7 +179,7 @@ class Manifest(_Record):
     def encode(self) -> bytes:
         """The file's bytes, checksum last."""
         values = self.model_dump(mode="json")
-        for key in ("stemmer", "replaced"):  # an index without one is as every version wrote it
+        for key in ("stemmer", "replaced", "tuned"):  # an index without one is as every version wrote it
             if values[key] is None:
                 del values[key]
         return seal_object(values)
