@@ -6,17 +6,20 @@ from __future__ import annotations
 
 import sys
 
-from figures import Expected, reproduce
+from retrieve.reproduce import Case, Expected, reproduce
 
 PLAIN = "plain BM25, Porter stemmer, k1 .9, b .4, trec_eval -c"
 
-EXPECTED = {
-    "bm25": [
-        Expected("nDCG@10", 0.3428, PLAIN, 0.333, 0.36),
-        Expected("AP", 0.2801, PLAIN, 0.27, 0.30),
-        Expected("R@100", 0.7177, PLAIN, 0.70, 0.74),
-    ]
-}
+CASES = (
+    Case(
+        "bm25",
+        [
+            Expected("nDCG@10", 0.3428, PLAIN, 0.333, 0.36),
+            Expected("AP", 0.2801, PLAIN, 0.27, 0.30),
+            Expected("R@100", 0.7177, PLAIN, 0.70, 0.74),
+        ],
+    ),
+)
 
 if __name__ == "__main__":
-    sys.exit(1 if reproduce("cranfield", EXPECTED)[1] else 0)
+    sys.exit(reproduce(__doc__, "cranfield", CASES))

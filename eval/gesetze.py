@@ -6,17 +6,12 @@ stop list. Beside them stand the same index with English analysis and with none.
 
 from __future__ import annotations
 
-import os
 import sys
-from pathlib import Path
 
-from figures import Expected, check
-
-from retrieve.bench import bench
+from retrieve.reproduce import Case, Check, Expected, Reports, reproduce
 
 PLAIN = "BM25 over whole laws, German stemmer, k1 .9, b .4"
-
-EXPECTED = [
+GERMAN = [
     Expected("nDCG@10", 0.7775, PLAIN, 0.765, 0.79),
     Expected("RR", 0.7449, PLAIN, 0.73, 0.76),
     Expected("R@100", 0.9700, PLAIN, 0.96, 0.98),
@@ -24,33 +19,28 @@ EXPECTED = [
 OTHERS = ("english", "none")
 
 
-def main() -> int:
-    root = os.environ.get("RETRIEVE_DATA")
-    if root is None:
-        sys.exit("RETRIEVE_DATA is not set: it names the folder that holds gesetze-long")
-    measures = [figure.measure for figure in EXPECTED]
-    reports = {
-        language: bench(
-            Path(root) / "gesetze-long", "bm25", (f"bm25.language={language}",), measures=measures
+def case(language: str, expected: list[Expected]) -> Case:
+    """BM25 with that language's analyzer."""
+    return Case("bm25", expected, (f"bm25.language={language}",), name=language)
+
+
+CASES = (
+    case("german", GERMAN),
+    *(case(name, [Expected("nDCG@10", 0.0, "nobody", 0.0)]) for name in OTHERS),
+)
+
+
+def german_is_best(reports: Reports) -> list[Check]:
+    """By nDCG@10."""
+    return [
+        Check(
+            f"nDCG@10 of German analysis above {name}",
+            reports["german"]["nDCG@10"],
+            reports[name]["nDCG@10"],
         )
-        for language in ("german", *OTHERS)
-    }
-    german = reports["german"]
-    print("gesetze-long bm25, bm25.language=german")
-    missed = sum(
-        check(f"{f.measure} ({f.published}, {f.source})", german[f.measure], f.least, f.most)
-        for f in EXPECTED
-    )
-    for language in OTHERS:
-        figures = ", ".join(f"{name} {reports[language][name]:.4f}" for name in measures)
-        print(f"gesetze-long bm25, bm25.language={language}: {figures}")
-        missed += check(
-            f"nDCG@10 of German analysis above {language}",
-            german["nDCG@10"],
-            reports[language]["nDCG@10"],
-        )
-    return 1 if missed else 0
+        for name in OTHERS
+    ]
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(reproduce(__doc__, "gesetze-long", CASES, german_is_best))

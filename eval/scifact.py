@@ -4,36 +4,34 @@ from __future__ import annotations
 
 import sys
 
-from figures import Expected, check, reproduce
+from retrieve.reproduce import Case, Check, Expected, Reports, reproduce
 
 LUCENE = "Anserini BM25 flat, k1 .9, b .4"
 MINILM = "all-MiniLM-L6-v2, first 256 tokens"
 
-EXPECTED = {
-    "bm25": [
-        Expected("nDCG@10", 0.679, LUCENE, 0.676),
-        Expected("R@100", 0.925, LUCENE, 0.915),
-    ],
-    "flat": [
-        Expected("nDCG@10", 0.645, MINILM, 0.642, 0.648),
-        Expected("R@100", 0.925, MINILM, 0.920, 0.930),
-    ],
-    "hnsw": [Expected("nDCG@10", 0.645, MINILM, 0.637, 0.653)],
-    "hybrid": [Expected("nDCG@10", 0.679, "the better parent, BM25", 0.70)],
-}
+CASES = (
+    Case("bm25", [Expected("nDCG@10", 0.679, LUCENE, 0.676), Expected("R@100", 0.925, LUCENE, 0.915)]),
+    Case(
+        "flat",
+        [Expected("nDCG@10", 0.645, MINILM, 0.642, 0.648), Expected("R@100", 0.925, MINILM, 0.920, 0.930)],
+    ),
+    Case("hnsw", [Expected("nDCG@10", 0.645, MINILM, 0.637, 0.653)]),
+    Case("hybrid", [Expected("nDCG@10", 0.679, "the better parent, BM25", 0.70)]),
+)
 
 
-def main() -> int:
-    """Exit status: 1 if a figure is out of its range."""
-    reports, missed = reproduce("scifact", EXPECTED)
+def beside_each_other(reports: Reports) -> list[Check]:
+    """An approximate search beside the exact one, a fusion beside its parents."""
     flat, hybrid = reports["flat"]["nDCG@10"], reports["hybrid"]
-    missed += check(
+    near = Check(
         "hnsw's nDCG@10 within .005 of flat's", reports["hnsw"]["nDCG@10"], flat - 0.005, flat + 0.005
     )
-    for name, view in hybrid["views"].items():
-        missed += check(f"hybrid's nDCG@10 above its parent {name}", hybrid["nDCG@10"], view["nDCG@10"])
-    return 1 if missed else 0
+    parents = [
+        Check(f"hybrid's nDCG@10 above its parent {name}", hybrid["nDCG@10"], view["nDCG@10"])
+        for name, view in hybrid["views"].items()
+    ]
+    return [near, *parents]
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(reproduce(__doc__, "scifact", CASES, beside_each_other))

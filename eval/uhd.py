@@ -19,17 +19,24 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from figures import check
 from seismic_peer import installed, measure_seismic
 
 from retrieve import Index
 from retrieve.bench import bench
 from retrieve.corpora.dataset import read_dataset
+from retrieve.reproduce import Check, print_checks
 
 COLLECTIONS = ("scifact", "vaswani-npl")
 SEEDS = (0, 1, 2, 3)
 EXACT = "dense float32"
 PEERED = "uhd n 8192 m 512"
+
+
+def check(what: str, value: float, least: float, most: float = 1.0) -> bool:
+    """Print one line; True if the value is out of its range."""
+    made = Check(what, value, least, most)
+    print_checks([made])
+    return not made.good
 
 
 class Form(NamedTuple):

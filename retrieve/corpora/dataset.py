@@ -1,4 +1,4 @@
-"""A benchmark in one value: documents, queries and judgments, from a BEIR folder or the `ir_datasets` catalogue."""
+"""A benchmark in one value: documents, queries and judgments, of a BEIR folder, MS MARCO's files, or `ir_datasets`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from retrieve.corpora.corpus import DEFAULT_OPTIONS, Corpus, ReadOptions
+from retrieve.corpora.msmarco import collection_file, judged_split
 from retrieve.corpora.open import CATALOGUE, open_corpus
 from retrieve.corpora.queries import read_queries
 from retrieve.corpora.stream import shown
@@ -25,7 +26,8 @@ class Dataset(NamedTuple):
 def read_dataset(
     source: str | Path, split: str = "test", *, options: ReadOptions = DEFAULT_OPTIONS
 ) -> Dataset:
-    """The benchmark at `source`: a BEIR folder with `qrels/<split>.tsv`, or `ir_datasets:NAME`.
+    """The benchmark at `source`: a BEIR folder with `qrels/<split>.tsv`, a folder of MS MARCO's files (see
+    `corpora.msmarco`), or `ir_datasets:NAME`.
 
     A catalogue name that has no judgments of its own stands for its part `NAME/<split>`. Raises `InputError` if
     there is no such split, naming those that are there.
@@ -35,14 +37,23 @@ def read_dataset(
         return _from_catalogue(name.removeprefix(CATALOGUE), split, options)
     folder = Path(source)
     if not folder.is_dir():
-        raise InputError(shown(folder), f"is not a folder; wanted a BEIR folder or {CATALOGUE}NAME")
+        raise InputError(
+            shown(folder),
+            f"is not a folder; wanted a BEIR folder, one of MS MARCO's files, or {CATALOGUE}NAME",
+        )
+    from retrieve.trec import read_qrels
+
+    if collection_file(folder) is not None:
+        files = judged_split(folder, split)
+        queries = read_queries(files.queries, options=options)
+        return Dataset(
+            folder.resolve().name, open_corpus(folder, options=options), queries, read_qrels(files.qrels)
+        )
     corpus = open_corpus(folder, format="beir", options=options)
     path = folder / "qrels" / f"{split}.tsv"
     if not path.is_file():
         splits = ", ".join(sorted(path.stem for path in folder.glob("qrels/*.tsv"))) or "none"
         raise InputError(shown(path), f"there is no split {split!r}; splits in the folder: {splits}")
-    from retrieve.trec import read_qrels
-
     return Dataset(folder.resolve().name, corpus, read_queries(folder, options=options), read_qrels(path))
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from retrieve.corpora.corpus import DEFAULT_OPTIONS, Corpus, Part, ReadOptions
 from retrieve.corpora.folder import PDF_SUFFIX, TEXT_SUFFIXES, FolderPart, list_files, log_left_out
 from retrieve.corpora.jsonl import read_jsonl
+from retrieve.corpora.msmarco import collection_file
 from retrieve.corpora.part import FilePart, Reader
 from retrieve.corpora.sgml import read_trec
 from retrieve.corpora.stream import Stream, shown
@@ -112,6 +113,8 @@ def _folder_parts(folder: Path, format: str | None) -> list[Part]:
         raise InputError(shown(folder), "has no corpus.jsonl or corpus.jsonl.gz, which a BEIR folder has")
     if corpus is not None and format in (None, "beir"):
         return [FilePart.at(corpus, read_jsonl)]
+    if format in (None, "tsv") and (collection := collection_file(folder)) is not None:
+        return [FilePart.at(collection, read_tsv)]  # and not the queries and judgments beside it
     files, left_out = list_files(folder)
     kinds = _by_kind(files)
     unread = kinds.pop("", [])

@@ -1,0 +1,87 @@
+"""MS MARCO's files under their names: the collection alone is indexed, each split has its queries and judgments."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from retrieve.corpora.dataset import read_dataset
+from retrieve.corpora.msmarco import judged_split
+from retrieve.corpora.open import open_corpus
+from retrieve.errors import InputError
+
+PASSAGES = {
+    "collection.tsv": "0\tThe carrier is liable.\n7\tA protein folds.\n",
+    "queries.dev.small.tsv": "12\twho is liable\n13\twhat folds\n",
+    "qrels.dev.small.tsv": "12\t0\t0\t1\n",
+    "queries.train.tsv": "1\twithout judgments here\n",
+    "msmarco-test2019-queries.tsv": "9\tprotein\n",
+    "2019qrels-pass.txt": "9 0 7 3\n9 Q0 0 0\n",
+    "topics.dl20.txt": "20\tliability\n",
+    "qrels.dl20-passage.txt": "20 0 0 2\n",
+}
+DOCUMENTS = {
+    "msmarco-docs.tsv": "D1\thttp://a\tTitle\tBody.\nD2\thttp://b\t\tOther body.\n",
+    "msmarco-docdev-queries.tsv": "3\tbody\n",
+    "msmarco-docdev-qrels.tsv": "3 0 D2 1\n",
+    "msmarco-test2019-queries.tsv": "9\tbody\n",
+    "2019qrels-docs.txt": "9 0 D1 2\n",
+    "2019qrels-pass.txt": "9 0 7 3\n",
+}
+
+
+def _folder(place: Path, files: Mapping[str, str], *, packed: bool = False) -> Path:
+    place.mkdir()
+    for name, text in files.items():
+        if packed:
+            (place / f"{name}.gz").write_bytes(gzip.compress(text.encode()))
+        else:
+            (place / name).write_text(text)
+    return place
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_passages(tmp_path: Path, packed: bool) -> None:
+    folder = _folder(tmp_path / "msmarco", PASSAGES, packed=packed)
+    assert [document.id for document in open_corpus(folder)] == ["0", "7"]
+    found = {split: read_dataset(folder, split) for split in ("dev.small", "dl19", "dl20")}
+    assert {split: data.qrels for split, data in found.items()} == {
+        "dev.small": {"12": {"0": 1}},
+        "dl19": {"9": {"7": 3, "0": 0}},
+        "dl20": {"20": {"0": 2}},
+    }
+    assert [query.text for query in found["dev.small"].queries] == ["who is liable", "what folds"]
+    assert found["dl19"].name == "msmarco"
+    with pytest.raises(InputError, match=r"no split 'test'.*in the folder: dev\.small, dl19, dl20"):
+        read_dataset(folder)
+
+
+def test_documents(tmp_path: Path) -> None:
+    folder = _folder(tmp_path / "docs", DOCUMENTS)
+    first = next(iter(open_corpus(folder)))
+    assert (first.id, first.title, first.text, first.metadata["url"]) == ("D1", "Title", "Body.", "http://a")
+    assert read_dataset(folder, "dev").qrels == {"3": {"D2": 1}}
+    assert read_dataset(folder, "dl19").qrels == {"9": {"D1": 2}}, "those of documents, not of passages"
+
+
+def test_a_split_of_ones_own_name(tmp_path: Path) -> None:
+    files = {
+        "collection.tsv": PASSAGES["collection.tsv"],
+        "queries.mine.tsv": "1\tx\n",
+        "qrels.mine.tsv": "1 0 7 1\n",
+    }
+    folder = _folder(tmp_path / "m", files)
+    assert judged_split(folder, "mine").queries.name == "queries.mine.tsv"
+
+
+def test_what_is_ambiguous_or_missing_is_said(tmp_path: Path) -> None:
+    folder = _folder(tmp_path / "two", PASSAGES)
+    (folder / "collection.tsv.gz").write_bytes(gzip.compress(b"0\tx\n"))
+    with pytest.raises(InputError, match=r"collection\.tsv, collection\.tsv\.gz: keep one"):
+        open_corpus(folder)
+    bare = _folder(tmp_path / "bare", {"collection.tsv": "0\tx\n"})
+    with pytest.raises(InputError, match="splits in the folder: none"):
+        read_dataset(bare, "dl19")
