@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from retrieve.passages.encoder import PassageEncoder
     from retrieve.recipe import Recipe, load_recipe
     from retrieve.search.lookup import DocumentVectors
-    from retrieve.search.passages import PassageRanking
+    from retrieve.search.passage_rankings import PassageRanking
     from retrieve.types import Document, Hit, LabelledDocument, LabelSet, Passage, PassageHit, Query
 
 _NAMES = {
@@ -71,7 +71,7 @@ _NAMES = {
     "retrieve.passages.encoder": ("PassageEncoder",),
     "retrieve.recipe": ("Recipe", "load_recipe"),
     "retrieve.search.lookup": ("DocumentVectors",),
-    "retrieve.search.passages": ("PassageRanking",),
+    "retrieve.search.passage_rankings": ("PassageRanking",),
     "retrieve.types": ("Document", "Hit", "LabelSet", "LabelledDocument", "Passage", "PassageHit", "Query"),
 }
 _HOMES = {name: home for home, names in _NAMES.items() for name in names}

@@ -21,7 +21,7 @@ from numba.core import event
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, InTreeCacheLocator
 from numba.core.compiler_lock import global_compiler_lock
 
-from retrieve.places import cache_root
+from retrieve.user_folders import cache_root
 
 _log = logging.getLogger("retrieve")
 

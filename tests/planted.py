@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from retrieve.classify.masked_document import without_passages
 from retrieve.classify.records import Evidence, FloatArray, IntArray, State
-from retrieve.classify.without import without_passages
 from retrieve.types import Document, LabelledDocument, LabelSet, Progress
 
 LABELS = LabelSet(("fishing", "customs", "energy"))

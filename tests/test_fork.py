@@ -17,8 +17,9 @@ import pytest
 from store_crash import in_child
 from tiny_models import WORDS, tiny_cross_encoder_folder, tiny_encoder_folder, tiny_sparse_folder
 
-from retrieve import Index, process
-from retrieve.process import ForkSafeLock
+from retrieve import Index
+from retrieve import fork_safety as process
+from retrieve.fork_safety import ForkSafeLock
 from retrieve.store.documents import DocumentTable
 
 pytestmark = [

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import strategies as st
 
+from retrieve.index.code_postings import Counted, CountedBuilder
 from retrieve.index.codes import Codes
-from retrieve.index.counted import Counted, CountedBuilder
 
 Matrix = np.ndarray  # (rows, n) bool: the codes as brute force wants them
 

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
-from retrieve.api.held import Held, Settings, encoded_alike
+from retrieve.api.open_state import Held, Settings, encoded_alike
 from retrieve.api.reading import Reading
 from retrieve.api.writer import Where, Writer
+from retrieve.fork_safety import ForkSafeLock
 from retrieve.passages.encoder import PassageEncoder
-from retrieve.process import ForkSafeLock
 from retrieve.recipe import Recipe
 from retrieve.store.create import create_index
 from retrieve.store.garbage import tidy

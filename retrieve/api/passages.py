@@ -11,21 +11,21 @@ from typing import Any, get_args
 import numpy as np
 import numpy.typing as npt
 
-from retrieve.api.held import Held
+from retrieve.api.open_state import Held
 from retrieve.api.searching import searcher_of
 from retrieve.api.writer import Where
 from retrieve.errors import UsageError
 from retrieve.recipe import FusionMethod
-from retrieve.search import passages
-from retrieve.search.asks import PassageQuery, asks_by_view, check_queries, named_views
+from retrieve.search import passage_rankings
 from retrieve.search.options import check_names
-from retrieve.search.passages import (
+from retrieve.search.passage_rankings import (
     PassageFusion,
     PassageRanking,
     PassageSettings,
     ScoreSettings,
     check_keys,
 )
+from retrieve.search.query_parts import PassageQuery, asks_by_view, check_queries, named_views
 from retrieve.search.searcher import Ask, Searcher
 from retrieve.store.snapshot import Snapshot
 
@@ -47,7 +47,7 @@ def rank_passages(
     how = None if fusion == "sum" else fusion
     searcher = _searcher(held, queries, k, where, {**options, "fusion": how})
     asks = _asks(searcher, queries)
-    return passages.rank_passages(
+    return passage_rankings.rank_passages(
         searcher, asks, len(queries), "sum" if fusion == "sum" else searcher.options.fusion
     )
 
@@ -67,7 +67,7 @@ def score_passages(
         raise UsageError(
             f"{len(queries)} queries and keys {wanted.shape}: wanted a row of keys for each query"
         )
-    return passages.score_passages(searcher, _asks(searcher, queries), wanted)
+    return passage_rankings.score_passages(searcher, _asks(searcher, queries), wanted)
 
 
 def keys_of(snapshot: Snapshot, keys: Keys, layout: str | None) -> npt.NDArray[np.int64]:

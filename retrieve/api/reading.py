@@ -13,23 +13,23 @@ import numpy as np
 import numpy.typing as npt
 
 from retrieve.api import passages
-from retrieve.api.held import Held, Settings
+from retrieve.api.open_state import Held, Settings
 from retrieve.api.runs import QueryRanking, RunResult, RunSettings, start_run
 from retrieve.api.searching import explain_one, filter_of, search_all
 from retrieve.api.writer import Where
 from retrieve.errors import UsageError
+from retrieve.fork_safety import ForkSafeLock
 from retrieve.passages.encoder import PassageEncoder
-from retrieve.process import ForkSafeLock
 from retrieve.recipe import Recipe
 from retrieve.search import lookup
-from retrieve.search.asks import PassageQuery
 from retrieve.search.options import SearchSettings
-from retrieve.search.passages import (
+from retrieve.search.passage_rankings import (
     PassageFusion,
     PassageRanking,
     PassageSettings,
     ScoreSettings,
 )
+from retrieve.search.query_parts import PassageQuery
 from retrieve.search.rerank import PairScorer
 from retrieve.search.searcher import check_query
 from retrieve.store.info import describe

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from retrieve.api.held import Held
+from retrieve.api.open_state import Held
 from retrieve.api.searching import Scorers, hits_of, searcher_of
 from retrieve.api.writer import Where
 from retrieve.errors import UsageError
-from retrieve.search.passages import places_of
+from retrieve.search.passage_rankings import places_of
 from retrieve.search.pool import Pool
 from retrieve.search.searcher import Searcher, check_query
 from retrieve.types import Hit, Progress, Query

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from retrieve.api.held import Held
+from retrieve.api.open_state import Held
 from retrieve.api.writer import Where
 from retrieve.errors import UsageError
 from retrieve.search.explain import explain

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from retrieve.classify.average import Average, Member, lasting
+from retrieve.classify.caching_encoder import remembering
 from retrieve.classify.calibrate import Calibration, fit_calibration
 from retrieve.classify.frozen import learn_frozen
 from retrieve.classify.linear import attempt, best_of_each, figure_of
@@ -20,7 +21,6 @@ from retrieve.classify.neighbours import learn_neighbours
 from retrieve.classify.passages import cut, encoder_recipe
 from retrieve.classify.preset import AggregatorSection, Preset
 from retrieve.classify.records import Context, Fitted, FloatArray, Model, Problem
-from retrieve.classify.remember import remembering
 from retrieve.classify.selection import Selection, select
 from retrieve.classify.zeroshot import learn_zero_shot
 from retrieve.types import Progress

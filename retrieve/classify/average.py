@@ -11,6 +11,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
+from retrieve.classify.caching_encoder import remembering
 from retrieve.classify.calibrate import Calibration
 from retrieve.classify.families import model_from, refit
 from retrieve.classify.logits import logit
@@ -24,7 +25,6 @@ from retrieve.classify.records import (
     Problem,
     State,
 )
-from retrieve.classify.remember import remembering
 from retrieve.errors import UsageError
 from retrieve.types import LabelledDocument, Progress, Task
 

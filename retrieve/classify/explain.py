@@ -14,8 +14,8 @@ from typing import Literal, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from retrieve.classify.masked_document import without_passages
 from retrieve.classify.records import Evidence, FloatArray, IntArray, Model
-from retrieve.classify.without import without_passages
 from retrieve.errors import UsageError
 from retrieve.types import LabelledDocument, LabelSet
 

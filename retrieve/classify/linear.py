@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from retrieve.classify.occlude import rows_without, texts_without, word_passages
+from retrieve.classify.one_per_label import LinearSettings, fit_columns, fit_values
 from retrieve.classify.preset import Preset, Tfidf
 from retrieve.classify.records import (
     Context,
@@ -26,7 +27,6 @@ from retrieve.classify.records import (
     Problem,
     State,
 )
-from retrieve.classify.separate import LinearSettings, fit_columns, fit_values
 from retrieve.classify.thresholds import best_micro_f1
 from retrieve.errors import TrainingError
 from retrieve.types import LabelledDocument, Progress, Task

@@ -11,7 +11,7 @@ from scipy.sparse import csr_matrix
 
 from retrieve.classify.records import IntArray
 from retrieve.errors import UsageError
-from retrieve.text.passages import Splitter
+from retrieve.text.splitter import Splitter
 from retrieve.types import Document, LabelledDocument
 
 _WORDS = 200

@@ -16,9 +16,9 @@ from retrieve.classify.preset import EncoderSection, PassagesSection, Preset
 from retrieve.classify.records import FloatArray, IntArray
 from retrieve.errors import InputError, RecipeError
 from retrieve.passages.encoder import PassageEncoder
-from retrieve.passages.spans import JOINT
-from retrieve.text.cuts import Cuts
-from retrieve.text.passages import shown_title
+from retrieve.passages.given_spans import JOINT
+from retrieve.text.cut_positions import Cuts
+from retrieve.text.splitter import shown_title
 from retrieve.types import Document, LabelledDocument
 
 _HEAD = 2000

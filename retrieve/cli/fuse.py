@@ -50,7 +50,7 @@ def command(
     """Fuse TREC runs, query by query."""
     from retrieve.cli.judgments import read_judgments
     from retrieve.measures.fuse import fuse_runs
-    from retrieve.measures.tune import tune_weights
+    from retrieve.measures.fusion_weight import tune_weights
     from retrieve.trec import read_run, write_run
 
     if len(runs) < 2:

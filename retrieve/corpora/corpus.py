@@ -7,8 +7,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Protocol
 
+from retrieve.corpora.duplicate_ids import SeenIds
 from retrieve.corpora.rows import Refusals, Rows
-from retrieve.corpora.seen import SeenIds
 from retrieve.errors import InputError
 from retrieve.types import Document
 

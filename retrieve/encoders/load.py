@@ -21,12 +21,12 @@ from retrieve.encoders.folder import (
     refuse_code,
 )
 from retrieve.encoders.machine import Runtime, resolve_runtime
+from retrieve.encoders.model_pool import Shared
 from retrieve.encoders.openvino.graphs import converted
-from retrieve.encoders.shared import Shared
 from retrieve.encoders.tokens import Tokens, load_tokenizer, tokenizer_files
 from retrieve.errors import EncoderError
-from retrieve.places import cache_root
-from retrieve.process import signal_stack_kept
+from retrieve.fork_safety import signal_stack_kept
+from retrieve.user_folders import cache_root
 
 logger = logging.getLogger("retrieve")
 

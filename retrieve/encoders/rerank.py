@@ -19,7 +19,7 @@ from retrieve.encoders.load import find_model, pad_token, resolve_limit
 from retrieve.encoders.tokens import encode_slices, load_tokenizer, row_of
 from retrieve.encoders.torch.forked import torch_alone_after_fork
 from retrieve.errors import BadVectors, EncoderError
-from retrieve.process import ForkSafeLock
+from retrieve.fork_safety import ForkSafeLock
 
 logger = logging.getLogger("retrieve")
 

@@ -21,12 +21,12 @@ from numpy.typing import NDArray
 from retrieve.encoders.fingerprint import fingerprint
 from retrieve.encoders.folder import ModelFolder
 from retrieve.encoders.machine import Runtime
+from retrieve.encoders.model_pool import Shared
 from retrieve.encoders.openvino.graphs import calibration_digest
-from retrieve.encoders.shared import Shared
 from retrieve.encoders.tokens import IntArray, TokenRow, Tokens
 from retrieve.encoders.torch.forked import torch_alone_after_fork
 from retrieve.errors import BadVectors
-from retrieve.process import ForkSafeLock
+from retrieve.fork_safety import ForkSafeLock
 
 logger = logging.getLogger("retrieve")
 

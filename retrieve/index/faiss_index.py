@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from retrieve.errors import DimensionMismatch, IndexCorrupt, MissingExtra, RecipeError, UsageError
+from retrieve.fork_safety import ForkSafeLock, inherited
 from retrieve.index import faiss_kinds
 from retrieve.index.arrays import Bools, Float32s, Int64s
-from retrieve.index.stored import StoredVectors
-from retrieve.process import ForkSafeLock, inherited
+from retrieve.index.stored_vectors import StoredVectors
 
 ADD_BATCH = 16_384
 """Vectors added at once: HNSW orders insertions within a batch, so another size gives other bytes."""

@@ -39,7 +39,7 @@ from retrieve.index.blocks import (
     row_blocks,
 )
 from retrieve.index.compiled_strings import CompiledStrings
-from retrieve.index.scoring import (
+from retrieve.index.postings_kernels import (
     Norm,
     Queries,
     add_bm25,

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from retrieve.errors import UsageError
 from retrieve.index.arrays import Bools, Float64s, Int64s, UInt32s, frozen
-from retrieve.index.scoring import best_groups
+from retrieve.index.postings_kernels import best_groups
 
 NO_GROUPS = frozen(np.empty(0, np.uint32))
 NO_LIVE = frozen(np.empty(0, np.bool_))

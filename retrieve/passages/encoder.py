@@ -19,16 +19,16 @@ import numpy as np
 import numpy.typing as npt
 
 from retrieve.errors import DimensionMismatch, EncoderMismatch, RecipeError, UsageError
+from retrieve.passages.given_spans import checked_documents, checked_spans, grouped, joined_spans, span_text
 from retrieve.passages.late import late_windows
 from retrieve.passages.models import Models
 from retrieve.passages.ragged import DocumentStates, PassageVectors, tell_cut
 from retrieve.passages.record import EncoderRecord
 from retrieve.passages.resolve import check_encoder, resolved
-from retrieve.passages.spans import checked_documents, checked_spans, grouped, joined_spans, span_text
 from retrieve.passages.vectors import truncated_vectors
 from retrieve.recipe import BM25, UHD, Recipe, load_recipe
 from retrieve.text.analyze import Analyzer
-from retrieve.text.passages import Splitter, Windows, shown_title, with_title
+from retrieve.text.splitter import Splitter, Windows, shown_title, with_title
 from retrieve.types import Document
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from retrieve.text.passages import TitleMode, fed_text
+from retrieve.text.splitter import TitleMode, fed_text
 from retrieve.types import Document
 
 if TYPE_CHECKING:

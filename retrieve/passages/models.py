@@ -8,9 +8,9 @@ import logging
 from typing import TYPE_CHECKING, TypeVar
 
 from retrieve.errors import EncoderMismatch, RecipeError
+from retrieve.fork_safety import ForkSafeLock
 from retrieve.passages.record import EncoderRecord
 from retrieve.passages.resolve import query_runtime
-from retrieve.process import ForkSafeLock
 from retrieve.recipe import UHD, Dense, Encoding, Recipe
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class Models:
     def _load(self, backend: str, precision: str) -> Encoder:
         from retrieve.encoders.dense.encoder import Encoder
         from retrieve.encoders.load import load_encoder
-        from retrieve.places import cache_root
+        from retrieve.user_folders import cache_root
 
         section = self.section
         if not isinstance(section, Dense | UHD) or self._recipe.vectors is None:

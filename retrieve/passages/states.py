@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from retrieve.errors import RecipeError, UsageError
+from retrieve.passages.given_spans import in_document, joined_spans, span_text
 from retrieve.passages.ragged import DocumentStates, tell_cut
-from retrieve.passages.spans import in_document, joined_spans, span_text
 from retrieve.types import Document
 from retrieve.vector_cache.cache import keys_of
 from retrieve.vector_cache.states import Arrays, building_states, open_states, read_states, states_folder

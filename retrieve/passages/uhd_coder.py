@@ -19,7 +19,7 @@ from retrieve.encoders.sparse.folder import head_of, read_sparse_folder
 from retrieve.errors import RecipeError
 from retrieve.index.arrays import frozen
 from retrieve.index.codes import Codes
-from retrieve.index.stored import StoredVectors
+from retrieve.index.stored_vectors import StoredVectors
 from retrieve.index.winners import Projection, winning
 from retrieve.recipe import MOST_PROJECTED, UHD, Dense, Recipe, load_section
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from retrieve.measures.compare import Comparison, Difference
 from retrieve.measures.evaluate import Evaluation
 from retrieve.measures.significance import Interval, mean_interval, shown_p
+from retrieve.report.environment import files, machine, versions
 from retrieve.report.records import (
     Bar,
     BarChart,
@@ -21,7 +22,6 @@ from retrieve.report.records import (
     Series,
     Table,
 )
-from retrieve.report.surroundings import files, machine, versions
 
 _PACKAGES = ("ir-measures", "pytrec-eval-terrier", "numpy", "scipy")
 _MOST_COLUMNS = 600

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from retrieve.errors import UsageError
 from retrieve.search.hits import load_documents
-from retrieve.search.passages import NO_KEY, places_of
+from retrieve.search.passage_rankings import NO_KEY, places_of
 from retrieve.store.filters import Filter
 from retrieve.store.segment import IntArray
 from retrieve.store.snapshot import Place, Snapshot

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from retrieve.index.merging import merge_ranked
+from retrieve.index.merged_rankings import merge_ranked
 from retrieve.recipe import Unit
 from retrieve.store.segment import IntArray
 from retrieve.store.snapshot import Snapshot

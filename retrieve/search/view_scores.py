@@ -12,8 +12,8 @@ import numpy as np
 from retrieve.search.pool import Best, FloatArray, Pool, Scope
 from retrieve.store.segment import IntArray
 from retrieve.store.snapshot import Snapshot
+from retrieve.views.parallel import in_parts
 from retrieve.views.protocol import Scores
-from retrieve.views.threads import in_parts
 
 
 class ViewScores(Protocol):

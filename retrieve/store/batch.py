@@ -6,10 +6,10 @@ from collections.abc import ValuesView
 from typing import NamedTuple
 
 from retrieve.index.codes import Codes
-from retrieve.index.stored import StoredVectors
+from retrieve.index.stored_vectors import StoredVectors
 from retrieve.recipe import Segments, canonical
+from retrieve.store.document_rows import IntArray, Row
 from retrieve.store.documents import Fingerprints
-from retrieve.store.rows import IntArray, Row
 from retrieve.types import Document
 
 

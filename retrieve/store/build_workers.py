@@ -27,8 +27,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from retrieve.errors import IndexLocked, RetrieveError
 from retrieve.files import ReaderLock, has_readers
 from retrieve.passages.encoder import PassageEncoder
+from retrieve.store.document_rows import Row
 from retrieve.store.manifest import SegmentEntry, Trained
-from retrieve.store.rows import Row
 from retrieve.store.segment_builder import SegmentBuilder
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import chain
@@ -20,9 +21,9 @@ import xxhash
 
 from retrieve.errors import IndexCorrupt
 from retrieve.files import want_descriptor
-from retrieve.process import ForkSafeLock, keep_for_ever
+from retrieve.fork_safety import ForkSafeLock, keep_for_ever
 from retrieve.recipe import canonical
-from retrieve.store.conditions import Condition
+from retrieve.store.filter_sql import Condition
 from retrieve.types import Document
 
 _SCHEMA = """
@@ -86,13 +87,16 @@ def _fill(connection: sqlite3.Connection, documents: Iterable[tuple[Document, Fi
 
 
 class DocumentTable:
-    """A segment's table, open for reading from any thread, and from any process that is forked meanwhile."""
+    """A segment's table, open for reading from any thread, and from any process that is forked meanwhile.
+
+    Its file is closed with it: a connection of Python's refers to itself by its cache of statements (CPython 3.11 and
+    3.12), so that one that is only dropped keeps its descriptor until garbage is collected.
+    """
 
     def __init__(self, path: Path, connection: sqlite3.Connection, *, compare: bool) -> None:
         self._path = path
-        self._connection = connection
         self._compare = compare
-        self._process = os.getpid()
+        self._hold(connection)
         # SQLite has locks of its own, which a fork in the middle of a reading would leave held in the child.
         self._lock = ForkSafeLock(awaited=True)
 
@@ -104,10 +108,13 @@ class DocumentTable:
     def close(self) -> None:
         """Close the file; a forked process leaves its parent's alone."""
         with self._lock:
-            if self._process == os.getpid():
-                self._connection.close()
-            else:
-                keep_for_ever(self._connection)
+            self._closing()
+
+    def _hold(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._process = os.getpid()
+        self._closing = weakref.finalize(self, _close, connection, self._process)
+        self._closing.atexit = False
 
     def get(self, rows: Sequence[int], ids: Sequence[str]) -> list[StoredDocument]:
         """Documents of these rows, in this order; `ids` are their ids. Raises `IndexCorrupt` as all of this does."""
@@ -177,8 +184,8 @@ class DocumentTable:
     def _own_connection(self) -> sqlite3.Connection:
         """The connection; a forked process opens another, as SQLite's are not to be carried over."""
         if self._process != os.getpid():
-            keep_for_ever(self._connection)
-            self._connection, self._process = _open_read_only(self._path.resolve()), os.getpid()
+            self._closing()
+            self._hold(_open_read_only(self._path.resolve()))
         return self._connection
 
     def _metadata(self, stored: str) -> dict[str, Any]:
@@ -192,6 +199,14 @@ class DocumentTable:
 
     def _corrupt(self, what: object) -> IndexCorrupt:
         return IndexCorrupt(f"{self._path} cannot be read: {what}; run `retrieve index verify`")
+
+
+def _close(connection: sqlite3.Connection, process: int) -> None:
+    """A forked process leaves its parent's alone."""
+    if process == os.getpid():
+        connection.close()
+    else:
+        keep_for_ever(connection)
 
 
 def _has(document: Document, hashes: Fingerprints) -> bool:

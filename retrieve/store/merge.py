@@ -18,23 +18,23 @@ import numpy as np
 
 from retrieve.errors import RecipeError
 from retrieve.files import writer_lock
-from retrieve.index.stored import StoredVectors
+from retrieve.index.stored_vectors import StoredVectors
 from retrieve.passages.encoder import PassageEncoder
 from retrieve.recipe import VectorForm
-from retrieve.store.build import Made, write_segment
 from retrieve.store.build_journal import remove_journal
 from retrieve.store.build_workers import wait_for_orphans
-from retrieve.store.building import Building
 from retrieve.store.commit import commit
+from retrieve.store.document_rows import Row, row_key, segment_id
 from retrieve.store.garbage import remove_garbage
 from retrieve.store.manifest import Trained, check_current, read_manifest
-from retrieve.store.rows import Row, row_key, segment_id
 from retrieve.store.segment import BoolArray, IntArray, Segment
 from retrieve.store.segment_builder import SegmentBuilder, stored_passages
+from retrieve.store.segment_folder import SegmentFolder
 from retrieve.store.segment_material import CopiedMaterial
 from retrieve.store.snapshot import Snapshot
 from retrieve.store.stemmer import check_stemmer, stemmer_record
 from retrieve.store.trained import choose_sample, learn, wanted
+from retrieve.store.write_segment import Made, write_segment
 from retrieve.types import Progress
 from retrieve.views.protocol import FIRST_SAMPLE
 from retrieve.views.registry import views_of
@@ -203,7 +203,7 @@ def _merge_group(
     total = sum(len(rows) for _, rows in passage_rows)
     recipe = passage_encoder.recipe
 
-    def make(building: Building) -> Made:
+    def make(building: SegmentFolder) -> Made:
         def copied() -> StoredVectors | None:
             if recipe.vectors is None or not _recodes(passage_encoder):
                 return None
@@ -289,7 +289,7 @@ def _passage_maps(group: Sequence[_Part], runs: Sequence[tuple[int, IntArray]]) 
 
 
 def _copy_vectors(
-    building: Building,
+    building: SegmentFolder,
     group: Sequence[_Part],
     runs: Sequence[tuple[int, IntArray]],
     total: int,

@@ -12,11 +12,11 @@ from typing import NamedTuple
 import numpy as np
 
 from retrieve.index.codes import Codes
-from retrieve.index.stored import StoredVectors
+from retrieve.index.stored_vectors import StoredVectors
 from retrieve.recipe import Recipe
 from retrieve.store.batch import Batch
+from retrieve.store.document_rows import IntArray
 from retrieve.store.documents import Fingerprints
-from retrieve.store.rows import IntArray
 from retrieve.store.snapshot import Place
 from retrieve.store.uncommitted import Uncommitted
 from retrieve.views.registry import views_of

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from retrieve.errors import RetrieveError
-from retrieve.places import user_home
 from retrieve.store.manifest import MANIFEST
+from retrieve.user_folders import user_home
 
 
 def home() -> Path:

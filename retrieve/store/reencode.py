@@ -16,22 +16,22 @@ import numpy.typing as npt
 
 from retrieve.errors import EncoderMismatch, RecipeError
 from retrieve.files import writer_lock
-from retrieve.index.stored import StoredVectors
+from retrieve.index.stored_vectors import StoredVectors
 from retrieve.passages.encoder import PassageEncoder
-from retrieve.store.build import Made, seal_segment
 from retrieve.store.build_journal import read_journal, remove_journal
 from retrieve.store.build_workers import wait_for_orphans
-from retrieve.store.building import Building
 from retrieve.store.commit import commit
 from retrieve.store.create import check_encoding
+from retrieve.store.document_rows import IntArray, Row, row_key, segment_id
 from retrieve.store.garbage import remove_garbage
 from retrieve.store.manifest import Manifest, Trained, check_current
-from retrieve.store.rows import IntArray, Row, row_key, segment_id
 from retrieve.store.segment import BoolArray, Segment
 from retrieve.store.segment_builder import SegmentBuilder
+from retrieve.store.segment_folder import SegmentFolder
 from retrieve.store.segment_material import NewMaterial
 from retrieve.store.snapshot import Snapshot
 from retrieve.store.trained import Candidate, LearnedFiles
+from retrieve.store.write_segment import Made, seal_segment
 from retrieve.types import Progress
 from retrieve.views.protocol import View
 
@@ -46,7 +46,7 @@ class _Begun(NamedTuple):
 
     old: Segment
     alive: BoolArray
-    building: Building
+    building: SegmentFolder
     units: UInt32s
     material: NewMaterial
 
@@ -155,7 +155,7 @@ def _begin(
     Arrays come in the order in which a build writes them, so that the segment is what a build would make, to the byte.
     """
     segment.check()
-    building = Building(folder, segment.id)
+    building = SegmentFolder(folder, segment.id)
     building.copy(segment, (name for name in segment.names if name.startswith(_TABLES)))
     for view in takewhile(_is_copied, builder.views):
         _copy_view(view, segment, building)
@@ -217,7 +217,7 @@ def _is_copied(view: View) -> bool:
     return view.encoding is None
 
 
-def _copy_view(view: View, old: Segment, building: Building) -> None:
+def _copy_view(view: View, old: Segment, building: SegmentFolder) -> None:
     building.copy(old, (name for name in old.names if name.startswith(f"{view.name}/")))
 
 

@@ -14,14 +14,14 @@ import numpy.typing as npt
 
 from retrieve.errors import IndexCorrupt
 from retrieve.files import LARGEST_CHECKED, check_small, checksum_file, read_checked
+from retrieve.fork_safety import ForkSafeLock
 from retrieve.index.compiled_strings import CompiledStrings
-from retrieve.index.stored import StoredVectors
+from retrieve.index.stored_vectors import StoredVectors
 from retrieve.index.strings import SortedStrings
 from retrieve.packed import PackedArrays
-from retrieve.process import ForkSafeLock
 from retrieve.recipe import VECTOR_FOLDERS, Recipe
-from retrieve.store.columns import Column
 from retrieve.store.documents import DocumentTable
+from retrieve.store.filter_columns import Column
 from retrieve.store.manifest import SegmentEntry
 from retrieve.store.sealed import ARRAYS, LooseArrays, check_sizes, holds_arrays, open_arrays
 from retrieve.views.protocol import Array, Opened, View

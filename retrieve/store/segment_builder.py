@@ -8,15 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from retrieve.index.stored import StoredVectors
+from retrieve.index.stored_vectors import StoredVectors
 from retrieve.passages.encoder import PassageEncoder
-from retrieve.store.build import Made, write_segment
-from retrieve.store.building import Building
+from retrieve.store.document_rows import Row
 from retrieve.store.manifest import SegmentEntry, Trained
-from retrieve.store.rows import Row
 from retrieve.store.segment import BoolArray, Segment
+from retrieve.store.segment_folder import SegmentFolder
 from retrieve.store.segment_material import EncodingProgress, NewMaterial
 from retrieve.store.trained import Candidate, LearnedFiles, borrow, choose_sample, learn, wanted
+from retrieve.store.write_segment import Made, write_segment
 from retrieve.types import Progress
 from retrieve.views.protocol import FIRST_SAMPLE
 from retrieve.views.registry import views_of
@@ -50,7 +50,7 @@ class SegmentBuilder:
             learned.extend([] if fresh is None else [fresh])
             return self.files_of(fresh or known)
 
-        def make(building: Building) -> Made:
+        def make(building: SegmentFolder) -> Made:
             size = len(rows), sum(len(row.spans) for row in rows)
             material = self.material(lambda: rows, size, building, by_now)
             built = [view.build(material, building.output(view.name)) for view in self.views]
@@ -64,7 +64,7 @@ class SegmentBuilder:
         self,
         rows: Callable[[], Iterable[Row]],
         size: tuple[int, int],
-        building: Building,
+        building: SegmentFolder,
         learn: Callable[[StoredVectors], LearnedFiles | None],
     ) -> NewMaterial:
         """What a segment of so many documents and passages is made of."""

@@ -14,12 +14,12 @@ from itertools import groupby
 import numpy as np
 
 from retrieve.index.codes import Codes
-from retrieve.index.stored import Form, StoredVectors, encode_vectors
+from retrieve.index.stored_vectors import Form, StoredVectors, encode_vectors
 from retrieve.passages.encoder import PassageEncoder
 from retrieve.passages.vectors import truncated_vectors
 from retrieve.recipe import VectorForm
-from retrieve.store.building import Building
-from retrieve.store.rows import IntArray, Row
+from retrieve.store.document_rows import IntArray, Row
+from retrieve.store.segment_folder import SegmentFolder
 from retrieve.types import Progress
 from retrieve.views.protocol import Learned, Take
 
@@ -57,7 +57,7 @@ class NewMaterial:
         self,
         rows: Callable[[], Iterable[Row]],
         size: tuple[int, int],
-        building: Building,
+        building: SegmentFolder,
         encoder: PassageEncoder,
         shown: EncodingProgress,
         learn: Callable[[StoredVectors], Learned | None],

@@ -16,13 +16,13 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from retrieve.files import ReaderLock, checksum_bytes
-from retrieve.process import ForkSafeLock
-from retrieve.store.columns import select
+from retrieve.fork_safety import ForkSafeLock
 from retrieve.store.deletions import deleted_statistics, deletions_checksum, live_rows
 from retrieve.store.fields import FieldWatch
+from retrieve.store.filter_columns import select
+from retrieve.store.filter_scan import scan
 from retrieve.store.filters import Filter
 from retrieve.store.manifest import MANIFEST, Manifest, manifest_bytes, parse_manifest
-from retrieve.store.scan import scan
 from retrieve.store.sealed import check_sizes
 from retrieve.store.segment import BoolArray, IntArray, Segment
 from retrieve.store.trained import LearnedFiles

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import xxhash
 
 from retrieve.files import checksum_bytes, publish_folder, read_checked, remove_folder
-from retrieve.index.stored import StoredVectors
+from retrieve.index.stored_vectors import StoredVectors
 from retrieve.passages.encoder import PassageEncoder
 from retrieve.store.manifest import FileEntry, Trained
 from retrieve.views.protocol import LARGEST_SAMPLE, View

@@ -25,10 +25,10 @@ from retrieve.store.build_journal import (
 )
 from retrieve.store.build_workers import BuildWorkers
 from retrieve.store.commit import commit
+from retrieve.store.document_rows import Row, row_key, segment_id
 from retrieve.store.garbage import remove_garbage
 from retrieve.store.manifest import FORMAT, Trained, check_current, read_manifest
 from retrieve.store.merge import can_merge, merge_run, merged_with
-from retrieve.store.rows import Row, row_key, segment_id
 from retrieve.store.sealed import intact
 from retrieve.store.segment import BoolArray, Segment
 from retrieve.store.segment_builder import SegmentBuilder

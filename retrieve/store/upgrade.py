@@ -11,16 +11,16 @@ from contextlib import closing
 from pathlib import Path
 
 from retrieve.files import writer_lock
-from retrieve.store.build import write_columns
 from retrieve.store.build_journal import read_journal, remove_journal
 from retrieve.store.build_workers import wait_for_orphans
-from retrieve.store.building import Building
 from retrieve.store.commit import commit
+from retrieve.store.document_rows import segment_id
 from retrieve.store.garbage import remove_garbage
 from retrieve.store.manifest import FORMAT, Manifest
-from retrieve.store.rows import segment_id
 from retrieve.store.segment import Segment
+from retrieve.store.segment_folder import SegmentFolder
 from retrieve.store.snapshot import Snapshot
+from retrieve.store.write_segment import write_columns
 
 
 def upgrade_index(folder: Path) -> int | None:
@@ -70,7 +70,7 @@ def _rewrite(folder: Path, segment: Segment, manifest: Manifest) -> Segment:
         name = segment_id([], recipe_digest=name, encoder="", trained=None)
     recipe = manifest.resolved_recipe()
     segment.check()
-    building = Building(folder, name)
+    building = SegmentFolder(folder, name)
     building.copy(segment, (name for name in segment.names if not name.startswith("columns/")))
     write_columns(building, recipe.filters.fields, segment.documents.metadata(segment.rows))
     entry = segment.entry.model_copy(update={"id": name, "files": building.seal(name), "deletions": None})

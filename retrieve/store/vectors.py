@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from retrieve.errors import BadVectors, DimensionMismatch, UsageError
-from retrieve.index.stored import Form, StoredVectors, encode_vectors
+from retrieve.index.stored_vectors import Form, StoredVectors, encode_vectors
 from retrieve.passages.encoder import PassageEncoder
 from retrieve.passages.vectors import prepare
 from retrieve.recipe import Recipe
 from retrieve.store.batch import Staged
-from retrieve.store.rows import IntArray
+from retrieve.store.document_rows import IntArray
 
 
 def own_vectors(

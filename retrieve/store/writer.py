@@ -19,15 +19,15 @@ import numpy.typing as npt
 
 from retrieve.errors import BadVectors, UsageError
 from retrieve.files import writer_lock
-from retrieve.index.stored import StoredVectors
+from retrieve.index.stored_vectors import StoredVectors
 from retrieve.passages.encoder import PassageEncoder
 from retrieve.store.batch import Batch, Staged, text_bytes
 from retrieve.store.build_workers import BuildWorkers, wait_for_orphans
+from retrieve.store.document_rows import Row
 from retrieve.store.documents import fingerprints
 from retrieve.store.fields import FieldWatch
 from retrieve.store.filters import Filter, matches
 from retrieve.store.older_versions import Encoded, OlderVersion, OlderVersions
-from retrieve.store.rows import Row
 from retrieve.store.segment import Segment
 from retrieve.store.snapshot import select_rows
 from retrieve.store.uncommitted import Uncommitted

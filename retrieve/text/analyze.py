@@ -18,7 +18,7 @@ import regex
 import Stemmer
 
 from retrieve.errors import RecipeError
-from retrieve.text.telling import stemmer_fingerprint
+from retrieve.text.stemmer_identity import stemmer_fingerprint
 
 RULES = 1  # raise it when a change here gives any text other terms: indexes record it in `Analyzer.identity`
 

@@ -19,7 +19,7 @@ from retrieve.encoders.folder import read_encoder_folder
 from retrieve.encoders.head import query_share
 from retrieve.encoders.torch.backend import no_progress_bar
 from retrieve.encoders.winners import WinnerTakeAll
-from retrieve.train.lookup import TokenLookup, VectorLookup
+from retrieve.train.frozen_modules import TokenLookup, VectorLookup
 from retrieve.train.settings import Settings
 from retrieve.train.training_data import IntArray, Material
 

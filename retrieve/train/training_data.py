@@ -18,7 +18,7 @@ from retrieve.corpora.dataset import Dataset
 from retrieve.encoders.dense.encoder import Encoder
 from retrieve.errors import TrainingError
 from retrieve.text.boundaries import breaks
-from retrieve.text.passages import fed_text
+from retrieve.text.splitter import fed_text
 from retrieve.types import Document, Progress
 
 _log = logging.getLogger("retrieve")

@@ -26,12 +26,12 @@ from retrieve.encoders.folder import read_encoder_folder
 from retrieve.encoders.load import DEFAULT_MODEL, load_encoder
 from retrieve.errors import MissingExtra, TrainingError
 from retrieve.files import remove_folder, seal_folder, write_file
-from retrieve.places import cache_root
 from retrieve.train.folds import Fold, make_folds
 from retrieve.train.gate import NOT_WORSE, paired_gain, passes
 from retrieve.train.settings import Settings
 from retrieve.train.training_data import Material, gather
 from retrieve.types import Progress
+from retrieve.user_folders import cache_root
 
 _log = logging.getLogger("retrieve")
 

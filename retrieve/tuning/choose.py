@@ -13,7 +13,7 @@ import numpy.typing as npt
 from retrieve.errors import UsageError
 from retrieve.measures.evaluate import measured
 from retrieve.measures.names import parse_measures
-from retrieve.tuning.scored import Scored
+from retrieve.tuning.scored_views import Scored
 from retrieve.tuning.space import Config, Step
 from retrieve.types import Progress
 

@@ -22,7 +22,7 @@ from retrieve.measures.significance import Interval, mean_interval
 from retrieve.store.defaults import keep_defaults
 from retrieve.store.manifest import Tuned
 from retrieve.tuning.choose import Measured, choose, in_folds
-from retrieve.tuning.scored import Scored
+from retrieve.tuning.scored_views import Scored
 from retrieve.tuning.space import Config, steps
 from retrieve.types import Progress, Query
 

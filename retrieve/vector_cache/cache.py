@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieve.errors import BadVectors, IndexCorrupt
-from retrieve.process import ForkSafeLock
+from retrieve.fork_safety import ForkSafeLock
 from retrieve.vector_cache.compact import compact, overfull
 from retrieve.vector_cache.shards import (
     KEY,

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from retrieve.index.bm25 import bm25_idf
+from retrieve.index.idf import bm25_idf
 from retrieve.index.merged_postings import merge_postings
 from retrieve.index.postings import Postings
 from retrieve.text.analyze import Analyzer

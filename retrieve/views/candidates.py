@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from retrieve.index.select import select_top
-from retrieve.index.signs import nearest_rows, sign_bits, sign_distances
+from retrieve.index.sign_bits import nearest_rows, sign_bits, sign_distances
 from retrieve.views.protocol import Best, BoolArray, Eligible, FloatArray, IntArray, UInt32s, Vectors
 
 if TYPE_CHECKING:

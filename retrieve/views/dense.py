@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from retrieve.index.stored import StoredVectors
+from retrieve.fork_safety import ForkSafeLock
+from retrieve.index.stored_vectors import StoredVectors
 from retrieve.passages.encoder import PassageEncoder
-from retrieve.process import ForkSafeLock
 from retrieve.recipe import Recipe
+from retrieve.views.all_scores import ExactScores
 from retrieve.views.candidates import CandidateScores
-from retrieve.views.exact import ExactScores
+from retrieve.views.parallel import over_free_cores
 from retrieve.views.protocol import (
     LARGEST_SAMPLE,
     Asked,
@@ -32,7 +33,6 @@ from retrieve.views.protocol import (
     Vectors,
     View,
 )
-from retrieve.views.threads import over_free_cores
 
 FAISS = "index.faiss"
 _BATCH = 16

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from retrieve.index.code_postings import Live
 from retrieve.index.codes import Codes
-from retrieve.index.counted import Live
-from retrieve.index.stored import StoredVectors
+from retrieve.index.stored_vectors import StoredVectors
 from retrieve.recipe import Recipe
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from retrieve.encoders.sparse.encoder import SparseRows
 from retrieve.index.merged_postings import merge_postings
 from retrieve.index.postings import Postings
 from retrieve.recipe import Recipe
-from retrieve.views.exact import ExactScores
+from retrieve.views.all_scores import ExactScores
+from retrieve.views.dimension_usage import usage_figures
 from retrieve.views.postings import ImpactTaker, rows_hold, write_postings
 from retrieve.views.protocol import (
     Asked,
@@ -29,7 +30,6 @@ from retrieve.views.protocol import (
     VectorMaterial,
     View,
 )
-from retrieve.views.usage import usage_figures
 
 
 class Impacts(NamedTuple):

@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 
 from retrieve.errors import IndexCorrupt
+from retrieve.index.code_postings import Counted, CountedBuilder, Counts, merge_counted
 from retrieve.index.codes import Codes
-from retrieve.index.counted import Counted, CountedBuilder, Counts, merge_counted
 from retrieve.passages.encoder import PassageEncoder
 from retrieve.passages.vectors import truncated_vectors
 from retrieve.recipe import Recipe
+from retrieve.views.dimension_usage import usage_figures
+from retrieve.views.parallel import in_parts
 from retrieve.views.postings import rows_hold
 from retrieve.views.protocol import (
     Asked,
@@ -37,8 +39,6 @@ from retrieve.views.protocol import (
     Vectors,
     View,
 )
-from retrieve.views.threads import in_parts
-from retrieve.views.usage import usage_figures
 
 MEAN = "mean.npy"
 

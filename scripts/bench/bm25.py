@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from acts import WINDOWS, acts
 
-from retrieve.index.bm25 import bm25_idf
+from retrieve.index.idf import bm25_idf
 from retrieve.index.postings import Postings
 from retrieve.passages.encoder import PassageEncoder
 from retrieve.views.postings import build_postings

@@ -40,7 +40,7 @@ from retrieve.classify.records import Context, Examples, Problem
 from retrieve.encoders.folder import read_encoder_folder
 from retrieve.encoders.load import DEFAULT_MODEL, find_model, load_encoder
 from retrieve.encoders.torch.trainable import PassageModel
-from retrieve.trainer.chance import own_chance
+from retrieve.trainer.random_state import own_chance
 from retrieve.types import Document, LabelledDocument, LabelSet
 
 LAYERS = 2

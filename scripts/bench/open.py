@@ -31,13 +31,13 @@ from acts import WINDOWS, acts
 from retrieve import Document, Index
 from retrieve.index.merged_postings import merge_postings
 from retrieve.recipe import load_recipe
-from retrieve.store.build import Made, write_segment
-from retrieve.store.building import Building
 from retrieve.store.commit import commit
+from retrieve.store.document_rows import Row
 from retrieve.store.garbage import remove_garbage
-from retrieve.store.rows import Row
 from retrieve.store.segment import Segment
+from retrieve.store.segment_folder import SegmentFolder
 from retrieve.store.snapshot import Snapshot
+from retrieve.store.write_segment import Made, write_segment
 from retrieve.views.postings import write_postings
 from retrieve.views.protocol import Built
 
@@ -87,7 +87,7 @@ def repeated(segment: Segment, turns: range) -> Iterator[Row]:
             yield Row(renamed, hashes, spans, units, indexed, length, cut=cut)
 
 
-def views(segment: Segment, turns: range, building: Building) -> Made:
+def views(segment: Segment, turns: range, building: SegmentFolder) -> Made:
     """The postings of that."""
     rows = segment.passage_rows
     maps = [np.arange(rows, dtype=np.int64) + number * rows for number in range(len(turns))]

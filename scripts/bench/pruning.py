@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from bm25 import K1, SHORT, B, windows
 
-from retrieve.index.bm25 import bm25_idf
+from retrieve.index.idf import bm25_idf
 from retrieve.index.postings import Postings
 from retrieve.views.postings import build_postings
 

@@ -33,12 +33,12 @@ from numba import njit
 from threadpoolctl import threadpool_limits
 
 from retrieve.encoders.head import gaussian_steps
-from retrieve.index import counted_blocks
+from retrieve.index import code_blocks
 from retrieve.index.arrays import frozen
+from retrieve.index.bit_planes import find_entries
 from retrieve.index.blocks import row_blocks
+from retrieve.index.code_postings import Counted, CountedBuilder, Live
 from retrieve.index.codes import Codes
-from retrieve.index.counted import Counted, CountedBuilder, Live
-from retrieve.index.planes import find_entries
 from retrieve.index.winners import Projection, winning
 
 DIMENSIONS = 8_192
@@ -86,7 +86,7 @@ def winners_of(projection: Projection, query: Array, m: int) -> Array:
     return winning(projection, query[None], m).dims
 
 
-def build(folder: Path, winners: list[Array], layout: counted_blocks.Layout) -> Counted:
+def build(folder: Path, winners: list[Array], layout: code_blocks.Layout) -> Counted:
     """An index on the disk, opened as memory maps."""
     folder.mkdir()
     builder = CountedBuilder(DIMENSIONS, layout, lambda name, array: np.save(folder / f"{name}.npy", array))
@@ -105,7 +105,7 @@ def bytes_read(counted: Counted, query: Array) -> int:
     total, found = 0, np.empty(len(query), np.int64)
     for block, (first, end) in zip(counted._blocks, row_blocks(counted.rows), strict=True):
         sizes = block.sizes[found[: find_entries(block.dims, counted.dimensions, query, found)]].astype(int)
-        total += int(np.where(sizes < 0, counted_blocks.words_of(end - first) * 8, 2 * sizes).sum())
+        total += int(np.where(sizes < 0, code_blocks.words_of(end - first) * 8, 2 * sizes).sum())
     return total
 
 
@@ -143,7 +143,7 @@ def compiled(folder: Path) -> Kernel | None:
 
     def count(counted: Counted, query: Array) -> Array:
         height = max(4, len(query).bit_length())
-        planes = np.empty((height, counted_blocks.words_of(counted.rows)), np.uint64)
+        planes = np.empty((height, code_blocks.words_of(counted.rows)), np.uint64)
         found = np.empty(len(query), np.int64)
         for block, (first, end) in zip(counted._blocks, row_blocks(counted.rows), strict=True):
             n = find_entries(block.dims, counted.dimensions, query, found)
@@ -151,7 +151,7 @@ def compiled(folder: Path) -> Kernel | None:
                 *(address(array) for array in (*block[1:], found)),
                 ctypes.c_int64(n),
                 address(planes[0, first // 64 :]),
-                *(ctypes.c_int64(n) for n in (planes.shape[1], height, counted_blocks.words_of(end - first))),
+                *(ctypes.c_int64(n) for n in (planes.shape[1], height, code_blocks.words_of(end - first))),
             )
         return planes
 
@@ -233,13 +233,13 @@ def crossover(rows: int) -> list[dict[str, float]]:
     """Microseconds for 256 dimensions of one density, all lists and all bitmaps, over so many rows."""
     random = np.random.default_rng(0)
     found = []
-    chosen = dict(counted_blocks.DENSE)
+    chosen = dict(code_blocks.DENSE)
     for density in (0.0025, 0.005, 0.01, 0.02, 0.04, 0.0625):
         timed = {"density": density}
         matrix_rows, matrix_dims = _scattered(random, rows, 2_048, density)
         starts = np.searchsorted(matrix_rows, np.arange(rows + 1)).astype(np.int64)
         for form, limit in (("lists", 1.0), ("bitmaps", 0.0)):
-            counted_blocks.DENSE["fast"] = limit
+            code_blocks.DENSE["fast"] = limit
             arrays: Arrays = {}
             builder = CountedBuilder(2_048, "fast", arrays.__setitem__)
             builder.add(Codes(starts, matrix_dims))
@@ -253,7 +253,7 @@ def crossover(rows: int) -> list[dict[str, float]]:
                 seconds.append(time.perf_counter() - start)
             timed[form] = round(1e6 * statistics.median(seconds), 1)
         found.append(timed)
-    counted_blocks.DENSE.update(chosen)
+    code_blocks.DENSE.update(chosen)
     return found
 
 
@@ -274,7 +274,7 @@ def measure(vectors: Array, held_out: int, rounds: int, folder: Path) -> dict[st
     kernel = compiled(folder)
     for number, m in enumerate(WINNERS):
         codes = [winners_of(projection, query, m) for query in queries]
-        for layout in counted_blocks.LAYOUTS:
+        for layout in code_blocks.LAYOUTS:
             name = f"m={m} {layout}"
             start = time.perf_counter()
             counted = build(folder / name, parts[number], layout)

@@ -16,6 +16,7 @@ from toy_labels import TOPICS, toy_documents
 
 from retrieve.classify.auto import learn_auto
 from retrieve.classify.average import Average, Member, as_scores, mean_of
+from retrieve.classify.caching_encoder import Remembering
 from retrieve.classify.calibrate import Calibration
 from retrieve.classify.encoders import Encoders
 from retrieve.classify.families import model_from
@@ -24,7 +25,6 @@ from retrieve.classify.neighbours import Neighbours, learn_neighbours, mean_vect
 from retrieve.classify.passages import cut, encoder_recipe
 from retrieve.classify.preset import Preset, load_preset
 from retrieve.classify.records import Context, Evidence, Examples, Problem, State
-from retrieve.classify.remember import Remembering
 from retrieve.classify.selection import select
 from retrieve.classify.thresholds import choose_thresholds
 from retrieve.errors import UsageError

@@ -19,8 +19,8 @@ from tiny_models import tiny_encoder_folder
 
 from retrieve.classify.classifier import Classifier
 from retrieve.classify.explain import explain, faithfulness, parts_of
+from retrieve.classify.masked_document import without_passages
 from retrieve.classify.records import Evidence, FloatArray, IntArray
-from retrieve.classify.without import without_passages
 from retrieve.corpora.open import open_corpus
 from retrieve.errors import UsageError
 from retrieve.types import Document, LabelledDocument, LabelSet

@@ -17,9 +17,9 @@ from toy_labels import TOPICS, toy_documents
 from retrieve.classify.families import model_from
 from retrieve.classify.linear import LinearText, first_words, learn_linear
 from retrieve.classify.occlude import texts_without, word_passages
+from retrieve.classify.one_per_label import LinearSettings, fit_columns
 from retrieve.classify.preset import load_preset
 from retrieve.classify.records import Context, Examples, Problem, State
-from retrieve.classify.separate import LinearSettings, fit_columns
 from retrieve.errors import TrainingError, UsageError
 from retrieve.types import Document, LabelledDocument, LabelSet, Task
 

@@ -16,7 +16,7 @@ from retrieve.classify.passages import Cut, cut, encoder_recipe
 from retrieve.classify.preset import load_preset
 from retrieve.errors import InputError, RecipeError
 from retrieve.passages.encoder import PassageEncoder
-from retrieve.passages.spans import span_text
+from retrieve.passages.given_spans import span_text
 from retrieve.types import Document, LabelledDocument
 
 TEXT = " ".join(WORDS[number % 80] for number in range(120))

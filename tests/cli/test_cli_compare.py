@@ -15,8 +15,8 @@ from scipy import stats
 from retrieve.cli import main
 from retrieve.measures.evaluate import evaluate
 from retrieve.measures.stream import evaluate_with_curve
+from retrieve.report.environment import files
 from retrieve.report.rankings import evaluation_page
-from retrieve.report.surroundings import files
 from retrieve.trec import ordered, read_qrels, read_run, write_run
 
 QUERIES = [f"q{number:02}" for number in range(24)]

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from retrieve.corpora.corpus import ReadOptions
+from retrieve.corpora.duplicate_ids import SeenIds
 from retrieve.corpora.open import open_corpus
-from retrieve.corpora.seen import SeenIds
 from retrieve.errors import InputError, UsageError
 
 LINES = b"".join(b'{"_id": "%d", "text": "text %d"}\n' % (number, number) for number in range(50))

@@ -22,7 +22,7 @@ from retrieve.encoders.load import load_encoder
 from retrieve.encoders.machine import Machine
 from retrieve.encoders.openvino.graphs import calibration_texts, is_whole
 from retrieve.errors import EncoderError
-from retrieve.process import signal_stack
+from retrieve.fork_safety import signal_stack
 from retrieve.recipe import load_recipe
 
 pytest.importorskip("openvino", reason="the extra openvino is not installed")

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toy_codes import Matrix, as_codes, index, layouts, matrices, same, stored
 
-from retrieve.index.counted import Counted, CountedBuilder, merge_counted
+from retrieve.index.code_postings import Counted, CountedBuilder, merge_counted
 
 
 def merged(parts: list[Counted], maps: list[np.ndarray], rows: int, layout: str) -> dict[str, np.ndarray]:

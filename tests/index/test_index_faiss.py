@@ -14,7 +14,7 @@ from retrieve.errors import DimensionMismatch, IndexCorrupt, MissingExtra, Recip
 faiss = pytest.importorskip("faiss")
 
 from retrieve.index import faiss_index  # noqa: E402
-from retrieve.index.stored import StoredVectors  # noqa: E402
+from retrieve.index.stored_vectors import StoredVectors  # noqa: E402
 
 D, N = 16, 1_500
 KINDS = ["Flat", "HNSW8", "HNSW8,SQ8", "IVF8,Flat", "IVF8,PQ4x4", "PCA8,IVF8,SQ8", "IVF8_HNSW4,Flat"]

@@ -10,7 +10,7 @@ from retrieve.errors import RecipeError
 faiss = pytest.importorskip("faiss")
 
 from retrieve.index import faiss_index, faiss_kinds  # noqa: E402
-from retrieve.index.stored import StoredVectors  # noqa: E402
+from retrieve.index.stored_vectors import StoredVectors  # noqa: E402
 
 D, N, LISTS = 16, 1_200, 8
 

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrieve.errors import IndexCorrupt
-from retrieve.index.bm25 import bm25_idf
 from retrieve.index.compiled_strings import CompiledStrings
+from retrieve.index.idf import bm25_idf
 from retrieve.index.merged_postings import merge_postings
 from retrieve.index.postings import Postings
 from retrieve.index.select import select_top

@@ -9,7 +9,7 @@ import pytest
 from retrieve.errors import MeasureError, UsageError
 from retrieve.measures.evaluate import evaluate
 from retrieve.measures.fuse import fuse_runs
-from retrieve.measures.tune import GRID, tune_weights
+from retrieve.measures.fusion_weight import GRID, tune_weights
 from retrieve.trec import Qrels, Run, as_run
 
 # The first run is right on three queries, the second on one; both are sure of themselves, so weights decide.

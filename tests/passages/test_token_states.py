@@ -19,8 +19,8 @@ from transformers import AutoModel, AutoTokenizer
 
 from retrieve.errors import BadVectors, UsageError
 from retrieve.passages.encoder import PassageEncoder
+from retrieve.passages.given_spans import checked_spans, in_document, joined_spans, span_text
 from retrieve.passages.ragged import DocumentStates
-from retrieve.passages.spans import checked_spans, in_document, joined_spans, span_text
 from retrieve.types import Document
 from retrieve.vector_cache.states import remove_left_states, states_folders
 from retrieve.vector_cache.upkeep import prune_cache, states_info, verify_cache

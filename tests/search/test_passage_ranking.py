@@ -16,7 +16,7 @@ from toy_index import DIMENSIONS, corpus, make_index, stored, toy_recipe, unit_v
 
 from retrieve import Document, Index
 from retrieve.errors import BadVectors, DimensionMismatch, UsageError
-from retrieve.search.passages import PassageRanking
+from retrieve.search.passage_rankings import PassageRanking
 from retrieve.search.searcher import _GROUP
 
 UHD = {"model": "none", "hidden": DIMENSIONS, "dimensions": 64, "winners": 8, "segments": 8}

@@ -11,8 +11,8 @@ from tiny_models import WORDS, tiny_encoder_folder, tiny_sparse_folder
 
 from retrieve import Document, Index
 from retrieve.errors import BadVectors, EncoderError, EncoderMismatch, RecipeError, UsageError
+from retrieve.index.code_postings import Counted, CountedBuilder
 from retrieve.index.codes import Codes
-from retrieve.index.counted import Counted, CountedBuilder
 from retrieve.views.postings import ImpactTaker
 from retrieve.views.uhd import CountedScores
 

@@ -4,6 +4,8 @@ and where rows are missing, a corrupt index.
 
 from __future__ import annotations
 
+import gc
+import os
 import resource
 import sqlite3
 from collections.abc import Iterator
@@ -11,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from store_index import documents, lexical_recipe, make
 
 from retrieve import Document
 from retrieve.errors import IndexCorrupt
@@ -89,3 +92,18 @@ def test_metadata_comes_in_row_order_over_several_batches_and_none_may_be_missin
     with pytest.raises(IndexCorrupt, match="1 of the rows from 10000 on are missing"):
         list(table.metadata(25_000))
     table.close()
+
+
+def test_a_table_that_is_dropped_closes_its_file(tmp_path: Path) -> None:
+    """A connection of `sqlite3` is part of a circle (CPython 3.11.7): dropped alone it waits for the collector."""
+    gc.disable()
+    try:
+        index = make(tmp_path / "a.index", lexical_recipe(), documents(3))
+        before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - a number is all that is wanted
+        for number in range(30):
+            index.add(documents(2, first=10 + 2 * number))
+            assert index.search("court", k=3)[0].doc_id
+        assert len(os.listdir("/proc/self/fd")) <= before + len(index._snapshot.segments)  # noqa: PTH208
+        index.close()
+    finally:
+        gc.enable()

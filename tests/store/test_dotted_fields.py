@@ -16,8 +16,8 @@ from store_index import damage_array, lexical_recipe, make
 from retrieve import Document, Index
 from retrieve.errors import IndexCorrupt, IndexLocked
 from retrieve.files import writer_lock
-from retrieve.store import build, upgrade
-from retrieve.store.columns import build_columns
+from retrieve.store import upgrade, write_segment
+from retrieve.store.filter_columns import build_columns
 from retrieve.store.filters import matches, parse_filter
 from retrieve.store.upgrade import upgrade_index
 
@@ -154,7 +154,7 @@ def older(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path, Sequence[str], Seq
 
     def make_older(folder: Path, fields: Sequence[str], rows: Sequence[Document]) -> Index:
         with monkeypatch.context() as patch:
-            patch.setattr(build, "build_columns", _built_by_paths_alone)
+            patch.setattr(write_segment, "build_columns", _built_by_paths_alone)
             half = len(rows) // 2
             index = make(folder, _recipe(fields), rows[:half])
             with index.writer() as writer:

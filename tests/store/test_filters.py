@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from retrieve.errors import IndexCorrupt, UsageError
-from retrieve.store.columns import Column, build_columns, select
+from retrieve.store.filter_columns import Column, build_columns, select
 from retrieve.store.filters import OPERATORS, Filter, Leaf, matches, parse_filter
 
 BIG = 2**53

@@ -9,9 +9,9 @@ from store_index import lexical_recipe
 
 from retrieve import Index
 from retrieve.errors import RetrieveError
-from retrieve.places import cache_root
 from retrieve.store import paths as place
 from retrieve.store.paths import home, index_path
+from retrieve.user_folders import cache_root
 
 
 def test_a_name_with_a_dot_is_an_index_at_home_if_there_is_one(

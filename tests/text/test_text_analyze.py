@@ -179,7 +179,7 @@ def test_eight_threads_agree_with_one() -> None:
 
 def test_analysis_loads_neither_torch_nor_faiss() -> None:
     program = (
-        "import sys; import retrieve.text.analyze, retrieve.text.passages;"
+        "import sys; import retrieve.text.analyze, retrieve.text.splitter;"
         "sys.exit(bool({'torch', 'faiss', 'transformers'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieve.train.lookup import VectorLookup
+from retrieve.train.frozen_modules import VectorLookup
 from retrieve.train.validate import top, usage
 
 

@@ -19,7 +19,7 @@ from retrieve.store.defaults import reset_defaults
 from retrieve.store.manifest import read_manifest
 from retrieve.tuning import tune as module
 from retrieve.tuning.choose import choose, in_folds
-from retrieve.tuning.scored import Scored
+from retrieve.tuning.scored_views import Scored
 from retrieve.tuning.space import Config, Step, steps
 from retrieve.tuning.tune import tune
 

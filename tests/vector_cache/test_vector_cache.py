@@ -20,7 +20,7 @@ from store_crash import die_at, in_child
 from toy_cache import SPACE, add, check, flip, shards
 
 from retrieve.errors import BadVectors
-from retrieve.places import cache_root
+from retrieve.user_folders import cache_root
 from retrieve.vector_cache import shards as shard_files
 from retrieve.vector_cache.cache import Space, VectorCache, keys_of
 from retrieve.vector_cache.shards import shards_folder

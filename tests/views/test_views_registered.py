@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from retrieve import Document, Index
 from retrieve.errors import RecipeError, UsageError
 from retrieve.recipe import Section, load_recipe
-from retrieve.views.exact import ExactScores
+from retrieve.views.all_scores import ExactScores
 from retrieve.views.postings import rows_hold
 from retrieve.views.protocol import (
     Array,

@@ -26,8 +26,8 @@ from retrieve.classify.standardise import Standardise, dropped, learn_standardis
 from retrieve.encoders.torch.trainable import PassageModel
 from retrieve.errors import TrainingError, UsageError
 from retrieve.passages.encoder import PassageEncoder
-from retrieve.trainer.chance import on_device, own_chance
 from retrieve.trainer.checkpoints import begin, end, ended, last_checkpoint
+from retrieve.trainer.random_state import on_device, own_chance
 from retrieve.types import Progress
 
 _SAMPLE = 1024

@@ -23,7 +23,7 @@ _SHOWN_DIGITS = 12
 @as_json
 def command(*, as_json: bool) -> None:
     """Vectors, bytes and last use of each encoder in the cache."""
-    from retrieve.places import cache_root
+    from retrieve.user_folders import cache_root
     from retrieve.vector_cache.upkeep import cache_info, states_info
 
     root = cache_root()

@@ -45,7 +45,7 @@ def command(
 
     --encoder alone removes all of that encoder. What killed commands left behind goes too.
     """
-    from retrieve.places import cache_root
+    from retrieve.user_folders import cache_root
     from retrieve.vector_cache.upkeep import prune_cache
 
     session = ctx.find_object(Session)

@@ -12,7 +12,7 @@ from retrieve.cli.progress import progress_shown
 @as_json
 def command(*, as_json: bool) -> None:
     """Check every byte of the cache; list what does not hold, and exit with 1 if there is anything."""
-    from retrieve.places import cache_root
+    from retrieve.user_folders import cache_root
     from retrieve.vector_cache.upkeep import verify_cache
 
     root = cache_root()

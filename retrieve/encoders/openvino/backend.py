@@ -19,7 +19,7 @@ from retrieve.encoders.batches import Padded, filled_shape
 from retrieve.encoders.dense.pooling import mean_of_ranges, pool
 from retrieve.encoders.folder import ModelFolder, pooling_modes
 from retrieve.encoders.openvino.files import HEAD, MODEL
-from retrieve.process import ForkSafeLock, inherited, keep_in_children
+from retrieve.fork_safety import ForkSafeLock, inherited, keep_in_children
 
 BATCH_TOKENS = 512
 """Tokens in a batch: from 256 to 2,048 the speed is the same within a twentieth, and the memory is not."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from retrieve.process import inherited
+from retrieve.fork_safety import inherited
 
 
 def torch_alone_after_fork() -> None:

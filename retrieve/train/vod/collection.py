@@ -18,7 +18,7 @@ from retrieve.errors import InputError, RecipeError
 from retrieve.files import remove_folder, replaced_folder
 from retrieve.recipe import load_recipe
 from retrieve.text.analyze import Analyzer
-from retrieve.text.passages import with_title
+from retrieve.text.splitter import with_title
 from retrieve.train.vod.retriever import Retriever, Texts, digest_of
 from retrieve.train.vod.settings import VodSettings
 from retrieve.types import Progress

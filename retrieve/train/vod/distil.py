@@ -40,9 +40,9 @@ from retrieve.train.vod.settings import TrainingSection
 from retrieve.train.vod.student import Lessons, Student, StudentTrainer
 from retrieve.train.vod.trainer import arguments_of
 from retrieve.trainer.callbacks import Steps
-from retrieve.trainer.chance import on_device, own_chance
 from retrieve.trainer.checkpoints import begin, last_checkpoint
 from retrieve.trainer.model_folder import ModelKind
+from retrieve.trainer.random_state import on_device, own_chance
 from retrieve.types import Progress, Question
 
 Target = Literal["sampler", "facts"]

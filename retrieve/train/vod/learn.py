@@ -30,8 +30,8 @@ from retrieve.train.vod.schedule import steps_of_period
 from retrieve.train.vod.settings import VodSettings, load_settings
 from retrieve.train.vod.trainer import VodTrainer, arguments_of
 from retrieve.trainer.callbacks import Steps
-from retrieve.trainer.chance import on_device, own_chance
 from retrieve.trainer.checkpoints import begin, last_checkpoint
+from retrieve.trainer.random_state import on_device, own_chance
 from retrieve.types import Progress, Question
 
 VERSIONS = ("retrieve-engine", "transformers", "torch", "numpy")

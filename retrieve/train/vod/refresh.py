@@ -40,7 +40,7 @@ from retrieve.train.vod.model import VodModel
 from retrieve.train.vod.retriever import Texts, digest_of
 from retrieve.train.vod.settings import VodSettings
 from retrieve.train.vod.start import fit_start
-from retrieve.trainer.chance import own_chance
+from retrieve.trainer.random_state import own_chance
 from retrieve.types import Progress
 
 _log = logging.getLogger("retrieve")

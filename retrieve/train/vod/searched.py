@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from retrieve.api import Index
 from retrieve.errors import UsageError
-from retrieve.text.passages import with_title
+from retrieve.text.splitter import with_title
 from retrieve.types import Question
 
 FloatArray = npt.NDArray[np.float64]

@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from retrieve.classify.records import Context, IntArray
+from retrieve.passages.given_spans import joined_spans
 from retrieve.passages.ragged import PassageVectors
-from retrieve.passages.spans import joined_spans
-from retrieve.text.passages import Windows
+from retrieve.text.splitter import Windows
 from retrieve.types import Document
 
 if TYPE_CHECKING:

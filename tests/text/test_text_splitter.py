@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from retrieve.errors import RecipeError
 from retrieve.text.analyze import Analyzer
 from retrieve.text.boundaries import IntArray
-from retrieve.text.passages import Splitter, Windows, fed_text
+from retrieve.text.splitter import Splitter, Windows, fed_text
 from retrieve.types import Document
 
 WORDS = Analyzer("none")

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from retrieve.store.conditions import askable, condition_of, held
 from retrieve.store.documents import DocumentTable
 from retrieve.store.fields import FieldWatch
+from retrieve.store.filter_sql import askable, condition_of, held
 from retrieve.store.filters import Filter, matches
 
 _UNDECIDED = 2

@@ -15,11 +15,11 @@ import store_filters as reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrieve.store import scan as scanning
+from retrieve.store import filter_scan
 from retrieve.store.documents import DocumentTable, fingerprints, write_documents
 from retrieve.store.fields import FieldWatch
+from retrieve.store.filter_scan import scan
 from retrieve.store.filters import Filter, matches, parse_filter
-from retrieve.store.scan import scan
 from retrieve.types import Document
 
 BIG = 2**53
@@ -184,7 +184,7 @@ def test_sqlite_decides_nearly_all_rows(tmp_path: Path, monkeypatch: pytest.Monk
         asked.append(1)
         return matches(where, metadata)
 
-    monkeypatch.setattr(scanning, "matches", counting)
+    monkeypatch.setattr(filter_scan, "matches", counting)
     monkeypatch.setattr(DocumentTable, "metadata", None)
     for filter_ in (
         {"year": {"gte": 2010, "lt": 2020}, "tags": "a"},

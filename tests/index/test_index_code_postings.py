@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from toy_codes import Matrix, as_codes, index, layouts, matrices, same, stored, winners
 
 from retrieve.errors import IndexCorrupt, UsageError
+from retrieve.index.code_postings import Counted, CountedBuilder, Live
 from retrieve.index.codes import Codes
-from retrieve.index.counted import Counted, CountedBuilder, Live
 from retrieve.index.select import select_top
 
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from retrieve.errors import IndexCorrupt
 from retrieve.files import new_array, remove_folder, seal_folder
-from retrieve.index.stored import Form, StoredVectors
+from retrieve.index.stored_vectors import Form, StoredVectors
 from retrieve.packed import PackedWriter
 from retrieve.recipe import VectorForm
 from retrieve.store.manifest import FileEntry
@@ -23,7 +23,7 @@ from retrieve.views.protocol import Array
 _SCRATCH = "scratch"
 
 
-class Building:
+class SegmentFolder:
     """A folder to fill: arrays in one file, `documents.sqlite`, and what views write beside them."""
 
     def __init__(self, index: Path, name: str) -> None:
@@ -94,7 +94,7 @@ class Building:
 class ViewOutput:
     """Where a view of a segment that is being built goes."""
 
-    def __init__(self, building: Building, view: str) -> None:
+    def __init__(self, building: SegmentFolder, view: str) -> None:
         self._building = building
         self._view = view
 

@@ -12,7 +12,8 @@ import pytest
 from toy_index import WORDS, corpus, make_index, toy_recipe, unit_vectors
 
 from retrieve import Query
-from retrieve.views import dense, threads
+from retrieve.views import dense
+from retrieve.views import parallel as threads
 
 
 @pytest.fixture(autouse=True)

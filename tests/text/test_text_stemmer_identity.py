@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 import Stemmer
 
-from retrieve.text import telling
+from retrieve.text import stemmer_identity
 from retrieve.text.analyze import Analyzer
-from retrieve.text.telling import stemmer_fingerprint
+from retrieve.text.stemmer_identity import stemmer_fingerprint
 
 _REAL = Stemmer.Stemmer
 
@@ -44,7 +44,7 @@ def test_the_words_are_for_ever() -> None:
 
 @pytest.mark.parametrize("language", Stemmer.algorithms())
 def test_each_language_has_words_that_its_stemmer_shortens(language: str) -> None:
-    words = telling._TELLING.split()
+    words = stemmer_identity._TELLING.split()
     assert len(words) == len(set(words))
     stems = Stemmer.Stemmer(language, 0).stemWords(words)
     assert sum(word != stem for word, stem in zip(words, stems, strict=True)) >= 8

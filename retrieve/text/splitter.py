@@ -14,7 +14,7 @@ import numpy as np
 
 from retrieve.errors import RecipeError
 from retrieve.text.boundaries import IntArray
-from retrieve.text.cuts import Cuts
+from retrieve.text.cut_positions import Cuts
 from retrieve.types import Document
 
 Offsets = Callable[[Sequence[str]], list[IntArray]]

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrieve.errors import DimensionMismatch
-from retrieve.index.signs import nearest_rows, sign_bits, sign_distances
+from retrieve.index.sign_bits import nearest_rows, sign_bits, sign_distances
 
 
 def drawn(rows: int, dimensions: int, seed: int) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import xxhash
 
 from retrieve.index.codes import Codes
-from retrieve.index.stored import StoredVectors
+from retrieve.index.stored_vectors import StoredVectors
 from retrieve.store.documents import Fingerprints
 from retrieve.types import Document
 

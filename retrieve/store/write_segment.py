@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from retrieve.index.strings import SortedStrings
-from retrieve.store.building import Building
-from retrieve.store.columns import build_columns
+from retrieve.store.document_rows import IntArray, Row
 from retrieve.store.documents import write_documents
+from retrieve.store.filter_columns import build_columns
 from retrieve.store.manifest import SegmentEntry, Totals
-from retrieve.store.rows import IntArray, Row
+from retrieve.store.segment_folder import SegmentFolder
 from retrieve.views.protocol import Built, Learned
 
 
@@ -37,7 +37,7 @@ def write_segment(
     index: Path,
     name: str,
     rows: Sequence[Row] | Callable[[], Iterator[Row]],
-    make_views: Callable[[Building], Made],
+    make_views: Callable[[SegmentFolder], Made],
     fields: Sequence[str],
 ) -> SegmentEntry:
     """Write and seal `segments/<name>`; rows come in id order, as a list or as a function that streams them again.
@@ -45,7 +45,7 @@ def write_segment(
     `make_views` writes the views into what is being built; `fields` are the declared ones of metadata.
     """
     stream = rows if callable(rows) else lambda: iter(rows)
-    building = Building(index, name)
+    building = SegmentFolder(index, name)
     totals, units = _write_tables(building, stream, fields)
     made = make_views(building)
     counted = {
@@ -56,7 +56,7 @@ def write_segment(
 
 
 def seal_segment(
-    building: Building, name: str, totals: Totals, units: npt.NDArray[np.uint32], made: Made
+    building: SegmentFolder, name: str, totals: Totals, units: npt.NDArray[np.uint32], made: Made
 ) -> SegmentEntry:
     """Write `units` (N,4) with what the encoder cut now, and seal tables and views under `name`.
 
@@ -77,7 +77,9 @@ def seal_segment(
     )
 
 
-def write_columns(building: Building, fields: Sequence[str], metadatas: Iterable[Mapping[str, Any]]) -> None:
+def write_columns(
+    building: SegmentFolder, fields: Sequence[str], metadatas: Iterable[Mapping[str, Any]]
+) -> None:
     """The declared fields of a segment, from the metadata of its documents in row order."""
     columns = build_columns(fields, metadatas)
     for number, field in enumerate(fields):
@@ -86,7 +88,7 @@ def write_columns(building: Building, fields: Sequence[str], metadatas: Iterable
 
 
 def _write_tables(
-    building: Building, stream: Callable[[], Iterator[Row]], fields: Sequence[str]
+    building: SegmentFolder, stream: Callable[[], Iterator[Row]], fields: Sequence[str]
 ) -> tuple[Totals, npt.NDArray[np.uint32]]:
     """All but the views; returns also `units` (N,4), which is written when the views are there."""
     for key, values in SortedStrings.build(row.document.id for row in stream()).arrays().items():

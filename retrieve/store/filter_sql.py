@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from retrieve.recipe import canonical
-from retrieve.store.columns import integer_range
+from retrieve.store.filter_columns import integer_range
 from retrieve.store.filters import AllOf, AnyOf, Filter, Leaf, Not, Operator, Scalar
 
 _MOST_LEAVES = 200

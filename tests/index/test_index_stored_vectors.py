@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrieve.errors import IndexCorrupt
-from retrieve.index.signs import sign_bits
-from retrieve.index.stored import Form, StoredVectors, encode_vectors
+from retrieve.index.sign_bits import sign_bits
+from retrieve.index.stored_vectors import Form, StoredVectors, encode_vectors
 
 FORMS = [
     Form("float32"),

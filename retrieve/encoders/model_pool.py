@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 from weakref import WeakValueDictionary
 
-from retrieve.process import ForkSafeLock
+from retrieve.fork_safety import ForkSafeLock
 
 Thing = TypeVar("Thing")
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from retrieve.errors import IndexCorrupt
 from retrieve.index.arrays import Array, Float32s, Int64s
-from retrieve.index.signs import Words, sign_bits, sign_words
+from retrieve.index.sign_bits import Words, sign_bits, sign_words
 from retrieve.index.vectors import Spread, flat_scores, score_rows
 
 Numbers: TypeAlias = Literal["float32", "float16", "int8"]

@@ -13,9 +13,9 @@ import numpy as np
 
 from retrieve.errors import IndexCorrupt, UsageError
 from retrieve.index.arrays import Array, Bools, Int64s, UInt32s, frozen, take_array
+from retrieve.index.bit_planes import LEAST_PLANES, best_rows, count_block, counts_at, workspaces
 from retrieve.index.blocks import BLOCK, row_blocks
-from retrieve.index.codes import Codes, check_codes
-from retrieve.index.counted_blocks import (
+from retrieve.index.code_blocks import (
     LAYOUTS,
     CountedBlock,
     Layout,
@@ -24,7 +24,7 @@ from retrieve.index.counted_blocks import (
     unpack_winners,
     words_of,
 )
-from retrieve.index.planes import LEAST_PLANES, best_rows, count_block, counts_at, workspaces
+from retrieve.index.codes import Codes, check_codes
 from retrieve.types import MOST_QUERY_WINNERS
 
 _WIDEST = 1 << 31

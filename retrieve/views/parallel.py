@@ -15,7 +15,7 @@ from functools import cache
 from itertools import chain, pairwise
 from typing import TypeVar
 
-from retrieve.process import ForkSafeLock
+from retrieve.fork_safety import ForkSafeLock
 
 Result = TypeVar("Result")
 

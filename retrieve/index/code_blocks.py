@@ -15,9 +15,9 @@ import numpy.typing as npt
 
 from retrieve.errors import IndexCorrupt
 from retrieve.index.arrays import Array, Int64s, UInt16s, UInt32s, frozen, take_array
+from retrieve.index.bit_planes import UNIT
 from retrieve.index.bits import lowest_one
 from retrieve.index.codes import Codes
-from retrieve.index.planes import UNIT
 from retrieve.kernels import kernel
 
 Layout: TypeAlias = Literal["fast", "small"]
