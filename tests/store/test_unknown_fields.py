@@ -180,7 +180,7 @@ NEAREST: list[tuple[str, dict[str, Any], str]] = [
 def test_the_nearest_names(told: list[str], field: str, metadata: dict[str, Any], said: str) -> None:
     watch = FieldWatch(parse_filter({field: {"exists": True}}))
     watch.look(metadata)
-    watch.tell()
+    watch.warn()
     assert told == [f"no document has the field {field!r}{said}"]
 
 
@@ -194,7 +194,7 @@ def test_the_names_to_choose_from_are_bounded(told: list[str]) -> None:
         deep = {"k": deep}
     watch = FieldWatch(parse_filter({"nmae": 1}))
     watch.look(deep)
-    watch.tell()
+    watch.warn()
     assert told == ["no document has the field 'nmae'"]
 
 

@@ -31,7 +31,7 @@ def _documents(seed: int = 0) -> list[Document]:
     chance = random.Random(seed)
     return [
         Document(f"d{number:03}", " ".join(chance.choices(WORDS, k=chance.choice([8, 12, 30, 44]))))
-        for number in range(120)
+        for number in range(80)
     ]
 
 
@@ -68,13 +68,15 @@ def _configs(index: Index, count: int) -> list[Config]:
 def test_what_is_measured_is_what_searches_find(hybrid: Index, tmp_path: Path) -> None:
     queries = _queries(12)
     scored = Scored(hybrid, queries, tmp_path / "work")
-    for number, config in enumerate(_configs(hybrid, 40)):
+    for number, config in enumerate(_configs(hybrid, 24)):
         most = (5, 40, 1000)[number % 3]
         found = scored.rankings(config, most)
         wanted = hybrid.run(queries, most, **config.settings(hybrid.recipe)).rankings
         for (_, ranking), ours in zip(wanted, found, strict=True):
-            assert list(ours) == [doc_id for doc_id, _ in ranking], config
-            assert list(ours.values()) == pytest.approx([score for _, score in ranking], abs=1e-3)
+            # Queries are padded to others' lengths in another company, which moves the last digits of a vector.
+            assert list(ours.values()) == pytest.approx([score for _, score in ranking], abs=1e-3), config
+            clear = {doc_id for doc_id, score in ranking if score > ranking[-1][1] + 2e-3}
+            assert clear <= ours.keys() and len(ours) == len(ranking), config
 
 
 def _judged_by(index: Index, queries: Sequence[Query], settings: dict[str, Any]) -> dict[str, dict[str, int]]:
@@ -84,7 +86,7 @@ def _judged_by(index: Index, queries: Sequence[Query], settings: dict[str, Any])
 
 
 def test_a_gain_is_kept_and_taken_back(tmp_path: Path) -> None:
-    queries = _queries(60)
+    queries = _queries(30)
     with _index(tmp_path / "i", {"bm25": {}}, _documents()) as index, Index.open(index.path) as reader:
         wanted = {"k1": 3.0, "b": 1.0, "aggregate": "sum"}
         qrels = _judged_by(index, queries, wanted)
@@ -116,7 +118,7 @@ def test_a_gain_is_kept_and_taken_back(tmp_path: Path) -> None:
 
 
 def test_the_first_defaults_are_those_that_a_reset_gives_back(tmp_path: Path) -> None:
-    queries = _queries(60)
+    queries = _queries(30)
     with _index(tmp_path / "i", {"bm25": {}}, _documents()) as index:
         for wanted in ({"k1": 3.0, "b": 1.0, "aggregate": "sum"}, {"k1": 0.3, "b": 0.0, "aggregate": "mean"}):
             assert tune(index, queries, _judged_by(index, queries, wanted)).kept
@@ -157,7 +159,7 @@ def test_held_out_queries_had_no_part_in_the_choice(tmp_path: Path) -> None:
 def test_an_interrupted_tuning_goes_on(
     hybrid: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    queries = _queries(20)
+    queries = _queries(12)
     qrels = _judged_by(hybrid, queries, {"using": "bm25", "b": 1.0})
     whole = tune(hybrid, queries, qrels, work=tmp_path / "whole", keep=False)
     files = {path.name for path in (tmp_path / "whole").iterdir()}
@@ -176,7 +178,7 @@ def test_an_interrupted_tuning_goes_on(
     assert len(calls) == len(files)  # a record among the files, a call that came to nothing
     assert {path.name for path in (tmp_path / "work").iterdir()} == files
     # Other queries are other rankings.
-    tune(hybrid, _queries(20, seed=9), qrels, work=tmp_path / "work", keep=False)
+    tune(hybrid, _queries(12, seed=9), qrels, work=tmp_path / "work", keep=False)
     assert len(calls) > len(files)
 
 
@@ -209,7 +211,7 @@ def test_queries_beyond_the_limit_are_left_out_by_their_ids(hybrid: Index) -> No
 
 
 def test_an_older_index_is_not_written(tmp_path: Path) -> None:
-    queries = _queries(60)
+    queries = _queries(30)
     with _index(tmp_path / "i", {"bm25": {}}, _documents()) as index:
         qrels = _judged_by(index, queries, {"k1": 3.0, "b": 1.0, "aggregate": "sum"})
     to_format_one(tmp_path / "i")
