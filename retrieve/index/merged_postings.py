@@ -1,4 +1,4 @@
-"""Postings of several parts as one, rows renumbered: what a segment's postings become when it is merged."""
+"""Postings unpacked: those of several parts as one, rows renumbered, as a merge of segments has it; or row by row."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from retrieve.index.arrays import Int64s, frozen
+from retrieve.index.arrays import Int64s, UInt32s, frozen
 from retrieve.index.blocks import count_kept, row_blocks, unpack_block
 from retrieve.index.compiled_strings import CompiledStrings
 from retrieve.index.postings import Assembly, Postings
@@ -46,3 +46,19 @@ def merge_postings(parts: Sequence[Postings], maps: Sequence[Int64s], rows: int)
                     unpack_block(part.blocks, block, new_terms, new_rows, first, cursors, terms, frequencies)
         assembly.add_block(pair_starts, terms, frequencies)
     return assembly.finish(lengths)
+
+
+def pairs_of(postings: Postings) -> tuple[Int64s, UInt32s, UInt32s]:
+    """Each row's distinct terms, rising, and their frequencies: row i has those from starts[i] to starts[i + 1]."""
+    counts = np.zeros(postings.rows, np.int64)
+    same = np.arange(postings.rows, dtype=np.int64)
+    count_kept(postings.blocks, same, counts)
+    starts = np.zeros(postings.rows + 1, np.int64)
+    np.cumsum(counts, out=starts[1:])
+    terms, frequencies = np.empty((2, int(starts[-1])), np.uint32)
+    names = np.arange(len(postings.terms), dtype=np.int64)
+    for block, (first, end) in enumerate(row_blocks(postings.rows)):
+        part = slice(int(starts[first]), int(starts[end]))
+        cursors = starts[first:end] - starts[first]
+        unpack_block(postings.blocks, block, names, same, first, cursors, terms[part], frequencies[part])
+    return starts, terms, frequencies

@@ -158,6 +158,11 @@ class Postings:
             raise IndexCorrupt(f"array 'block_terms' names a term beyond the {len(terms)}: build again")
         return cls(terms, frequencies, lengths, blocks)
 
+    def rows_having(self, term_ids: Int64s) -> Bools:
+        """(rows,) bool: which rows have any of some terms, −1 being none."""
+        ids = np.asarray(term_ids, np.int64)
+        return self.bm25_scores(ids, np.ones(len(ids)), k1=0.0, b=0.0, average_length=1.0) > 0
+
     def lookup(self, terms: Sequence[str]) -> Int64s:
         """Terms (Q,) → term ids (Q,) int64, -1 where no row has the term."""
         return self.terms.find_many(terms)

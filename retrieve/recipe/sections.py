@@ -78,11 +78,21 @@ class BM25(Section):
 
     `title_weight` is the weight of the title's field in simple BM25F (Robertson, Zaragoza and Taylor 2004), that of
     the text being 1: it multiplies the title's part in term frequencies and lengths.
+
+    `backend`: who scores, "native" or "rank-bm25" (small collections), which has three variants.
     """
 
     language: str = "english"
     stopwords: bool = True
     title_weight: int = Field(default=1, ge=1, le=100)
+    backend: Literal["native", "rank-bm25"] = "native"
+    variant: Literal["okapi", "l", "plus"] = "okapi"
+
+    @model_validator(mode="after")
+    def _variants_are_of_the_package(self) -> BM25:
+        if self.variant != "okapi" and self.backend != "rank-bm25":
+            raise ValueError(f'bm25.variant = "{self.variant}" is one of bm25.backend = "rank-bm25"')
+        return self
 
 
 class Segments(Section):
@@ -294,8 +304,9 @@ class Recipe(Section):
                 build[name] |= {key: build[name][key] or "" for key in ("query_prompt", "document_prompt")}
                 if build[name]["model"] != "none":
                     build[name]["model"] = ""
-        if build["bm25"] is not None and build["bm25"]["title_weight"] == 1:
-            del build["bm25"]["title_weight"]
+        if build["bm25"] is not None:
+            usual = {"title_weight": 1, "backend": "native", "variant": "okapi"}
+            build["bm25"] = {key: value for key, value in build["bm25"].items() if value != usual.get(key)}
         return hashlib.sha256(canonical(build)).hexdigest()
 
 

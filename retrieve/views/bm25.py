@@ -32,6 +32,7 @@ from retrieve.views.protocol import (
     LiveSegment,
     Material,
     Output,
+    Scores,
     SegmentFiles,
     VectorMaterial,
     View,
@@ -100,7 +101,7 @@ class BM25View(View):
         """The postings."""
         return Postings.from_arrays(files.arrays(self.name))
 
-    def scores(self, asked: Asked, segments: Sequence[LiveSegment]) -> BM25Scores:
+    def scores(self, asked: Asked, segments: Sequence[LiveSegment]) -> Scores:
         """Scores by the statistics of these segments."""
         terms = QueryTerms.of(asked.texts, asked.encoder.analyzer, segments)
         return BM25Scores(terms, terms.statistics(), k1=asked.parameters["k1"], b=asked.parameters["b"])
@@ -143,7 +144,7 @@ class QueryTerms:
         cls, queries: Sequence[str | Mapping[str, float]], analyzer: Analyzer, segments: Sequence[LiveSegment]
     ) -> QueryTerms:
         """Analysed and looked up."""
-        counts = [_counted(query, analyzer) for query in queries]
+        counts = [counted_terms(query, analyzer) for query in queries]
         return cls(counts, list(dict.fromkeys(chain.from_iterable(counts))), segments)
 
     def statistics(self) -> Statistics:
@@ -262,7 +263,8 @@ def _write(postings: Postings, output: Output) -> Built:
     return Built(terms=int(lengths.sum(dtype=np.int64)), termed=int(np.count_nonzero(lengths)))
 
 
-def _counted(query: str | Mapping[str, float], analyzer: Analyzer) -> Mapping[str, float]:
+def counted_terms(query: str | Mapping[str, float], analyzer: Analyzer) -> Mapping[str, float]:
+    """How often a query has each of its terms, times the weight of the text that has it."""
     if isinstance(query, str):
         return Counter(analyzer.terms(query))
     counted: dict[str, float] = {}

@@ -13,6 +13,7 @@ _MODULES = {
     "uhd": "retrieve.views.uhd:UHDView",
     "splade": "retrieve.views.splade:SpladeView",
 }
+_BACKENDS = {"native": _MODULES["bm25"], "rank-bm25": "retrieve.views.rank_bm25:RankBM25View"}
 
 
 _registered: dict[str, type[View]] = {}
@@ -28,11 +29,12 @@ def register_view(view: type[View], section: type[Section]) -> None:
     _registered[view.name] = view
 
 
-def view_class(name: str) -> type[View]:
+def view_class(name: str, recipe: Recipe) -> type[View]:
     """The class of the view of that name; its module is imported when it is first asked for."""
     if name in _registered:
         return _registered[name]
-    module, _, attribute = _MODULES[name].partition(":")
+    place = _BACKENDS[recipe.bm25.backend] if name == "bm25" and recipe.bm25 is not None else _MODULES[name]
+    module, _, attribute = place.partition(":")
     found: type[View] = getattr(import_module(module), attribute)
     return found
 
@@ -44,4 +46,4 @@ def vector_views(recipe: Recipe) -> list[str]:
 
 def views_of(recipe: Recipe) -> dict[str, View]:
     """The views that a recipe asks for, by name, in the order in which they are fused and printed."""
-    return {name: view_class(name)(recipe) for name in recipe.views}
+    return {name: view_class(name, recipe)(recipe) for name in recipe.views}
