@@ -118,7 +118,7 @@ def test_the_digest_covers_what_decides_the_bytes(change: dict[str, Any], same: 
         ({"name": "x"}, "no view"),
         ({"bm25": {}}, "name: Field required"),
         ({**SMALL, "bm26": {}}, r"unknown key 'bm26'; known here: bm25, dense, description"),
-        ({**SMALL, "bm25": {"k1": 1}}, r"unknown key 'bm25\.k1'; known here: language, stopwords"),
+        ({**SMALL, "bm25": {"k1": 1}}, r"unknown key 'bm25\.k1'; known here: backend, language, stopwords"),
         (
             {**SMALL, "search": {"dense": {"efsearch": 1}}},
             r"'search\.dense\.efsearch'; known here: ef_search",

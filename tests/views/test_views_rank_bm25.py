@@ -138,9 +138,10 @@ def test_what_it_cannot_do_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert load_recipe(plain).digest != load_recipe({"name": "x", "bm25": {"backend": "rank-bm25"}}).digest
     with Index.create(tmp_path / "i", _recipe()) as index:
         index.add(_rows(30))
-        monkeypatch.setattr("retrieve.views.rank_bm25.MOST_PASSAGES", 20)
-        with pytest.raises(UsageError, match="there are 28: it is for 20 at most"):
-            index.search("w1")
+        with monkeypatch.context() as patch:
+            patch.setattr("retrieve.views.rank_bm25.MOST_PASSAGES", 20)
+            with pytest.raises(UsageError, match="there are 28: it is for 20 at most"):
+                index.search("w1")
     monkeypatch.setitem(sys.modules, "rank_bm25", None)
     with Index.open(tmp_path / "i") as index:
         assert index.info()["documents"] == 30
