@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 
 from retrieve.reproduce import Case, Check, Expected, Reports, reproduce
@@ -20,6 +21,11 @@ CASES = (
 )
 
 
+LUCENES_OWN = Case(
+    "lucene", [Expected("nDCG@10", 0.679, LUCENE, 0.676, 0.682), Expected("R@100", 0.925, LUCENE, 0.92, 0.93)]
+)
+
+
 def beside_each_other(reports: Reports) -> list[Check]:
     """An approximate search beside the exact one, a fusion beside its parents."""
     flat, hybrid = reports["flat"]["nDCG@10"], reports["hybrid"]
@@ -34,4 +40,9 @@ def beside_each_other(reports: Reports) -> list[Check]:
 
 
 if __name__ == "__main__":
-    sys.exit(reproduce(__doc__, "scifact", CASES, beside_each_other))
+    cases = list(CASES)
+    if importlib.util.find_spec("jnius") is not None:
+        cases.append(LUCENES_OWN)
+    else:
+        print("Lucene is not run: the extra lucene is not installed", file=sys.stderr)
+    sys.exit(reproduce(__doc__, "scifact", cases, beside_each_other))

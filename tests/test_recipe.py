@@ -24,7 +24,7 @@ OPEN = {"splade": ["splade.model=folder"]}
 
 def test_the_shipped_recipes() -> None:
     dense = ["flat", "flat-binary", "hnsw", "hnsw-sq8"]
-    assert sorted(shipped()) == ["bm25", *dense, "hybrid", "ivfpq", "splade", "uhd", "uhd-hybrid"]
+    assert sorted(shipped()) == ["bm25", *dense, "hybrid", "ivfpq", "lucene", "splade", "uhd", "uhd-hybrid"]
     recipes = {name: load_recipe(name, OPEN.get(name, [])) for name in shipped()}
     views = {name: recipe.views for name, recipe in recipes.items()}
     assert views["bm25"] == ("bm25",)

@@ -79,13 +79,14 @@ class BM25(Section):
     `title_weight` is the weight of the title's field in simple BM25F (Robertson, Zaragoza and Taylor 2004), that of
     the text being 1: it multiplies the title's part in term frequencies and lengths.
 
-    `backend`: who scores, "native" or "rank-bm25" (small collections), which has three variants.
+    `backend`: who scores, "native", "rank-bm25" (small collections), which has three variants, or "lucene", which also
+    analyses.
     """
 
     language: str = "english"
     stopwords: bool = True
     title_weight: int = Field(default=1, ge=1, le=100)
-    backend: Literal["native", "rank-bm25"] = "native"
+    backend: Literal["native", "rank-bm25", "lucene"] = "native"
     variant: Literal["okapi", "l", "plus"] = "okapi"
 
     @model_validator(mode="after")

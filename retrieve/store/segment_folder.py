@@ -104,9 +104,13 @@ class ViewOutput:
 
     def write_file(self, name: str, data: bytes) -> None:
         """A file."""
+        (self.folder() / name).write_bytes(data)
+
+    def folder(self) -> Path:
+        """The view's folder."""
         folder = self._building.folder / self._view
         folder.mkdir(exist_ok=True)
-        (folder / name).write_bytes(data)
+        return folder
 
 
 def _link(source: Path, target: Path) -> None:

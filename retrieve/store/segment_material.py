@@ -75,6 +75,11 @@ class NewMaterial:
         for row in self._rows():
             yield from self.encoder.terms(row.document, row.spans)
 
+    def texts(self) -> Iterator[str]:
+        """What is analysed of each passage."""
+        for row in self._rows():
+            yield from self.encoder.fed(row.document, row.spans)
+
     @cached_property
     def learned(self) -> Learned | None:
         """What was learned of the index's data, with these passages among them."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
@@ -80,6 +81,11 @@ class SegmentFiles(Protocol):
 
     def read(self, name: str) -> bytes:
         """A file of the segment, whole and checked. Raises `IndexCorrupt`."""
+
+    def folder_of(self, name: str) -> Path:
+        """Where the files of a folder are, for a library that opens them itself: those of up to 64 MiB are compared
+        with their checksums. Raises `IndexCorrupt`.
+        """
 
 
 class LiveSegment(NamedTuple):
@@ -197,6 +203,9 @@ class Material(VectorMaterial, Protocol):
     def terms(self) -> Iterator[list[str]]:
         """The terms of each passage."""
 
+    def texts(self) -> Iterator[str]:
+        """What is analysed of each passage."""
+
     def encode(self, take: Take, copy: Callable[[Codes], None] | None = None) -> None:
         """Hand over what the sparse encoder makes of all passages, in their order.
 
@@ -212,6 +221,9 @@ class Output(Protocol):
 
     def write_file(self, name: str, data: bytes) -> None:
         """A file, into the view's folder."""
+
+    def folder(self) -> Path:
+        """The view's folder, made, for a library that writes files itself; all of them are sealed."""
 
 
 class Built(NamedTuple):

@@ -13,7 +13,11 @@ _MODULES = {
     "uhd": "retrieve.views.uhd:UHDView",
     "splade": "retrieve.views.splade:SpladeView",
 }
-_BACKENDS = {"native": _MODULES["bm25"], "rank-bm25": "retrieve.views.rank_bm25:RankBM25View"}
+_BACKENDS = {
+    "native": _MODULES["bm25"],
+    "rank-bm25": "retrieve.views.rank_bm25:RankBM25View",
+    "lucene": "retrieve.views.lucene:LuceneView",
+}
 
 
 _registered: dict[str, type[View]] = {}
