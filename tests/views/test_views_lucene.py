@@ -208,3 +208,51 @@ assert "JAVA_HOME" not in os.environ
         [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=300
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_without_lucene_an_index_is_verified_as_far_as_its_checksums_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Index.create(tmp_path / "i", _recipe()) as index:
+        index.add(_rows(5))
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with Index.open(tmp_path / "i") as index:
+        assert index.verify() == [] and index.info()["documents"] == 5
+
+
+def test_a_forked_process_says_that_java_is_not_there(tmp_path: Path) -> None:
+    program = f"""
+import gc, os
+from retrieve import Index
+from retrieve.errors import RetrieveError
+index = Index.create({str(tmp_path / "i")!r}, "lucene")
+index.add([{{"id": "a", "text": "wings flow"}}])
+assert index.search("wing")
+child = os.fork()
+if child == 0:
+    refused = 0
+    for other in (Index.open(index.path), index):
+        try:
+            other.search("wing")
+        except RetrieveError as error:
+            refused += "forked" in str(error)
+    del other
+    gc.collect()
+    os._exit(refused != 2)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+assert index.search("wing")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_several_workers_build_it(tmp_path: Path) -> None:
+    found = []
+    for workers in (1, 2):
+        with Index.create(tmp_path / f"{workers}", _recipe()) as index:
+            with index.writer(workers=workers) as writer:
+                writer.add(_rows(80))
+            found.append([(hit.doc_id, hit.score) for hit in index.search("w1 w4", k=80)])
+    assert found[0] == found[1]
