@@ -97,6 +97,7 @@ def reproduce(
             measures=[expected.measure for expected in case.expected],
             **case.options,
         )
+        report["folder"] = dataset
         checks[case.label] = [
             Check(
                 f"{expected.measure} (published {expected.published}, {expected.source})",

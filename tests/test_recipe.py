@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,13 @@ CODES: dict[str, Any] = {"name": "small", "uhd": UHD}
 
 OPEN = {"splade": ["splade.model=folder"]}
 """What shipped recipes leave to whoever uses them."""
+
+
+def test_every_recipe_goes_into_the_package() -> None:
+    root = Path(__file__).parent.parent
+    project = tomllib.loads((root / "pyproject.toml").read_text())
+    included = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    assert {path.relative_to(root).as_posix() for path in root.glob("indexes/*.toml")} <= included.keys()
 
 
 def test_the_shipped_recipes() -> None:
