@@ -264,6 +264,7 @@ def _close(reader: Any, process: int) -> None:
 @contextmanager
 def _damage_named(folder: Path) -> Iterator[None]:
     """What Java says of files that cannot be what was written is `IndexCorrupt`."""
+    java("java.lang.Object")  # Java starts with Lucene among its classes before anything of jnius is imported
     from jnius import JavaException
 
     try:
