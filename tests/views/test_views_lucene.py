@@ -204,10 +204,21 @@ index.add([{{"id": "a", "text": "wings flow"}}])
 assert [hit.doc_id for hit in index.search("wing")] == ["a"]
 assert "JAVA_HOME" not in os.environ
 """
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=300
-    )
-    assert done.returncode == 0, done.stderr
+    alone = f"""
+import os
+os.environ["PATH"] = ""
+os.environ.pop("JAVA_HOME", None)
+from retrieve import Index
+index = Index.open({str(tmp_path / "lucene")!r})
+assert [hit.doc_id for hit in index.search("wing")] == ["a"]
+index.delete(["a"])
+assert index.search("wing") == [] and index.verify() == []
+"""
+    for each in (program, alone):
+        done = subprocess.run(
+            [sys.executable, "-c", each], capture_output=True, text=True, check=False, timeout=300
+        )
+        assert done.returncode == 0, done.stderr
 
 
 def test_without_lucene_an_index_is_verified_as_far_as_its_checksums_go(
