@@ -6,6 +6,7 @@ What cannot be written is a path below a file, which holds for every user.
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -38,13 +39,25 @@ print(sums.four_times(10), sums.twice(2.5))
 """
 
 
+def made(folder: Path) -> Path:
+    """A folder with a module of two kernels."""
+    (folder / "code").mkdir()
+    (folder / "code" / "sums.py").write_text(MODULE)
+    (folder / "file").write_text("no folder")
+    return folder
+
+
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
-    """A folder with a module of two kernels."""
-    (tmp_path / "code").mkdir()
-    (tmp_path / "code" / "sums.py").write_text(MODULE)
-    (tmp_path / "file").write_text("no folder")
-    return tmp_path
+    return made(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Compiled once, for tests that damage a copy."""
+    folder = made(tmp_path_factory.mktemp("compiled"))
+    run(folder)
+    return folder
 
 
 def run(place: Path, program: str = PROGRAM, **variables: str) -> list[str]:
@@ -118,8 +131,9 @@ kernels._save = refuse
 
 @pytest.mark.parametrize("ending", ["nbi", "nbc"])
 @pytest.mark.parametrize("how", ["empty", "cut", "other", "folder"])
-def test_a_damaged_file_is_made_anew(place: Path, ending: str, how: str) -> None:
-    run(place)
+def test_a_damaged_file_is_made_anew(place: Path, compiled: Path, ending: str, how: str) -> None:
+    shutil.rmtree(place / "code")
+    shutil.copytree(compiled / "code", place / "code")  # with its times, by which a cache is known
     for path in (place / "code" / "__pycache__").glob(f"*.{ending}"):
         data = path.read_bytes()
         path.unlink()
