@@ -13,6 +13,7 @@ from retrieve.errors import FormatTooNew, IndexCorrupt, IndexExists, IndexLocked
 from retrieve.files import has_readers, remove_folder, sync_folder, write_file, writer_lock
 from retrieve.passages.encoder import PassageEncoder
 from retrieve.passages.record import EncoderRecord
+from retrieve.recipe import load_recipe
 from retrieve.store.build_journal import PENDING, read_journal, remove_journal
 from retrieve.store.build_workers import wait_for_orphans
 from retrieve.store.garbage import remove_garbage
@@ -46,7 +47,9 @@ def create_index(folder: Path, passage_encoder: PassageEncoder, *, force: bool =
         encoder=record,
         stemmer=stemmer_record(passage_encoder),
     )
-    manifest.resolved_recipe()  # search defaults and the numbers of a model's head are seen together only here
+    load_recipe(
+        manifest.recipe
+    )  # search defaults and the numbers of a model's head are seen together only here
     if folder.exists() and not folder.is_dir():
         raise IndexExists(f"{folder} is a file: choose another place")
     folder.mkdir(parents=True, exist_ok=True)

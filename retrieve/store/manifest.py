@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
-from retrieve.errors import FormatTooNew, FormatTooOld, IndexCorrupt, IndexNotFound
+from retrieve.errors import FormatTooNew, FormatTooOld, IndexCorrupt, IndexNotFound, RecipeError
 from retrieve.files import checksum_bytes, with_remedy, write_file
 from retrieve.passages.record import EncoderRecord
 from retrieve.recipe import Recipe, canonical, load_recipe
@@ -173,8 +173,17 @@ class Manifest(_Record):
         return total
 
     def resolved_recipe(self) -> Recipe:
-        """The recipe the index was created with."""
-        return _recipe(canonical(self.recipe))
+        """The recipe the index was created with.
+
+        Raises `FormatTooNew` for one that is none here: the manifest is sealed, so that nobody mistyped it.
+        """
+        try:
+            return _recipe(canonical(self.recipe))
+        except RecipeError as error:
+            raise FormatTooNew(
+                f"the index's recipe cannot be one of this version ({error}): a newer one wrote it, upgrade "
+                "retrieve-engine; or it has a view of somebody's own, which has to be registered first"
+            ) from error
 
     def encode(self) -> bytes:
         """The file's bytes, checksum last."""

@@ -15,7 +15,7 @@ from tiny_models import tiny_encoder_folder
 from retrieve import Index
 from retrieve.errors import EncoderMismatch, FormatTooNew, IndexCorrupt, IndexNotFound
 from retrieve.files import checksum_bytes
-from retrieve.store.manifest import Manifest, read_manifest
+from retrieve.store.manifest import Manifest, read_manifest, seal_object
 
 
 @pytest.fixture
@@ -117,6 +117,16 @@ def test_a_format_from_the_future(index: Index) -> None:
         path.write_text(text)
         with pytest.raises(FormatTooNew, match=r"format 7, this version reads up to 2"):
             Index.open(index.path)
+
+
+def test_a_recipe_from_the_future(index: Index) -> None:
+    path = index.path / "manifest.json"
+    values = json.loads(path.read_bytes())
+    del values["checksum"]
+    values["recipe"]["quantum"] = {"entangled": True}
+    path.write_bytes(seal_object(values))
+    with pytest.raises(FormatTooNew, match=r"unknown key 'quantum'.*a newer one wrote it.*registered first"):
+        Index.open(index.path)
 
 
 def test_no_index(tmp_path: Path) -> None:
