@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from retrieve.cli.options import device_option, drop_self_option, model_option, split_option
 from retrieve.cli.output import as_json, figure, print_json, print_table
@@ -32,7 +33,13 @@ if TYPE_CHECKING:
     show_default=True,
     help="Judged queries that are used, chosen by a hash of their ids.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the folds, and of the interval.")
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Of the folds, and of the interval.",
+)
 @drop_self_option
 @click.option(
     "--work",
@@ -60,28 +67,32 @@ def command(
 ) -> None:
     """Choose k1 and b, query winners, aggregate, fusion, weights and depth for INDEX by judged QUERIES.
 
-    QUERIES and QRELS are those of `run` and `evaluate`; a BEIR folder may stand for both. Each query is judged under
-    settings that were chosen without it. They become INDEX's defaults, in a new generation, only if the 95 % interval
+    QUERIES and QRELS are those of `run` and `evaluate`; a folder of BEIR or MS MARCO may stand for both. Each query is
+    judged under settings that were chosen without it. They become INDEX's defaults, in a new generation, only if the 95 % interval
     of that gain is above zero; `index info` shows them, `--reset` takes them back. An interrupted tuning goes on with
     the same command.
     """
     from retrieve.api import Index
     from retrieve.cli.judgments import read_judgments
+    from retrieve.corpora.dataset import read_dataset
     from retrieve.corpora.queries import read_queries
     from retrieve.store.paths import index_path
     from retrieve.tuning.tune import tune
 
     if reset:
-        if queries is not None:
-            raise UsageError("--reset takes nothing but INDEX")
+        _refuse_others()
         _reset(index_path(index), as_json=as_json)
         return
     if queries is None:
-        raise UsageError("wanted QUERIES and QRELS, or a BEIR folder for both")
+        raise UsageError("wanted QUERIES and QRELS, or a folder of BEIR or MS MARCO for both")
     session = click.get_current_context().find_object(Session)
     if session is not None:
         session.kept = "rankings are kept, and the same command goes on from them"
-    asked, judgments = read_queries(queries), read_judgments(qrels or queries, split)
+    if qrels is None:
+        data = read_dataset(queries, split)
+        asked, judgments = data.queries, data.qrels
+    else:
+        asked, judgments = read_queries(queries), read_judgments(qrels, split)
     with Index.open(index, model=model, device=device) as opened, progress_shown() as progress:
         found = tune(opened, asked, judgments, keep=not dry_run, progress=progress, **how)
         place = str(opened.path)
@@ -89,6 +100,15 @@ def command(
         print_json({"index": place, **_as_object(found)})
     else:
         _print(found, place, dry_run=dry_run)
+
+
+def _refuse_others() -> None:
+    """Whatever was typed beside --reset would be passed over in silence."""
+    context = click.get_current_context()
+    for name, value in context.params.items():
+        typed = context.get_parameter_source(name) is ParameterSource.COMMANDLINE and value is not None
+        if typed and name not in ("index", "reset", "as_json"):
+            raise UsageError(f"--reset takes nothing but INDEX: leave out {name!r}")
 
 
 def _reset(folder: Path, *, as_json: bool) -> None:
@@ -142,6 +162,10 @@ def _print(found: Tuning, place: str, *, dry_run: bool) -> None:
         )
     elif found.chosen == found.defaults:
         click.echo(f"{place}: nothing was better on these queries; it stays as it was")
+    elif gain.high <= 0:
+        click.echo(
+            f"{place}: settings chosen on other queries are worse on held-out ones; it stays as it was"
+        )
     elif gain.low <= 0:
         click.echo(f"{place}: the gain may be chance (its interval is not above zero); it stays as it was")
     elif dry_run:

@@ -79,7 +79,7 @@ def judged_split(folder: Path, split: str) -> Judged:
 
 def _splits(folder: Path) -> dict[str, Judged]:
     found: dict[str, Judged] = {}
-    for path in sorted(folder.glob("queries.*.tsv*")):
+    for path in sorted([*folder.glob("queries.*.tsv"), *folder.glob("queries.*.tsv.gz")]):
         name = path.name.removesuffix(".gz").removeprefix("queries.").removesuffix(".tsv")
         qrels = _plain_or_packed(folder / f"qrels.{name}.tsv")
         if name and qrels is not None:

@@ -6,6 +6,7 @@ noticed before anything it says is believed. It holds no time, host or path: the
 
 from __future__ import annotations
 
+import errno
 import json
 import operator
 from collections.abc import Callable
@@ -235,6 +236,12 @@ def manifest_bytes(folder: Path, name: str = MANIFEST) -> bytes:
             ) from error
         raise IndexNotFound(
             f"no index at {folder}: {name} is missing; make one with `retrieve index create`"
+        ) from error
+    except OSError as error:
+        if error.errno not in (errno.EISDIR, errno.ELOOP, errno.EIO):
+            raise
+        raise IndexCorrupt(
+            f"{path} cannot be read ({error.strerror}): restore the index from a copy"
         ) from error
 
 

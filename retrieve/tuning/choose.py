@@ -76,6 +76,8 @@ def choose(values: Measured, steps: Sequence[Step], start: Config, rows: Rows) -
 
 def in_folds(queries: int, count: int, seed: int) -> list[Rows]:
     """The queries in `count` parts of about one size, by chance. Raises `UsageError` for parts of no query."""
+    if seed < 0:
+        raise UsageError(f"seed is {seed}: wanted 0 or more")
     if not 2 <= count <= queries // 2:
         raise UsageError(
             f"{count} folds of {queries} judged queries: wanted 2 folds at least, and 2 queries in each"

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import logging
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,8 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from retrieve.api import Index
-from retrieve.errors import InputError
-from retrieve.files import checksum_bytes, remove_folder, write_file
+from retrieve.errors import UsageError
+from retrieve.files import checksum_bytes, write_file
 from retrieve.search.fusion import fuse_pools
 from retrieve.search.pool import Pool
 from retrieve.tuning.space import DEPTHS, Config
@@ -23,6 +25,8 @@ from retrieve.types import Progress, Query
 
 DEPTH = max(DEPTHS)
 _RECORD = "tuning.json"
+
+_log = logging.getLogger("retrieve")
 
 
 class Asked(NamedTuple):
@@ -56,13 +60,18 @@ class Scored:
         queries: Sequence[Query],
         folder: Path,
         *,
+        depth: int = DEPTH,
         drop_self: bool = False,
         progress: Progress | None = None,
     ) -> None:
-        """`folder` holds what was found for these very queries in this generation, or is made anew."""
+        """`folder` holds what was found for these very queries in this generation, or is begun anew.
+
+        `depth`: how many documents of a view are kept. Raises `UsageError` for a folder that holds anything else.
+        """
         self.queries = queries
         self._index = index
         self._folder = folder
+        self._depth = depth
         self._drop_self = drop_self
         self._progress = progress
         self._views = index.recipe.views
@@ -74,12 +83,16 @@ class Scored:
                 "layout": index.layout,
                 "encoder": index.fingerprint,
                 "drop_self": drop_self,
+                "depth": depth,
+                "search": index.recipe.search.model_dump(mode="json"),
                 "queries": checksum_bytes(repr([(query.id, query.text) for query in queries]).encode()),
             }
         )
+        begun = own_files(folder)
         if not (folder / _RECORD).is_file() or (folder / _RECORD).read_text() != record:
-            remove_folder(folder)
-            folder.mkdir(parents=True)
+            for path in begun:
+                path.unlink()
+            folder.mkdir(parents=True, exist_ok=True)
             write_file(folder / _RECORD, record.encode())
 
     def rankings(self, config: Config, most: int) -> list[dict[str, float]]:
@@ -101,17 +114,20 @@ class Scored:
     def _pools(self, asked: Asked) -> list[Pool]:
         if asked not in self._found:
             path = self._folder / asked.file
-            if not path.is_file():
+            read = self._read(path)
+            if read is None:
                 self._score(asked, path)
-            self._found[asked] = self._read(path)
+                read = self._read(path)
+                assert read is not None, "it was just written"
+            self._found[asked] = read
         return self._found[asked]
 
     def _score(self, asked: Asked, path: Path) -> None:
         answers = self._index.iter_run(
             self.queries,
-            DEPTH,
+            self._depth,
             using=asked.view,
-            depth=DEPTH,
+            depth=self._depth,
             unit="document",
             reranker="",
             drop_self=self._drop_self,
@@ -122,16 +138,46 @@ class Scored:
         if self._progress is not None:
             self._progress("rankings of a view", len(list(self._folder.glob("*.gz"))), None)
 
-    def _read(self, path: Path) -> list[Pool]:
+    def _read(self, path: Path) -> list[Pool] | None:
+        """What was found before; None where that is nothing, or not whole."""
+        try:
+            lines = gzip.decompress(path.read_bytes()).decode().splitlines()
+            rows = [json.loads(line) for line in lines]
+        except FileNotFoundError:
+            return None
+        except (OSError, EOFError, zlib.error, ValueError) as error:
+            _log.warning("%s cannot be read (%s): it is made again", path, error)
+            return None
+        if [query_id for query_id, _, _ in rows] != [query.id for query in self.queries]:
+            _log.warning("%s is not whole: it is made again", path)
+            return None
         pools = []
-        lines = gzip.decompress(path.read_bytes()).decode().splitlines()
-        if len(lines) != len(self.queries):
-            raise InputError(str(path), "is not whole: remove the folder, and tune again")
-        for line in lines:
-            _, ids, scores = json.loads(line)
+        for _, ids, scores in rows:
             keys = [self._numbers.setdefault(doc_id, len(self._numbers)) for doc_id in ids]
             pools.append(Pool(np.array(keys, np.int64), np.array(scores, np.float64)))
         return pools
+
+
+def own_files(folder: Path) -> list[Path]:
+    """What a tuning wrote into a folder; none where there is no such folder. Raises `UsageError` for anything else."""
+    if not folder.exists():
+        return []
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is a file: name a folder for the rankings, new or empty")
+    found = sorted(folder.iterdir())
+    others = [path.name for path in found if path.name != _RECORD and not path.name.endswith(".jsonl.gz")]
+    if others or (found and not (folder / _RECORD).is_file()):
+        raise UsageError(
+            f"{folder} holds {(others or [found[0].name])[0]!r}, which no tuning wrote: name a new or empty folder"
+        )
+    return found
+
+
+def remove_own(folder: Path) -> None:
+    """Take away what a tuning wrote, and the folder."""
+    for path in own_files(folder):
+        path.unlink()
+    folder.rmdir()
 
 
 def _columns(ranking: list[tuple[str, float]]) -> tuple[list[str], list[float]]:

@@ -6,6 +6,7 @@ is one on queries that had no part in the choice. What is kept is chosen on all 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +17,12 @@ import xxhash
 
 from retrieve.api import Index
 from retrieve.errors import InputError, UsageError
-from retrieve.files import remove_folder
 from retrieve.measures.names import parse_measures
 from retrieve.measures.significance import Interval, mean_interval
 from retrieve.store.defaults import keep_defaults
 from retrieve.store.manifest import Tuned
 from retrieve.tuning.choose import Measured, choose, in_folds
-from retrieve.tuning.scored_views import Scored
+from retrieve.tuning.scored_views import DEPTH, Scored, remove_own
 from retrieve.tuning.space import Config, steps
 from retrieve.types import Progress, Query
 
@@ -61,7 +61,7 @@ def tune(
     most_queries: int = MOST_QUERIES,
     seed: int = 0,
     drop_self: bool = False,
-    work: Path | None = None,
+    work: str | Path | None = None,
     keep: bool = True,
     progress: Progress | None = None,
 ) -> Tuning:
@@ -72,16 +72,16 @@ def tune(
     index's defaults where the gain on held-out queries has a 95 % interval above zero: a new generation, which
     `reset_defaults` takes back. Raises `UsageError` for too few queries, `InputError` for judged queries without text.
     """
-    parse_measures([measure])
+    (parsed,) = parse_measures([measure])
     asked = _judged(queries, qrels, most_queries)
     parts = in_folds(len(asked), folds, seed)
-    folder = work if work is not None else index.path.with_name(f"{index.path.name}.tuning")
+    folder = Path(work) if work is not None else index.path.with_name(f"{index.path.name}.tuning")
     start, todo = Config.of(index.recipe), steps(index.recipe)
     if not todo:
         raise UsageError(f"the views {list(index.recipe.views)} of {index.path} have nothing to tune")
-    values = Measured(
-        Scored(index, asked, folder, drop_self=drop_self, progress=progress), qrels, measure, progress
-    )
+    depth = max(DEPTH, start.depth, parsed.params.get("cutoff", 0))
+    scored = Scored(index, asked, folder, depth=depth, drop_self=drop_self, progress=progress)
+    values = Measured(scored, qrels, measure, progress)
     held_out = np.empty(len(asked))
     chosen_by_fold = []
     for part in parts:
@@ -106,7 +106,7 @@ def tune(
         keep_defaults(index.path, chosen.section(index.recipe), record)
         index.refresh()
     if work is None:
-        remove_folder(folder)
+        remove_own(folder)
     recipe = index.recipe
     return Tuning(
         measure=values.name,
@@ -127,6 +127,9 @@ def _judged(queries: Sequence[Query], qrels: Mapping[str, Mapping[str, int]], mo
     """The judged queries, at most so many of them, in their order."""
     judged = {query_id for query_id, grades in qrels.items() if grades}
     found = [query for query in queries if query.id in judged]
+    counts = Counter(query.id for query in found)
+    if twice := next((query_id for query_id, count in counts.items() if count > 1), None):
+        raise UsageError(f"query {twice!r} is there {counts[twice]} times: give each query once")
     if absent := judged - {query.id for query in found}:
         raise InputError(
             "", f"{len(absent)} judged queries have no text, the first is {min(absent)!r}: give their file"

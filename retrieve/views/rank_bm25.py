@@ -100,8 +100,15 @@ class _Model:
         """Scores (N,) of all live passages: the package's of every term, as often as the query has it."""
         total = np.zeros(int(self.bounds[-1]))
         for term, count in counts.items():
-            assert self.ranker is not None
-            total += count * self.ranker.get_scores([term])
+            with np.errstate(
+                invalid="ignore"
+            ):  # with k1 = 0 the package divides 0 by 0 where the term is not
+                scores = self.ranker.get_scores([term])
+            undefined = np.isnan(scores)
+            if undefined.any():
+                least = self.ranker.idf.get(term, 0.0) * self.ranker.delta if self.variant == "plus" else 0.0
+                scores = np.where(undefined, least, scores)
+            total += count * scores
         return total
 
 

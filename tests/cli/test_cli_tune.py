@@ -63,6 +63,7 @@ def test_what_is_wrong_is_said(collection: Path, tmp_path: Path) -> None:
     assert "never tuned" in _call("tune", index, "--reset", status=2).output
     assert "wanted QUERIES" in _call("tune", index, status=2).output
     assert "nothing but INDEX" in _call("tune", index, collection, "--reset", status=2).output
+    assert "leave out 'dry_run'" in _call("tune", index, "--reset", "--dry-run", status=2).output
     assert "21 folds of 40" in _call("tune", index, collection, "--folds", 21, status=2).output
     (collection / "queries.jsonl").write_text('{"_id": "q1", "text": "word1"}\n')
     assert "39 judged queries have no text" in _call("tune", index, collection, status=1).output

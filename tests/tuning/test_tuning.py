@@ -246,3 +246,43 @@ def test_folds_are_all_queries_once() -> None:
     parts = in_folds(23, 5, 0)
     assert sorted(np.concatenate(parts).tolist()) == list(range(23))
     assert {len(part) for part in parts} == {4, 5}
+
+
+def test_a_folder_of_somebody_elses_is_not_touched(hybrid: Index, tmp_path: Path) -> None:
+    queries = _queries(10)
+    qrels = _judged_by(hybrid, queries, {})
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/thesis.txt").write_text("precious")
+    (tmp_path / "file").write_text("precious")
+    for place, said in (
+        (tmp_path / "mine", "thesis.txt"),
+        (hybrid.path, "no tuning wrote"),
+        (tmp_path / "file", "is a file"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            tune(hybrid, queries, qrels, work=place, folds=2, keep=False)
+    assert (tmp_path / "mine/thesis.txt").read_text() == (tmp_path / "file").read_text() == "precious"
+    assert hybrid.verify() == []
+
+
+@pytest.mark.parametrize("damage", [b"", b"garbage", None])
+def test_damaged_rankings_are_made_again(
+    hybrid: Index, tmp_path: Path, damage: bytes | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    queries = _queries(10)
+    qrels = _judged_by(hybrid, queries, {})
+    work = str(tmp_path / "work")
+    first = tune(hybrid, queries, qrels, work=work, folds=2, keep=False)
+    path = next(Path(work).glob("*.gz"))
+    path.write_bytes(path.read_bytes()[:-20] if damage is None else damage)
+    assert tune(hybrid, queries, qrels, work=work, folds=2, keep=False) == first
+    assert "is made again" in caplog.text or "not whole" in caplog.text
+
+
+def test_what_a_caller_gets_wrong_is_said(hybrid: Index) -> None:
+    queries = _queries(10)
+    qrels = _judged_by(hybrid, queries, {})
+    with pytest.raises(UsageError, match="'q0' is there 2 times"):
+        tune(hybrid, [*queries, queries[0]], qrels, folds=2)
+    with pytest.raises(UsageError, match="seed is -1"):
+        tune(hybrid, queries, qrels, folds=2, seed=-1)

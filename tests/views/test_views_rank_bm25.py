@@ -152,6 +152,17 @@ def test_what_it_cannot_do_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         assert len(index) == 30
 
 
+@pytest.mark.parametrize("variant", CLASSES)
+def test_without_saturation_nothing_is_lost(tmp_path: Path, variant: str) -> None:
+    """rank-bm25 0.2.2 divides 0 by 0 where k1 is 0 and a document has not the term (Okapi, Plus)."""
+    with Index.create(tmp_path / "i", _recipe(variant)) as index:
+        index.add(_rows(40))
+        usual = {hit.doc_id for hit in index.search("w0 w3", k=100)}
+        hits = index.search("w0 w3", k=100, k1=0.0)
+        assert {hit.doc_id for hit in hits} == usual
+        assert all(np.isfinite(hit.score) for hit in hits)
+
+
 def test_an_index_of_empty_documents(tmp_path: Path) -> None:
     """The package divides by zero where no passage has a term."""
     with Index.create(tmp_path / "i", _recipe()) as index:
