@@ -68,9 +68,9 @@ def command(
     """Choose k1 and b, query winners, aggregate, fusion, weights and depth for INDEX by judged QUERIES.
 
     QUERIES and QRELS are those of `run` and `evaluate`; a folder of BEIR or MS MARCO may stand for both. Each query is
-    judged under settings that were chosen without it. They become INDEX's defaults, in a new generation, only if the 95 % interval
-    of that gain is above zero; `index info` shows them, `--reset` takes them back. An interrupted tuning goes on with
-    the same command.
+    judged under settings that were chosen without it. They become INDEX's defaults, in a new generation, only if the
+    95 % interval of that gain is above zero; `index info` shows them, `--reset` takes them back. An interrupted tuning
+    goes on with the same command.
     """
     from retrieve.api import Index
     from retrieve.cli.judgments import read_judgments
