@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,18 @@ os.environ["RETRIEVE_CACHE"] = _CACHE.name
 # The suite is the same on every run; `--hypothesis-profile=default` looks for new examples.
 settings.register_profile("suite", derandomize=True, deadline=None)
 settings.load_profile("suite")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_waiting_for_the_disk(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Tests do not wait for the disk: `test_files.py` sees to it that bytes are synced, and in order.
+
+    A process that dies takes nothing of the page cache with it, so that syncing changes nothing elsewhere.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        if request.module.__name__ != "test_files":
+            patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
 
 
 # What "auto" means in tests: converting every tiny model of theirs would take minutes. Tests of the back ends

@@ -73,7 +73,7 @@ def main() -> None:
 
 
 def family_of(index: Any, options: list[dict[str, Any]]) -> list[int | None]:
-    """How a child, some that are forked beside a thread that searches, and the parent end."""
+    """How a child, one that is forked beside a thread that searches, and the parent end."""
     first = answers(index, options)
     assert any(first)
     stop = threading.Event()
@@ -90,9 +90,8 @@ def family_of(index: Any, options: list[dict[str, Any]]) -> list[int | None]:
     statuses = [in_child(family)]
     beside = threading.Thread(target=go_on)
     beside.start()  # and now forks in the middle of its searches
-    for _ in range(2):
-        time.sleep(0.01)
-        statuses.append(in_child(lambda: answers(index, options) == first))
+    time.sleep(0.01)
+    statuses.append(in_child(lambda: answers(index, options) == first))
     stop.set()
     beside.join()
     return [*statuses, 0 if answers(index, options) == first else 5]
