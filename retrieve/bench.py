@@ -52,8 +52,8 @@ def bench(  # noqa: PLR0913 - one call does what three would
     a file for the TREC run; `device` is that of `Index.create`; `options` are those of `Index.run`. The object has the
     measures as numbers under their canonical names beside `queries`, `dataset`, `recipe` and `seconds` (all of the
     call), and, for a fusion, one like it for each view under `views`. `not_indexed` is the share of tokens that no
-    passage holds. Raises `InputError` if the judged queries are not in the dataset, `IndexExists` if `index` holds
-    anything else.
+    passage holds. Raises `InputError` if the judged queries are not in the dataset, or there is no document,
+    `IndexExists` if `index` holds anything else.
     """
     start = time.perf_counter()
     parsed = parse_measures(measures, relevance_level)  # a misspelt name is found before an hour of building
@@ -65,6 +65,8 @@ def bench(  # noqa: PLR0913 - one call does what three would
     place = index_path(index) if index is not None else home() / _name(data.name, resolved)
     with open_or_create(place, resolved, cache=cache, device=device) as built:
         fill(built, data.corpus, own=index is None, progress=progress)
+        if not len(built):
+            raise InputError(data.name, "its collection holds no document: there is nothing to measure")
         built_at, asked_at = time.perf_counter(), clock()
         asked = _settings(resolved) | options
         result = built.run(queries, k, parents=True, drop_self=drop_self, progress=progress, **asked)

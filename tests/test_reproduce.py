@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from retrieve.errors import InputError
 from retrieve.reproduce import Case, Check, Expected, near, reproduce
 
 ROOT = Path(__file__).parent.parent
@@ -48,6 +49,12 @@ def test_figures_in_and_out_of_their_range(collection: Path, capsys: pytest.Capt
     assert reproduce("A toy.", "toy", [wrong], lambda _: higher, arguments=["--json"]) == 1
     found = json.loads(capsys.readouterr().out)
     assert len(found["missed"]) == 2 and found["checks"][0]["good"] is False
+
+
+def test_an_empty_collection_is_no_figure(collection: Path) -> None:
+    (collection / "corpus.jsonl").write_text("")
+    with pytest.raises(InputError, match="toy: its collection holds no document"):
+        reproduce("A toy.", "toy", [Case("bm25", [near("RR", 1.0, "x", 0.1)])], arguments=[])
 
 
 def test_without_data_it_says_what_to_name(monkeypatch: pytest.MonkeyPatch) -> None:
