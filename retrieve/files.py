@@ -89,13 +89,15 @@ def checksum_bytes(data: bytes | memoryview) -> str:
 def checksum_file(path: Path) -> str:
     """XXH3-128 of a file's content, read in pieces."""
     with path.open("rb") as file:
-        return _checksum(file)
+        return checksum_next(file)
 
 
-def _checksum(file: BinaryIO) -> str:
-    digest = xxhash.xxh3_128()
-    while piece := file.read(_CHUNK):
+def checksum_next(file: BinaryIO, size: int | None = None) -> str:
+    """XXH3-128 of the next so many bytes of an open file, or of all that are left, read in pieces."""
+    digest, left = xxhash.xxh3_128(), size
+    while piece := file.read(_CHUNK if left is None else min(left, _CHUNK)):
         digest.update(piece)
+        left = None if left is None else left - len(piece)
     return digest.hexdigest()
 
 
@@ -238,7 +240,7 @@ def seal_folder(
             files[name] = durable[name]
             continue
         with (building / name).open("rb") as file:
-            files[name] = os.fstat(file.fileno()).st_size, _checksum(file)
+            files[name] = os.fstat(file.fileno()).st_size, checksum_next(file)
             os.fsync(file.fileno())
     _give_name(building, sealed)
     return files

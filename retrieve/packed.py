@@ -19,19 +19,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import xxhash
 
 from retrieve import files
 from retrieve.errors import IndexCorrupt
-from retrieve.files import checksum_bytes, reading, take_room, with_remedy
+from retrieve.files import checksum_bytes, checksum_next, reading, take_room, with_remedy
 
 _ALIGNMENT = 64
 _SIGNATURE = b"retrieve: arrays, 1\n".ljust(_ALIGNMENT, b"\0")
 _END = struct.Struct("<QQ")
-_IN_MEMORY = (
-    1 << 20
-)  # of arrays that wait to be written together, and of a file that is read rather than mapped
-_PIECE = 1 << 22
+_IN_MEMORY = 1 << 20
+"""Bytes of arrays that wait to be written together, and of a file that is read rather than mapped."""
+
 
 Array = npt.NDArray[Any]
 
@@ -160,15 +158,15 @@ class PackedArrays:
                 raise IndexCorrupt(
                     f"{path} has {found} bytes, the manifest says {size}: restore it, or rebuild"
                 )
+            if size < len(_SIGNATURE) + _END.size:
+                raise IndexCorrupt(f"{path} is cut short: restore it from a copy, or rebuild the index")
             whole = size <= _IN_MEMORY
-            data = np.frombuffer(file.read(), np.uint8) if whole and size else None
-            self._data = np.asarray(np.memmap(file, np.uint8, "r")) if data is None and size else data
+            data = np.frombuffer(file.read(), np.uint8) if whole else np.memmap(file, np.uint8, "r")
+            self._data: npt.NDArray[np.uint8] = np.asarray(data)
         self._entries = {entry.name: entry for entry in self._directory(size, checksum)}
         self._checked: set[str] = set()
 
     def _directory(self, size: int, checksum: str) -> list[Packed]:
-        if self._data is None or size < len(_SIGNATURE) + _END.size:
-            raise IndexCorrupt(f"{self._path} is cut short: restore it from a copy, or rebuild the index")
         begin, length = _END.unpack(self._data[-_END.size :].tobytes())
         tail = self._data[begin:].tobytes() if begin + length + _END.size == size else b""
         if checksum_bytes(tail) != checksum:
@@ -222,7 +220,6 @@ class PackedArrays:
         return self._entries[name]
 
     def _bytes(self, entry: Packed) -> npt.NDArray[np.uint8]:
-        assert self._data is not None
         return self._data[entry.offset : entry.end]
 
     def _compare(self, entry: Packed, data: npt.NDArray[np.uint8]) -> None:
@@ -239,11 +236,7 @@ class PackedArrays:
             for entry in self._entries.values():
                 if file.read(entry.offset - at) != _between(at, entry.offset):
                     yield ""
-                digest, left = xxhash.xxh3_128(), entry.nbytes
-                while piece := file.read(min(left, _PIECE)):
-                    digest.update(piece)
-                    left -= len(piece)
-                if digest.hexdigest() != entry.checksum:
+                if checksum_next(file, entry.nbytes) != entry.checksum:
                     yield entry.name
                 at = entry.end
             if file.read(self._begin - at) != _between(at, self._begin):

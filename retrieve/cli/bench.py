@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import click
-from click.core import ParameterSource
 
 from retrieve.cli.options import (
     cache_option,
@@ -25,6 +24,7 @@ from retrieve.cli.options import (
     runtime_options,
     search_options,
     split_option,
+    typed_beside,
     with_options,
     with_runtime,
 )
@@ -72,7 +72,8 @@ def command(
     and measured on its test documents. Only --set, --device, --no-cache, --seed and --json go with it.
     """
     if presets is not None:
-        _refuse_others()
+        if other := typed_beside("dataset", "presets", "seeds", "overrides", "device", "cache", "as_json"):
+            raise UsageError(f"--presets compares classifiers: leave out the option of search {other!r}")
         with progress_shown() as progress:
             how = {"device": settings["device"], "cache": settings["cache"]}
             compared = _compare(dataset, presets, overrides, seeds or (0,), progress, how)
@@ -93,15 +94,6 @@ def command(
         print_json(report)
     else:
         _print(report)
-
-
-def _refuse_others() -> None:
-    """Options of search that were typed beside --presets would be passed over in silence."""
-    context = click.get_current_context()
-    alike = ("dataset", "presets", "seeds", "overrides", "device", "cache", "as_json")
-    for name in context.params:
-        if name not in alike and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            raise UsageError(f"--presets compares classifiers: leave out the option of search {name!r}")
 
 
 def _compare(

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from retrieve.errors import UsageError
 from retrieve.measures import DEFAULT_MEASURES
@@ -153,6 +154,15 @@ def with_options(*options: Callable[[Command], Command]) -> Callable[[Command], 
 
 
 search_options = with_options(*_SEARCH)
+
+
+def typed_beside(*alike: str) -> str | None:
+    """The first parameter of this verb, other than some, that was typed; it would be passed over in silence."""
+    context = click.get_current_context()
+    typed = (
+        name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    )
+    return next((name for name in typed if name not in alike), None)
 
 
 def with_runtime(

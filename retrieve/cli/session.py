@@ -28,13 +28,16 @@ class Session:
     kept: str = "nothing was changed"
 
 
-def writes_index() -> None:
-    """Say, for the case of an interruption, what a writing verb leaves behind."""
+def keeps(what: str) -> None:
+    """Say, for the case of an interruption, what this verb leaves behind."""
     session = click.get_current_context().find_object(Session)
     if session is not None:
-        session.kept = (
-            "the index is as it was; finished segments are kept, and the same command goes on from them"
-        )
+        session.kept = what
+
+
+def writes_index() -> None:
+    """`keeps` of a verb that builds."""
+    keeps("the index is as it was; finished segments are kept, and the same command goes on from them")
 
 
 class _StandardError(logging.Handler):

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
-from retrieve.cli.options import device_option, drop_self_option, model_option, split_option
+from retrieve.cli.options import device_option, drop_self_option, model_option, split_option, typed_beside
 from retrieve.cli.output import as_json, figure, print_json, print_table
 from retrieve.cli.progress import progress_shown
-from retrieve.cli.session import Session
+from retrieve.cli.session import keeps
 from retrieve.errors import UsageError
 
 if TYPE_CHECKING:
@@ -80,14 +80,13 @@ def command(
     from retrieve.tuning.tune import tune
 
     if reset:
-        _refuse_others()
+        if other := typed_beside("index", "reset", "as_json"):
+            raise UsageError(f"--reset takes nothing but INDEX: leave out {other!r}")
         _reset(index_path(index), as_json=as_json)
         return
     if queries is None:
         raise UsageError("wanted QUERIES and QRELS, or a folder of BEIR or MS MARCO for both")
-    session = click.get_current_context().find_object(Session)
-    if session is not None:
-        session.kept = "rankings are kept, and the same command goes on from them"
+    keeps("rankings are kept, and the same command goes on from them")
     if qrels is None:
         data = read_dataset(queries, split)
         asked, judgments = data.queries, data.qrels
@@ -97,18 +96,9 @@ def command(
         found = tune(opened, asked, judgments, keep=not dry_run, progress=progress, **how)
         place = str(opened.path)
     if as_json:
-        print_json({"index": place, **_as_object(found)})
+        print_json({"index": place, **asdict(found), "gain": found.gain._asdict()})
     else:
         _print(found, place, dry_run=dry_run)
-
-
-def _refuse_others() -> None:
-    """Whatever was typed beside --reset would be passed over in silence."""
-    context = click.get_current_context()
-    for name, value in context.params.items():
-        typed = context.get_parameter_source(name) is ParameterSource.COMMANDLINE and value is not None
-        if typed and name not in ("index", "reset", "as_json"):
-            raise UsageError(f"--reset takes nothing but INDEX: leave out {name!r}")
 
 
 def _reset(folder: Path, *, as_json: bool) -> None:
@@ -119,22 +109,6 @@ def _reset(folder: Path, *, as_json: bool) -> None:
         print_json({"index": str(folder), "generation": generation, "reset": True})
     else:
         click.echo(f"{folder}: its first search defaults are back (generation {generation})")
-
-
-def _as_object(found: Tuning) -> dict[str, Any]:
-    return {
-        "measure": found.measure,
-        "queries": found.queries,
-        "before": found.before,
-        "held_out": found.held_out,
-        "gain": found.gain._asdict(),
-        "defaults": found.defaults,
-        "chosen": found.chosen,
-        "fitted": found.fitted,
-        "folds": found.folds,
-        "tried": found.tried,
-        "kept": found.kept,
-    }
 
 
 def _print(found: Tuning, place: str, *, dry_run: bool) -> None:

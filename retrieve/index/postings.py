@@ -67,7 +67,6 @@ class Postings:
         self.lengths = frozen(lengths)
         """Terms in each row, repetitions counted, uint32 (rows,)."""
         self.blocks = Blocks(**{name: frozen(array) for name, array in blocks._asdict().items()})
-        """Where the postings are."""
 
     @cached_property
     def _columns(self) -> Array:

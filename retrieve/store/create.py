@@ -47,9 +47,8 @@ def create_index(folder: Path, passage_encoder: PassageEncoder, *, force: bool =
         encoder=record,
         stemmer=stemmer_record(passage_encoder),
     )
-    load_recipe(
-        manifest.recipe
-    )  # search defaults and the numbers of a model's head are seen together only here
+    # Search defaults and the numbers of a model's head are seen together only here.
+    load_recipe(manifest.recipe)
     if folder.exists() and not folder.is_dir():
         raise IndexExists(f"{folder} is a file: choose another place")
     folder.mkdir(parents=True, exist_ok=True)

@@ -6,16 +6,19 @@ A coordinate search from the defaults, twice through the steps, as there are too
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from retrieve.errors import UsageError
 from retrieve.measures.evaluate import measured
-from retrieve.measures.names import parse_measures
 from retrieve.tuning.scored_views import Scored
 from retrieve.tuning.space import Config, Step
 from retrieve.types import Progress
+
+if TYPE_CHECKING:
+    from ir_measures import Measure
 
 ROUNDS = 2
 _LEAST_GAIN = 1e-9  # differences below it are sums in another order
@@ -31,11 +34,11 @@ class Measured:
         self,
         scored: Scored,
         qrels: Mapping[str, Mapping[str, int]],
-        measure: str,
+        measure: Measure,
         progress: Progress | None = None,
     ) -> None:
-        (self._measure,) = parse_measures([measure])
-        self.name = str(self._measure)
+        self.name = str(measure)
+        self._measure = measure
         self._scored = scored
         self._qrels = qrels
         self._progress = progress

@@ -16,6 +16,8 @@ from retrieve.types import MOST_QUERY_WINNERS
 K1 = (0.3, 0.6, 0.9, 1.2, 1.5, 2.0, 3.0)
 B = (0.0, 0.2, 0.4, 0.6, 0.75, 0.9, 1.0)
 DEPTHS = (100, 200, 500, 1000)
+_PART_OF = {"k1": "bm25", "b": "bm25", "query_winners": "uhd"}
+"""Where settings of one view are in a recipe's section `search`; the others are in it."""
 _PARTS = {2: 20, 3: 10}
 """Into how many parts the weight of all views is divided, by their number; 5 for more."""
 
@@ -65,16 +67,8 @@ class Config(NamedTuple):
     def section(self, recipe: Recipe) -> dict[str, Any]:
         """A recipe's section `search` with these settings in it."""
         section: dict[str, Any] = recipe.search.model_dump(mode="json", exclude_none=True)
-        section |= {"aggregate": self.aggregate}
-        section["bm25"] |= {"k1": self.k1, "b": self.b}
-        if self.query_winners is not None:
-            section["uhd"] |= {"query_winners": self.query_winners}
-        if len(recipe.views) > 1:
-            section |= {
-                "fusion": self.fusion,
-                "depth": self.depth,
-                "weights": dict(zip(recipe.views, self.weights, strict=True)),
-            }
+        for name, value in self.settings(recipe).items():
+            (section[_PART_OF[name]] if name in _PART_OF else section)[name] = value
         return section
 
 

@@ -81,7 +81,7 @@ def tune(
         raise UsageError(f"the views {list(index.recipe.views)} of {index.path} have nothing to tune")
     depth = max(DEPTH, start.depth, parsed.params.get("cutoff", 0))
     scored = Scored(index, asked, folder, depth=depth, drop_self=drop_self, progress=progress)
-    values = Measured(scored, qrels, measure, progress)
+    values = Measured(scored, qrels, parsed, progress)
     held_out = np.empty(len(asked))
     chosen_by_fold = []
     for part in parts:

@@ -100,9 +100,8 @@ class _Model:
         """Scores (N,) of all live passages: the package's of every term, as often as the query has it."""
         total = np.zeros(int(self.bounds[-1]))
         for term, count in counts.items():
-            with np.errstate(
-                invalid="ignore"
-            ):  # with k1 = 0 the package divides 0 by 0 where the term is not
+            # With k1 = 0 the package divides 0 by 0 where the term is not.
+            with np.errstate(invalid="ignore"):
                 scores = self.ranker.get_scores([term])
             undefined = np.isnan(scores)
             if undefined.any():

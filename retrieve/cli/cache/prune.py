@@ -7,7 +7,7 @@ import re
 import click
 
 from retrieve.cli.output import as_json, counted, print_json
-from retrieve.cli.session import Session
+from retrieve.cli.session import keeps
 
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
@@ -48,9 +48,7 @@ def command(
     from retrieve.user_folders import cache_root
     from retrieve.vector_cache.upkeep import prune_cache
 
-    session = ctx.find_object(Session)
-    if session is not None:
-        session.kept = "what was removed is gone, the rest is whole"
+    keeps("what was removed is gone, the rest is whole")
     root = cache_root()
     pruned = prune_cache(
         root,

@@ -19,7 +19,7 @@ from retrieve.cli.options import (
 from retrieve.cli.output import as_json, counted, figure, print_json, print_table
 from retrieve.cli.page import check_page, save_page
 from retrieve.cli.progress import progress_shown
-from retrieve.cli.session import Session
+from retrieve.cli.session import keeps
 from retrieve.errors import UsageError
 from retrieve.types import Task
 
@@ -107,9 +107,8 @@ def command(  # noqa: PLR0913 - one for each option
         Path(out), force=how["force"]
     )  # before the data are read: a long collection is not read for nothing
     check_page(page)
-    session = click.get_current_context().find_object(Session)
-    if session is not None and how["checkpoints"]:
-        session.kept = "checkpoints are kept, and the same command goes on from them"
+    if how["checkpoints"]:
+        keeps("checkpoints are kept, and the same command goes on from them")
     names = None
     if labels is not None:
         names, _ = read_label_file(labels)

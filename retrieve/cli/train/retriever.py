@@ -10,7 +10,7 @@ import click
 from retrieve.cli.options import device_option
 from retrieve.cli.output import as_json, figure, print_json, print_table
 from retrieve.cli.progress import progress_shown
-from retrieve.cli.session import Session
+from retrieve.cli.session import keeps
 
 
 @click.command("retriever")
@@ -53,9 +53,7 @@ def command(model: str, questions: str, *, out: str, format: str | None, as_json
     from retrieve.train.vod.distil import distil
 
     asked = read_questions(questions, format=format, need_answers=True).train
-    session = click.get_current_context().find_object(Session)
-    if session is not None:
-        session.kept = "checkpoints are kept, and the same command goes on from them"
+    keeps("checkpoints are kept, and the same command goes on from them")
     with progress_shown() as progress:
         report = distil(Path(model), asked, out, progress=progress, **how)
     if as_json:

@@ -9,7 +9,7 @@ import click
 from retrieve.cli.options import given
 from retrieve.cli.output import as_json, figure, print_json, print_table
 from retrieve.cli.progress import progress_shown
-from retrieve.cli.session import Session
+from retrieve.cli.session import keeps
 
 VIEWS = ("inductive", "transductive")
 
@@ -59,9 +59,7 @@ def command(
     from retrieve.train.uhd import train_uhd
 
     context = click.get_current_context()
-    session = context.find_object(Session)
-    if session is not None:
-        session.kept = "checkpoints are kept, and the same command with --resume goes on from them"
+    keeps("checkpoints are kept, and the same command with --resume goes on from them")
     with progress_shown() as progress:
         report = train_uhd(
             dataset,

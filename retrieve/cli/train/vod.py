@@ -12,7 +12,7 @@ from retrieve.cli.options import command_line, device_option, page_option, parse
 from retrieve.cli.output import as_json, figure, print_json, print_table
 from retrieve.cli.page import check_page, save_page
 from retrieve.cli.progress import progress_shown
-from retrieve.cli.session import Session
+from retrieve.cli.session import keeps
 
 
 @click.command("vod")
@@ -59,9 +59,7 @@ def command(
     from retrieve.train.vod.learn import train_vod
 
     check_page(page)
-    session = click.get_current_context().find_object(Session)
-    if session is not None:
-        session.kept = "checkpoints are kept, and the same command goes on from them"
+    keeps("checkpoints are kept, and the same command goes on from them")
     with progress_shown() as progress:
         report = train_vod(config, out, settings=parsed_settings(settings), progress=progress, **how)
     report["command"] = command_line()
