@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
-import threading
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from retrieve.errors import IndexCorrupt, MissingExtra, RecipeError, RetrieveError
-from retrieve.fork_safety import inherited
+from retrieve.fork_safety import ForkSafeLock, inherited
 from retrieve.index.arrays import Float64s, Int64s
 
 _FIELD = "contents"
@@ -45,7 +44,7 @@ _ANALYZERS = {
     "turkish": "tr.Turkish",
 }
 
-_starting = threading.Lock()
+_starting = ForkSafeLock()
 _classes: dict[str, Any] = {}
 _quiet: list[Any] = []
 

@@ -7,7 +7,6 @@ the same answers, not the same bytes.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -24,6 +23,7 @@ from retrieve.index.lucene import (
     write_lucene,
 )
 from retrieve.recipe import Recipe
+from retrieve.views.last_made import LastMade
 from retrieve.views.postings import rows_hold
 from retrieve.views.protocol import (
     Asked,
@@ -54,8 +54,8 @@ class LuceneView(View):
         self._section = recipe.bm25
         if self._section.title_weight > 1:
             raise RecipeError('bm25.title_weight is of bm25.backend = "native": Lucene indexes one field')
-        self._searchers: dict[tuple[float, float], LuceneSearcher] = {}
-        self._making = threading.Lock()
+        # A view belongs to one generation of an index, whose segments are always the same.
+        self._searchers: LastMade[LuceneSearcher] = LastMade()
 
     def build(self, material: Material, output: Output) -> Built:
         """Lucene's index of all passages. Raises `MissingExtra` where it is not installed."""
@@ -83,9 +83,12 @@ class LuceneView(View):
 
     def scores(self, asked: Asked, segments: Sequence[LiveSegment]) -> LuceneScores:
         """What Lucene finds."""
-        return LuceneScores(
-            self._searcher(segments, asked.parameters["k1"], asked.parameters["b"]), asked.texts, segments
-        )
+        k1, b = asked.parameters["k1"], asked.parameters["b"]
+
+        def make() -> LuceneSearcher:
+            return LuceneSearcher([each.opened.segment for each in segments], self._analyzer(), k1, b)
+
+        return LuceneScores(self._searchers.of((k1, b), make), asked.texts, segments)
 
     def verify(self, opened: OpenedLucene, passages: int) -> Iterator[str]:
         """As many documents of Lucene's as passages; without Lucene its files have right checksums, and no more."""
@@ -98,22 +101,13 @@ class LuceneView(View):
     def _analyzer(self) -> Any:
         return make_analyzer(self._section.language, stopwords=self._section.stopwords)
 
-    def _searcher(self, segments: Sequence[LiveSegment], k1: float, b: float) -> LuceneSearcher:
-        """A view belongs to one generation of an index, whose segments are these."""
-        with self._making:
-            if (k1, b) not in self._searchers:
-                parts = [segment.opened.segment for segment in segments]
-                self._searchers = {(k1, b): LuceneSearcher(parts, self._analyzer(), k1, b)}
-            return self._searchers[k1, b]
-
 
 class OpenedLucene:
     """A segment's folder; `segment` opens it, once."""
 
     def __init__(self, files: SegmentFiles) -> None:
         self._files = files
-        self._opening = threading.Lock()
-        self._opened: LuceneSegment | None = None
+        self._opened: LastMade[LuceneSegment] = LastMade()
         self.rows = files.passage_rows
 
     @property
@@ -124,10 +118,7 @@ class OpenedLucene:
     @property
     def segment(self) -> LuceneSegment:
         """Lucene's reader of it."""
-        with self._opening:
-            if self._opened is None:
-                self._opened = LuceneSegment(self.folder, self.rows)
-            return self._opened
+        return self._opened.of(None, lambda: LuceneSegment(self.folder, self.rows))
 
 
 class LuceneScores:

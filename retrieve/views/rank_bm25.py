@@ -8,7 +8,6 @@ package looks into every passage for every term, so it is for small collections.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,6 +20,7 @@ from retrieve.recipe import Recipe
 from retrieve.text.analyze import Analyzer
 from retrieve.views.all_scores import ExactScores
 from retrieve.views.bm25 import BM25View, QueryTerms, counted_terms
+from retrieve.views.last_made import LastMade
 from retrieve.views.protocol import (
     Asked,
     Best,
@@ -48,8 +48,8 @@ class RankBM25View(BM25View):
     def __init__(self, recipe: Recipe) -> None:
         assert recipe.bm25 is not None
         self._variant = recipe.bm25.variant
-        self._models: dict[tuple[float, float], _Model] = {}
-        self._making = threading.Lock()
+        # A view belongs to one generation of an index, whose segments are always the same.
+        self._models: LastMade[_Model] = LastMade()
 
     def build(self, material: Material, output: Output) -> Built:
         """Postings of the analysed passages. Raises `MissingExtra` where the package is not there."""
@@ -64,15 +64,9 @@ class RankBM25View(BM25View):
 
     def scores(self, asked: Asked, segments: Sequence[LiveSegment]) -> RankBM25Scores:
         """Scores of all live passages, query by query."""
-        model = self._model(segments, asked.parameters["k1"], asked.parameters["b"])
+        k1, b = asked.parameters["k1"], asked.parameters["b"]
+        model = self._models.of((k1, b), lambda: _Model(segments, self._variant, k1, b))
         return RankBM25Scores(model, asked.texts, asked.encoder.analyzer, segments)
-
-    def _model(self, segments: Sequence[LiveSegment], k1: float, b: float) -> _Model:
-        """A view belongs to one generation of an index, whose segments are these."""
-        with self._making:
-            if (k1, b) not in self._models:
-                self._models = {(k1, b): _Model(segments, self._variant, k1, b)}
-            return self._models[k1, b]
 
 
 class _Model:
