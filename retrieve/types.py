@@ -31,6 +31,7 @@ class LabelledDocument:
     `labels`: () where it has none of them, None where nobody has labelled it. `value`: what an ordinal or real target
     says of it (case importance). `paragraphs`: characters (start, end) of its text, in order, none overlapping;
     `zones`: name (header, recitals) → characters. `split`: "train", "validation" or "test" where the data say so.
+    `group`: documents of one group (a patient's admissions) are never parted when some are held out; None: by itself.
     """
 
     document: Document
@@ -39,6 +40,7 @@ class LabelledDocument:
     paragraphs: tuple[tuple[int, int], ...] = ()
     zones: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     split: str | None = None
+    group: str | None = None
 
 
 Task = Literal["binary", "multiclass", "multilabel", "ordinal"]

@@ -18,7 +18,7 @@ from retrieve.classify.classifier import Classifier
 from retrieve.classify.inputs import known_labels, targets_of
 from retrieve.classify.measured import interval_measures, intervals, see, train_counts
 from retrieve.corpora.labelled.records import LabelledData
-from retrieve.corpora.labelled.split import stratified_split
+from retrieve.corpora.labelled.split import grouped_split
 from retrieve.errors import UsageError
 from retrieve.measures.label_outcome import Outcome
 from retrieve.measures.labels import document_measure
@@ -93,11 +93,15 @@ def _check(data: LabelledData, presets: Sequence[str], seeds: Sequence[int]) -> 
 
 
 def with_test(data: LabelledData, seed: int) -> tuple[LabelledData, list[str]]:
-    """The data with a test split, a stratified fifth of the training documents if they have none, and what was done."""
+    """The data with a test split, a stratified fifth of the training documents if they have none, and what was done.
+
+    Groups of documents are kept together.
+    """
     if data.test:
         return data, []
     known = known_labels(data.train, None, task=data.task, labels=data.labels)
-    rest, part = stratified_split(targets_of(data.train, None, known), _TEST, seed=seed)
+    groups = [document.group for document in data.train]
+    rest, part = grouped_split(targets_of(data.train, None, known), groups, _TEST, seed=seed)
     remark = (
         f"the data have no test documents: {len(part)} of {len(data.train)} training documents are the test"
     )

@@ -24,7 +24,7 @@ from retrieve.classify.folder import check_labels, data_digest, load_parts, save
 from retrieve.classify.inputs import as_documents
 from retrieve.classify.preset import Preset, Regime, load_preset
 from retrieve.classify.records import Context, Examples, FloatArray, Model, Problem
-from retrieve.corpora.labelled.split import stratified_split
+from retrieve.corpora.labelled.split import grouped_split
 from retrieve.errors import TrainingError, UsageError
 from retrieve.passages.record import EncoderRecord
 from retrieve.types import LabelledDocument, LabelSet, Progress, Task
@@ -161,15 +161,18 @@ class LongDocuments(BaseEstimator):  # type: ignore[misc]
     def _held_out(
         self, documents: Sequence[LabelledDocument], targets: Targets, strata: Targets
     ) -> tuple[Examples, Examples]:
-        """The documents in two: to learn from, and a share `validation` of them to choose by, stratified."""
+        """The documents in two: to learn from, and a share `validation` of them (or of their groups) to choose by."""
         if not isinstance(self.validation, int | float) or not 0 < self.validation < 1:
             raise UsageError(f"validation is {self.validation!r}: wanted a share between 0 and 1")
         if len(documents) < 4:
             raise UsageError(
                 f"{len(documents)} documents are too few to hold some out: wanted 4 at least, or validation=…"
             )
-        share = max(self.validation, 1 / len(documents))
-        rest, part = stratified_split(strata, share, seed=self.seed)
+        groups = [document.group for document in documents]
+        units = len({*groups} - {None}) + groups.count(None)
+        if units < 2:
+            raise UsageError("all documents are of one group: none can be held out without parting it")
+        rest, part = grouped_split(strata, groups, max(self.validation, 1 / units), seed=self.seed)
         return _rows(documents, targets, rest), _rows(documents, targets, part)
 
     # -- use --------------------------------------------------------------------------------------------------

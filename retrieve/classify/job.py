@@ -80,6 +80,7 @@ def train_classifier(
         "calibration": classifier.calibration_.to_json(),
         "thresholds": classifier.thresholds_.to_json(),
         "label_names": list(classifier.labels_.names),
+        "label_descriptions": dict(classifier.labels_.descriptions),
     }
 
 

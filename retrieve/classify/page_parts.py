@@ -203,7 +203,7 @@ def by_label(report: Report, test: Report) -> tuple[Block, ...]:
         columns = ("train", "positives", "hits", "missed", "extra", "precision", "recall", "f1")
         ordered = sorted(table, key=lambda row: (-row["train"], row["label"]))
         rows = [
-            (row["label"], thresholds.get(row["label"]), *(row[column] for column in columns))
+            (_meant(report, row["label"]), thresholds.get(row["label"]), *(row[column] for column in columns))
             for row in ordered
         ]
         header = ("label", "threshold", "training", "test", "right", "missed", "wrongly given")
@@ -217,7 +217,14 @@ def by_label(report: Report, test: Report) -> tuple[Block, ...]:
         )
     if not thresholds:
         return ()
-    return (Table("Thresholds", ("label", "threshold"), tuple(thresholds.items())),)
+    of_labels = tuple((_meant(report, label), threshold) for label, threshold in thresholds.items())
+    return (Table("Thresholds", ("label", "threshold"), of_labels),)
+
+
+def _meant(report: Report, label: str) -> str:
+    """A label with its description, where the data have one: a code alone says nothing to most readers."""
+    description = (report.get("label_descriptions") or {}).get(label)
+    return label if description in (None, "", label) else f"{label} – {description}"
 
 
 def scattered(test: Report) -> tuple[Block, ...]:

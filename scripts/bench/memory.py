@@ -15,42 +15,19 @@ import platform
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from acts import WINDOWS, acts, documents_needed
+from peak import Peak
 
 from retrieve import Index
 
 PASSAGES = {"bm25": (50_000, 100_000, 150_000), "dense": (10_000, 50_000, 150_000)}
 RECIPES = {"bm25": "bm25", "dense": "flat"}
 LIMIT = 1.1
-
-
-class Peak:
-    """The largest RssAnon of this process, in MiB, looked at every 20 ms."""
-
-    def __init__(self) -> None:
-        self.mebibytes = 0.0
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._watch)
-
-    def __enter__(self) -> Peak:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._done.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._done.wait(0.02):
-            for line in Path("/proc/self/status").read_text().splitlines():
-                if line.startswith("RssAnon:"):
-                    self.mebibytes = max(self.mebibytes, int(line.split()[1]) / 1024)
 
 
 def overrides(view: str) -> tuple[str, ...]:

@@ -61,7 +61,7 @@ def test_everything_left_out_is_counted(third: Path) -> None:
         "1 rows are left out: a note that is marked as an error",
         "1 rows are left out: an admission without a code of ICD-9",
         "1 rows of codes have none",
-        "part them by subject_id",
+        "the data name no split",
     ):
         assert sentence in remarks
 
@@ -138,3 +138,13 @@ def test_codes_without_their_table(third: Path) -> None:
 def test_dots(code: str, kind: str, version: int, printed: str) -> None:
     """Printed forms as in ICD-9-CM and ICD-10-CM; the E of an ICD-10 code is no external cause."""
     assert with_dot(code, kind, version) == printed  # type: ignore[arg-type]
+
+
+def test_admissions_of_a_patient_are_a_group(third: Path) -> None:
+    assert [document.group for document in read_labelled(third).train] == ["7", "8"]
+
+
+def test_another_field_can_be_the_group_and_a_missing_one_is_refused(third: Path) -> None:
+    assert [document.group for document in read_labelled(third, group="notes").train] == ["2", "1"]
+    with pytest.raises(UsageError, match="no document has 'ward' in its metadata"):
+        read_labelled(third, group="ward")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieve.corpora.labelled.split import SLACK, stratified_split
+from retrieve.corpora.labelled.split import SLACK, grouped_split, stratified_split
 from retrieve.errors import UsageError
 
 
@@ -91,3 +91,31 @@ def test_a_side_cannot_be_empty(share: float) -> None:
 def test_targets_are_zero_or_one() -> None:
     with pytest.raises(UsageError, match="0 or 1"):
         stratified_split(np.array([[2.0], [0.0]]), 0.5, seed=0)
+
+
+@given(
+    st.lists(st.one_of(st.none(), st.sampled_from("abcdefgh")), min_size=4, max_size=40),
+    st.floats(0.1, 0.9),
+    st.integers(0, 99),
+)
+def test_a_group_is_never_parted(groups: list[str | None], share: float, seed: int) -> None:
+    targets = np.random.default_rng(seed).random((len(groups), 3)) < 0.4
+    units = len({*groups} - {None}) + groups.count(None)
+    if not 0 < round(share * units) < units:
+        with pytest.raises(UsageError):
+            grouped_split(targets, groups, share, seed=seed)
+        return
+    rest, part = grouped_split(targets, groups, share, seed=seed)
+    assert sorted([*rest, *part]) == list(range(len(groups)))
+    assert len(rest) and len(part)
+    assert not {groups[row] for row in rest} & {groups[row] for row in part} - {None}
+
+
+def test_groups_of_one_document_are_the_split_of_documents() -> None:
+    targets = skewed()
+    names = [str(row) for row in range(len(targets))]
+    for groups in ([None] * len(targets), names):
+        for ours, plain in zip(
+            grouped_split(targets, groups, 0.2, seed=3), stratified_split(targets, 0.2, seed=3), strict=True
+        ):
+            np.testing.assert_array_equal(ours, plain)

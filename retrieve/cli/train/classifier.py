@@ -53,6 +53,11 @@ from retrieve.types import Task
     metavar="KEY=VALUE",
     help="What the format's reader takes, as in label_set=subjects_min10.",
 )
+@click.option(
+    "--group",
+    metavar="FIELD",
+    help="A field of the metadata whose documents are held out together or not at all, as patient.",
+)
 @click.option("--skip-bad", is_flag=True, help="Go on after a bad record, and say how many there were.")
 @click.option(
     "--seed",
@@ -85,6 +90,7 @@ def command(  # noqa: PLR0913 - one for each option
     field: str | None,
     labels: Path | None,
     descriptions: str | None,
+    group: str | None,
     reading: tuple[str, ...],
     skip_bad: bool,
     page: Path | None,
@@ -120,7 +126,7 @@ def command(  # noqa: PLR0913 - one for each option
         task=task,
         options=ReadOptions(skip_bad=skip_bad),
         labels=names,
-        **given({"field": field, "descriptions": descriptions}),
+        **given({"field": field, "descriptions": descriptions, "group": group}),
         **parsed_settings(reading, "--reading"),
     )
     with progress_shown() as progress:

@@ -32,6 +32,8 @@ def assemble(
     gathered = Gathered(options)
     documents = _documents(reading, gathered)
     remarks = [*reading.remarks, *gathered.remarks()]
+    if reading.group is not None:
+        documents = _grouped(documents, reading.group, reading.name, remarks)
     labelled = [document for document in documents if _is_labelled(document, task or reading.task)]
     unlabelled = [document for document in documents if not _is_labelled(document, task or reading.task)]
     if not labelled:
@@ -80,6 +82,28 @@ def _documents(reading: Reading, gathered: Gathered) -> list[LabelledDocument]:
                 documents.append(document if document.split else replace(document, split=part.split))
     gathered.refused.finish(reading.name)
     return documents
+
+
+def _grouped(
+    documents: list[LabelledDocument], field: str, where: str, remarks: list[str]
+) -> list[LabelledDocument]:
+    """The documents with the group that a field of their metadata names, a string or a number."""
+    found = [document.document.metadata.get(field) for document in documents]
+    named = [str(group) if isinstance(group, str | int | float) and group != "" else None for group in found]
+    groups = {group for group in named if group is not None}
+    if documents and not groups:
+        raise UsageError(
+            f"{where}: no document has {field!r} in its metadata, wanted a string or a number there"
+        )
+    if alone := named.count(None):
+        remarks.append(f"{alone} documents have no {field}: each is a group by itself")
+    parts: dict[str, set[str]] = {}
+    for document, group in zip(documents, named, strict=True):
+        if group is not None:
+            parts.setdefault(group, set()).add(document.split or "train")
+    if parted := sum(len(each) > 1 for each in parts.values()):
+        remarks.append(f"{parted} of {len(groups)} groups by {field} are in several of the data's own splits")
+    return [replace(document, group=group) for document, group in zip(documents, named, strict=True)]
 
 
 def _is_labelled(document: LabelledDocument, task: Task | None) -> bool:

@@ -36,8 +36,8 @@ def open_mimic(layout: Layout, *, version: int | None = None) -> Reading:
     """A folder with NOTEEVENTS.csv (III) or discharge.csv (IV), DIAGNOSES_ICD, PROCEDURES_ICD and D_ICD_*, also .gz.
 
     `version` of the codes, 9 or 10; IV has both, of different admissions, and gives 10 without it; III has 9 alone.
-    An admission without a code of that version is left out and counted. The id is HADM_ID; `subject_id` is in the
-    metadata, because a patient's admissions should not be parted by a split, and the data name none.
+    An admission without a code of that version is left out and counted. The id is HADM_ID; `subject_id`, in the
+    metadata, is the group: the data name no split, and one that is made must not part a patient's admissions.
     """
     notes = layout.named(*_NOTES)
     paths = {kind: layout.named(name) for kind, name in _CODES.items()}
@@ -56,7 +56,10 @@ def open_mimic(layout: Layout, *, version: int | None = None) -> Reading:
             codes = codes.plus(path, kind, version, layout.options)
         if titles is not None:
             codes.descriptions.update(_descriptions(titles, kind, version, layout.options))
-    remarks = [f"codes of ICD-{version}", "the data name no split: part them by subject_id"]
+    remarks = [
+        f"codes of ICD-{version}",
+        "the data name no split; a patient's admissions stay on one side of any that is made",
+    ]
     if paths["procedure"] is None:
         remarks.append("there is no PROCEDURES_ICD.csv: diagnoses alone")
     if codes.empty:
@@ -71,6 +74,7 @@ def open_mimic(layout: Layout, *, version: int | None = None) -> Reading:
         task="multilabel",
         descriptions=codes.descriptions,
         remarks=remarks,
+        group="subject_id",
     )
 
 

@@ -101,6 +101,7 @@ def read_labelled(
     labels: Sequence[str] | None = None,
     descriptions: Mapping[str, str] | str | Path | None = None,
     unknown_labels: Unknown = "error",
+    group: str | None = None,
     **wants: Any,
 ) -> LabelledData:
     """The labelled collection at `source`, a file or a folder, read whole.
@@ -108,8 +109,10 @@ def read_labelled(
     `format` is one of `FORMATS`; without it the format is recognised. `task`: without it, what the format or its
     labels say. `labels`: the label set, in place of the data's own; a label outside of it is an error, or with
     `unknown_labels="drop"` left out and counted. `descriptions` of labels: a mapping or a JSON file, beside those of
-    the data. `wants`: what the format's own opener takes (`language`, `field`, `columns`, …). Raises `InputError` for
-    what cannot be read, with file and line, and `UsageError` for what cannot be asked for.
+    the data. `group`: a field of the metadata whose documents stay together when some are held out (those of a patient
+    or a case), in place of the format's own. `wants`: what the format's own opener takes (`language`, `field`,
+    `columns`, …). Raises `InputError` for what cannot be read, with file and line, and `UsageError` for what cannot be
+    asked for.
     """
     layout = Layout.of(Path(source), options)
     chosen = _format(layout, format)
@@ -120,6 +123,8 @@ def read_labelled(
         reading = replace(reading, labels=tuple(labels), restrict=False)
     if descriptions is not None:
         reading = replace(reading, descriptions={**reading.descriptions, **read_descriptions(descriptions)})
+    if group is not None:
+        reading = replace(reading, group=group)
     return assemble(reading, task=task, options=options, unknown_labels=unknown_labels)
 
 

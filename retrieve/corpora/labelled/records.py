@@ -42,7 +42,8 @@ class Reading:
 
     `task`: None where the labels tell it. `labels`: the label set, where the data have one; `restrict`: labels outside
     of it are left out and counted rather than refused. `value`: name of the ordinal value. `several`: whether the rows
-    could have said more than one label each, known when they are read.
+    could have said more than one label each, known when they are read. `group`: the field of the metadata that
+    names a document's group.
     """
 
     name: str
@@ -54,3 +55,4 @@ class Reading:
     value: str = "value"
     several: Callable[[], bool] = lambda: False
     remarks: Sequence[str] = ()
+    group: str | None = None

@@ -7,6 +7,7 @@ nothing. Documents are given out label by label, the rarest first, to the part t
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -43,6 +44,30 @@ def stratified_split(targets: npt.ArrayLike, share: float, *, seed: int) -> tupl
         inside = _by_class(true.argmax(1), true.shape[1], size, rng)
     else:
         inside = _iterative(true.astype(bool), size, rng)
+    return np.flatnonzero(~inside), np.flatnonzero(inside)
+
+
+def grouped_split(
+    targets: npt.ArrayLike, groups: Sequence[str | None], share: float, *, seed: int
+) -> tuple[IntArray, IntArray]:
+    """`stratified_split` of whole groups: `groups` (N,) names each document's, None is a group of one document.
+
+    A group has the labels that any of its documents has, and `share` counts groups. Raises `UsageError` as that does.
+    """
+    if all(group is None for group in groups):
+        return stratified_split(targets, share, seed=seed)
+    true = np.asarray(targets)
+    numbers: dict[str | int, int] = {}
+    of_row = np.array(
+        [
+            numbers.setdefault(row if group is None else group, len(numbers))
+            for row, group in enumerate(groups)
+        ]
+    )
+    labels = np.zeros((len(numbers), true.shape[1]), dtype=true.dtype)
+    np.maximum.at(labels, of_row, true)
+    _, part = stratified_split(labels, share, seed=seed)
+    inside = np.isin(of_row, part)
     return np.flatnonzero(~inside), np.flatnonzero(inside)
 
 
