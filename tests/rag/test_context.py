@@ -124,7 +124,7 @@ def test_of_the_first_that_does_not_fit_the_leading_sentences_are_shown() -> Non
     whole = context([hit("c", (0, 19))], count=words).tokens
     end = TEXTS["a"].index(" Sentence 3")
     budget = whole + 3 + words(TEXTS["a"][:end])  # its heading is "[2] The first"
-    for spare in (0, 4):  # the next sentence has five words
+    for spare in (0, 5):  # the next sentence has six words
         packed = context(
             [hit("c", (0, 19)), hit("a", (0, 200)), hit("b", (0, 5))], budget + spare, count=words
         )
