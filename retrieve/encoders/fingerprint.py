@@ -38,7 +38,8 @@ def fingerprint(model: ModelFolder, *, normalize: bool, limit: int) -> str:
       is said by `normalize`);
     - `normalize` and `limit`;
     - `winners`, only where there is such a head: its settings and weights. Codes depend on them and vectors do not, so
-      what keeps vectors asks for the fingerprint of the model without it.
+      what keeps vectors asks for the fingerprint of the model without it;
+    - `truncate` and `most_active`, only where there are such, the first with whether unit vectors are cut.
     """
     parts: dict[str, Any] = {
         "version": 1,
@@ -52,6 +53,10 @@ def fingerprint(model: ModelFolder, *, normalize: bool, limit: int) -> str:
     }
     if model.winners is not None:
         parts["winners"] = _describe(model.winners)
+    if model.truncate is not None:
+        parts["truncate"] = {"dimensions": model.truncate, "unit": model.normalizes}
+    if model.most_active is not None:
+        parts["most_active"] = model.most_active
     return hashlib.sha256(_canonical(parts)).hexdigest()
 
 

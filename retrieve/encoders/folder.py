@@ -55,6 +55,14 @@ KNOWN_SETTINGS = (
     "unpad_inputs",
 )
 
+# What a model is loaded for, in sentence-transformers' words → which of its outputs the back ends take.
+OUTPUTS: Mapping[str, str] = {"feature-extraction": "last_hidden_state", "fill-mask": "logits"}
+
+MULTI_VECTOR = ("MultiVectorEncoder", "ColBERT")
+"""Model types whose texts have a vector for every token."""
+
+SETTINGS = "config_sentence_transformers.json"
+
 
 @dataclass(frozen=True, slots=True)
 class Module:
@@ -71,7 +79,8 @@ class ModelFolder:
 
     `max_tokens` is the limit the folder names itself; `lower_case` a lower-casing on top of the tokenizer's own;
     `normalizes` says that a Normalize came last, which is then no longer among `modules`; `winners` is the head that
-    makes binary codes of the vectors, and no part of what makes the vectors.
+    makes binary codes of the vectors, and no part of what makes the vectors. `truncate`: the first dimensions of a
+    vector that are kept, after a Normalize that came last; `most_active`: the largest weights of a sparse row that are.
     """
 
     root: Path
@@ -84,6 +93,8 @@ class ModelFolder:
     prompts: Mapping[str, str] = field(default_factory=dict)
     default_prompt: str | None = None
     winners: Module | None = None
+    truncate: int | None = None
+    most_active: int | None = None
 
 
 def read_encoder_folder(root: Path, pooling: Pooling | None) -> ModelFolder:
@@ -101,6 +112,12 @@ def read_encoder_folder(root: Path, pooling: Pooling | None) -> ModelFolder:
     transformer, *modules = read_modules(root, ENCODER_MODULES)
     if transformer.kind != "Transformer":
         raise EncoderError(f"{root}: the first module is {transformer.kind}, wanted a Transformer")
+    task = task_of(transformer)
+    if task != "feature-extraction":
+        raise EncoderError(
+            f"{root} is a model for {task}: wanted one whose transformer_task is feature-extraction"
+        )
+    check_outputs(transformer)
     _check_pooling(root, modules, pooling)
     winners = modules.pop() if modules[-1].kind == WINNERS else None
     _check_winners(root, modules, winners)
@@ -115,7 +132,18 @@ def read_encoder_folder(root: Path, pooling: Pooling | None) -> ModelFolder:
         normalizes=normalizes,
         **read_prompts(root),
         winners=winners,
+        # Of a head's codes the library cuts nothing off.
+        truncate=read_count(root, "truncate_dim") if winners is None else None,
     )
+
+
+def refuse_truncated(model: ModelFolder) -> None:
+    """Raise `EncoderError` for a folder that keeps a part of its vectors: a training works on whole ones."""
+    if model.truncate is not None:
+        raise EncoderError(
+            f"{model.root} keeps {model.truncate} dimensions of its vectors (truncate_dim), which is not offered in "
+            f"training: take truncate_dim out of a copy's {SETTINGS}"
+        )
 
 
 def read_cross_encoder_folder(root: Path) -> ModelFolder:
@@ -242,6 +270,12 @@ def read_modules(root: Path, kinds: Sequence[str]) -> list[Module]:
 
     `kinds` are classes of sentence-transformers; `WINNERS_TYPE` is read besides them.
     """
+    kind = _optional(root / SETTINGS).get("model_type")
+    if kind in MULTI_VECTOR:
+        raise EncoderError(
+            f"{root} is a {kind}, which has a vector for every token of a text: no view searches such vectors; "
+            "wanted a SentenceTransformer or a SparseEncoder"
+        )
     entries = json_of(root / "modules.json")
     if not isinstance(entries, list) or not entries:
         raise EncoderError(f"{root / 'modules.json'}: wanted a list of modules")
@@ -252,7 +286,7 @@ def read_modules(root: Path, kinds: Sequence[str]) -> list[Module]:
 
 def read_prompts(root: Path) -> dict[str, Any]:
     """`prompts` by name, and the name of the `default_prompt`, as config_sentence_transformers.json has them."""
-    path = root / "config_sentence_transformers.json"
+    path = root / SETTINGS
     settings = _optional(path)
     prompts, default = settings.get("prompts") or {}, settings.get("default_prompt_name")
     if not isinstance(prompts, dict) or not all(isinstance(text, str) for text in prompts.values()):
@@ -260,6 +294,44 @@ def read_prompts(root: Path) -> dict[str, Any]:
     if not isinstance(default, str | None):
         raise EncoderError(f"{path}: wanted the name of a prompt as default_prompt_name, found {default!r}")
     return {"prompts": prompts, "default_prompt": default}
+
+
+def read_count(root: Path, key: str) -> int | None:
+    """A number of dimensions that config_sentence_transformers.json gives under a key, None where it gives none."""
+    value = _optional(root / SETTINGS).get(key)
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+        raise EncoderError(
+            f"{root / SETTINGS}: {key} is {value!r}, wanted a whole number of dimensions, at least 1"
+        )
+    return value
+
+
+def task_of(transformer: Module) -> str:
+    """What a transformer module is loaded for, in sentence-transformers' words; `EncoderError` for what is not run."""
+    task: str = transformer.settings.get("transformer_task") or "feature-extraction"
+    if task not in OUTPUTS:
+        raise EncoderError(
+            f"{transformer.folder} is a model for {task}: wanted one for {' or '.join(OUTPUTS)}"
+        )
+    return "fill-mask" if transformer.kind == "MLMTransformer" else task
+
+
+def check_outputs(transformer: Module) -> None:
+    """Raise `EncoderError` where a transformer module takes another output of its model than is taken here."""
+    text = transformer.settings.get("modality_config", {}).get("text", {})
+    found = {
+        "method": text.get("method"),
+        "method_output_name": text.get("method_output_name"),
+        "module_output_name": transformer.settings.get("module_output_name"),
+    }
+    wanted = {
+        "method": "forward",
+        "method_output_name": OUTPUTS[task_of(transformer)],
+        "module_output_name": "token_embeddings",
+    }
+    for key, value in found.items():
+        if value not in (None, wanted[key]):
+            raise EncoderError(f"{transformer.folder}: {key} is {value!r}, wanted {wanted[key]}")
 
 
 def _read_module(root: Path, entry: Any, kinds: Sequence[str]) -> Module:
@@ -281,6 +353,11 @@ def _read_module(root: Path, entry: Any, kinds: Sequence[str]) -> Module:
     settings = _optional(folder / "config.json")
     if kind in WEIGHED_MODULES:
         weight_files(folder)
+    for key in ("module_input_name", "module_output_name"):
+        if settings.get(key) not in (None, "sentence_embedding"):
+            raise EncoderError(
+                f"{folder}: {key} is {settings[key]!r}, wanted sentence_embedding: modules work on the pooled vector"
+            )
     # The library would fall back to another activation with no more than a log line.
     activation = settings.get("activation_function", "torch.")
     if kind != SPLADE and not str(activation).startswith("torch."):

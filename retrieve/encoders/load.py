@@ -71,10 +71,11 @@ def load_encoder(
 
     `pooling` is needed for a bare transformers folder only. `limit` (tokens, special ones included) is by default
     what the model names. `normalize`: vectors of unit length; a model that normalises itself always does, and one with
-    a head for binary codes does as it was saved, for that head takes such vectors. `backend` and `precision` are those
-    of `resolve_runtime`. A prompt that is None is the folder's own: see `prompts_of`. `device` None takes a GPU if
-    there is one. `cache`: a folder to keep document vectors in. The weights are loaded by the first text encoded, once
-    for all encoders of this process that differ in their prompts at most. Raises `EncoderError`.
+    a head for binary codes does as it was saved, for that head takes such vectors. Of a folder with `truncate_dim` they
+    are the first dimensions, which have unit length if `normalize` says so, whatever the model does. `backend` and
+    `precision` are those of `resolve_runtime`. A prompt that is None is the folder's own: see `prompts_of`. `device`
+    None takes a GPU if there is one. `cache`: a folder to keep document vectors in. The weights are loaded by the first
+    text encoded, once for all encoders of this process that differ in their prompts at most. Raises `EncoderError`.
     """
     checked = read_encoder_folder(find_model(model), pooling)
     architecture = checked.config.get("model_type", "")
@@ -89,7 +90,8 @@ def load_encoder(
         query_prompt=query_prompt,
         document_prompt=document_prompt,
         limit=resolve_limit(checked, limit, tokens.special),
-        normalize=checked.normalizes or (normalize and checked.winners is None),
+        normalize=(checked.normalizes and checked.truncate is None)
+        or (normalize and checked.winners is None),
         runtime=runtime,
         device=device,
         cache=cache,

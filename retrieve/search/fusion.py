@@ -16,7 +16,7 @@ from retrieve.recipe import FusionMethod
 from retrieve.search.pool import FloatArray, Pool
 from retrieve.store.segment import IntArray
 
-_RRF_CONSTANT = 60
+RRF_CONSTANT = 60
 
 
 def fuse_pools(
@@ -36,7 +36,7 @@ def fuse_pools(
         if fusion == "convex":
             fused[at] += weight / total * _in_range(pool.scores)
         else:
-            fused[at] += weight / (_RRF_CONSTANT + np.arange(1, len(at) + 1))
+            fused[at] += weight / (RRF_CONSTANT + np.arange(1, len(at) + 1))
     return keys, fused
 
 
@@ -79,4 +79,4 @@ def _place_in_range(top: FloatArray, values: FloatArray) -> FloatArray:
 
 def _reciprocal_rank(top: FloatArray, values: FloatArray) -> FloatArray:
     better = np.searchsorted(-top, -values)
-    return np.where(better < len(top), 1.0 / (_RRF_CONSTANT + 1 + better), 0.0)
+    return np.where(better < len(top), 1.0 / (RRF_CONSTANT + 1 + better), 0.0)

@@ -15,7 +15,7 @@ from sentence_transformers import SentenceTransformer, SparseEncoder
 from sentence_transformers.sentence_transformer.modules import Normalize
 
 from retrieve.encoders.dense.encoder import Encoder
-from retrieve.encoders.folder import read_encoder_folder
+from retrieve.encoders.folder import read_encoder_folder, refuse_truncated
 from retrieve.encoders.head import query_share
 from retrieve.encoders.torch.backend import no_progress_bar
 from retrieve.encoders.winners import WinnerTakeAll
@@ -93,6 +93,7 @@ def token_mean(lookup: TokenLookup, rows: IntArray) -> npt.NDArray[np.float32]:
 def encoder_modules(encoder: Encoder) -> list[Any]:
     """The modules of an encoder's folder, which has been checked, with a Normalize where the encoder normalises."""
     checked = read_encoder_folder(encoder.folder, None)
+    refuse_truncated(checked)
     with no_progress_bar():
         model = SentenceTransformer(
             str(checked.root), local_files_only=True, trust_remote_code=False, device="cpu"

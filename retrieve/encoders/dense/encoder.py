@@ -140,6 +140,12 @@ class Encoder(TextModel[Backend]):
         mine.__dict__.pop("cache", None)  # of the other folder
         return mine
 
+    @property
+    def dimensions(self) -> int:
+        """D of the vectors: those that the model gives, or the first of them that its folder keeps. Loads the model."""
+        given = self._ready().dimensions
+        return given if self._model.truncate is None else min(given, self._model.truncate)
+
     @cached_property
     def vector_fingerprint(self) -> str:
         """The fingerprint without the head: of two encoders with the same, the vectors are the same."""
@@ -280,7 +286,7 @@ class Encoder(TextModel[Backend]):
         cache: VectorCache | None,
     ) -> Encoded:
         """Vectors of all that is fed, in order, with the tokens of each text counted at its last vector."""
-        vectors = np.empty((int(feed.firsts[-1]), self._ready().dimensions), dtype)
+        vectors = np.empty((int(feed.firsts[-1]), self.dimensions), dtype)
         tokens, cut = np.zeros((2, len(vectors)), dtype=np.int64)
         cached = done = fed = 0
         # Each chunk is looked up and tokenised while the model works on the one before.
@@ -352,14 +358,23 @@ class Encoder(TextModel[Backend]):
     def _finish(self, vectors: FloatArray, numbers: IntArray, dtype: np.dtype[Any]) -> FloatArray:
         """Vectors (B,D) of the texts `numbers`, normalised if asked, rounded and checked."""
         check_rows(np.isfinite(vectors), numbers, "NaN or infinite")
+        if self._model.truncate is not None:
+            if self._model.normalizes and not self.normalize:
+                vectors = _of_unit_length(vectors, numbers)
+            vectors = vectors[:, : self._model.truncate]
         if self.normalize:
-            norms: FloatArray = np.linalg.norm(vectors, axis=1, keepdims=True)
-            check_rows(norms > 0, numbers, "zero, so it has no direction")
-            vectors = vectors / norms
+            vectors = _of_unit_length(vectors, numbers)
         with np.errstate(over="ignore"):  # reported by the next line, with the text's number
             rounded = vectors.astype(dtype)
         check_rows(np.isfinite(rounded), numbers, f"too large for {dtype}: normalize it")
         return rounded
+
+
+def _of_unit_length(vectors: FloatArray, numbers: IntArray) -> FloatArray:
+    norms: FloatArray = np.linalg.norm(vectors, axis=1, keepdims=True)
+    check_rows(norms > 0, numbers, "zero, so it has no direction")
+    scaled: FloatArray = vectors / norms
+    return scaled
 
 
 def _states_type(asked: npt.DTypeLike) -> np.dtype[Any]:

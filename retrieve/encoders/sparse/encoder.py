@@ -91,7 +91,7 @@ class SparseTextEncoder(TextModel[SparseBackend]):
             for batch, weights in zip(todo, backend.run(padded, task=task), strict=True):
                 check_rows(np.isfinite(weights) & (weights >= 0), start + batch, "NaN, infinite or negative")
                 for number, row in zip(start + batch, weights, strict=True):
-                    kept = np.flatnonzero(row)
+                    kept = self._active(row)
                     found[number] = kept.astype(np.uint32), row[kept]
                 done += len(batch)
                 tokens += int(lengths[batch].sum())
@@ -100,6 +100,17 @@ class SparseTextEncoder(TextModel[SparseBackend]):
         starts = np.cumsum([0, *(len(dims) for dims, _ in found)], dtype=np.int64)
         every, weighed = (np.concatenate(column) for column in zip(_NOTHING, *found, strict=True))
         return SparseRows(starts, every, weighed, tokens, cut)
+
+    def _active(self, row: NDArray[np.float32]) -> IntArray:
+        """The dimensions of a row that have a weight, rising; if the folder limits them, those of the largest ones.
+
+        Of equal weights the lower dimension stays, where sentence-transformers leaves it to chance.
+        """
+        found = np.flatnonzero(row)
+        most = self._model.most_active
+        if most is None or len(found) <= most:
+            return found
+        return np.sort(found[np.argsort(-row[found], kind="stable")[:most]])
 
     def _chunk(self, fed: Sequence[str], chunk: slice) -> tuple[int, list[TokenRow]]:
         return chunk.start, self._filled_rows(fed[chunk], chunk.start)

@@ -13,16 +13,20 @@ from typing import Any
 
 from retrieve.encoders.folder import (
     ENCODER_MODULES,
+    SETTINGS,
     SPLADE,
     UNTRAINED,
     WINNERS,
     ModelFolder,
     Module,
+    check_outputs,
+    read_count,
     read_modules,
     read_prompts,
     read_transformer,
     refuse_code,
     splade_settings,
+    task_of,
 )
 from retrieve.errors import EncoderError
 
@@ -57,9 +61,7 @@ def read_sparse_folder(root: Path, untrained: Mapping[str, Any] | None = None) -
     if len(modules) > 1 and modules[-1].kind == WINNERS and modules[-1].settings.get("level") != "token":
         raise EncoderError(f'{root} pools tokens, its head works on whole texts: set uhd.level = "text"')
     kinds = [transformer.kind, *(module.kind for module in modules)]
-    masked = (
-        transformer.kind == "MLMTransformer" or transformer.settings.get("transformer_task") == "fill-mask"
-    )
+    masked = task_of(transformer) == "fill-mask"
     if len(modules) != 1 or modules[0].kind != (SPLADE if masked else WINNERS):
         raise EncoderError(
             f"{root} has the modules {', '.join(kinds)} ({'with' if masked else 'without'} the masked-language-model "
@@ -76,6 +78,13 @@ def read_sparse_folder(root: Path, untrained: Mapping[str, Any] | None = None) -
 
 
 def _folder(root: Path, transformer: Module, head: Module) -> ModelFolder:
+    check_outputs(transformer)
+    most_active = read_count(root, "max_active_dims")
+    if most_active is not None and head.kind != SPLADE:
+        raise EncoderError(
+            f"{root} has max_active_dims = {most_active} and binary codes, whose ones are all alike: take it out of "
+            f"{SETTINGS}, and say by the head's winners and cap how many there are"
+        )
     return ModelFolder(
         root=root,
         transformer=transformer.folder,
@@ -84,6 +93,7 @@ def _folder(root: Path, transformer: Module, head: Module) -> ModelFolder:
         max_tokens=transformer.settings.get("max_seq_length"),
         lower_case=bool(transformer.settings.get("do_lower_case")),
         **read_prompts(root),
+        most_active=most_active,
     )
 
 

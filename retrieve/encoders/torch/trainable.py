@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from retrieve.encoders.batches import Padded, batches
-from retrieve.encoders.folder import ModelFolder
+from retrieve.encoders.folder import ModelFolder, refuse_truncated
 from retrieve.encoders.tokens import TokenRow
 from retrieve.encoders.torch.backend import TorchEncoder
 from retrieve.encoders.torch.model_inputs import to_device
@@ -46,6 +46,8 @@ class PassageModel(nn.Module):
     ) -> None:
         """`pad` fills batches up. `normalize`: vectors of unit length. `states`: token states in place of vectors."""
         super().__init__()
+        if not states:
+            refuse_truncated(folder)
         parts = TorchEncoder(folder, device, "fp32", rearranged=False)
         self.transformer: Any = parts.transformer
         if getattr(self.transformer, "pooler", None) is not None:
