@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
@@ -64,8 +65,16 @@ class OurEntrant:
         return {
             "version": version("retrieve-engine"),
             "bytes": {**views, "total": sizes["total"]},
-            "differences": [_REMARK],
+            "differences": [_REMARK, *self._alone()],
         }
+
+    def _alone(self) -> Iterator[str]:
+        """Settings that change what is indexed, and that no peer has."""
+        recipe = self._index.recipe
+        if recipe.bm25 is not None and recipe.bm25.title_weight > 1:
+            yield f"bm25.title_weight = {recipe.bm25.title_weight}: peers get every title once"
+        if recipe.late_chunking:
+            yield "dense.late_chunking: peers encode every passage for itself"
 
     def _create(self, name: str) -> Index:
         return Index.create(self._folder / name, self._task.recipe, cache=False, device=self._task.device)

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-from retrieve.errors import UsageError
+from retrieve.index.rank_bm25 import check_installed, check_size, make_ranker
 from retrieve.peers.protocol import FloatArray, IntArray, Peer, Task, Texts, best_rows
 from retrieve.text.analyze import Analyzer
-
-MOST_PASSAGES = 200_000
-_CLASSES = {"okapi": "BM25Okapi", "l": "BM25L", "plus": "BM25Plus"}
 
 
 class RankBM25(Peer):
@@ -23,21 +19,16 @@ class RankBM25(Peer):
     )
 
     def __init__(self, task: Task) -> None:
-        import rank_bm25
-
         super().__init__(task)
-        self._make: Any = getattr(rank_bm25, _CLASSES[task.recipe["bm25"]["variant"]])
+        check_installed()
         self._analyzer = Analyzer(task.language, stopwords=bool(task.stopwords))
 
     def build(self, texts: Texts, folder: Path) -> None:
         """Our terms, then its counts."""
         terms = [self._analyzer.terms(text) for text in texts]
-        if len(terms) > MOST_PASSAGES:
-            raise UsageError(
-                f"rank-bm25 looks into every passage for every term, and there are {len(terms)}: "
-                f"it is for {MOST_PASSAGES} at most"
-            )
-        self._index = self._make(terms, k1=self.task.k1, b=self.task.b)
+        check_size(len(terms))
+        variant = self.task.recipe["bm25"]["variant"]
+        self._index = make_ranker(variant, terms, self.task.k1, self.task.b)
 
     def search(self, query: str, depth: int) -> tuple[IntArray, FloatArray]:
         """Scores of all passages, and the best of them."""

@@ -173,7 +173,7 @@ def test_seismic_finds_what_ours_finds(tmp_path: Path) -> None:
 
 
 def test_what_a_peer_cannot_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("retrieve.peers.rank_bm25.MOST_PASSAGES", 5)
+    monkeypatch.setattr("retrieve.index.rank_bm25.MOST_PASSAGES", 5)
     with pytest.raises(UsageError, match="it is for 5 at most"):
         made("rank-bm25", task("bm25"), tmp_path / "peer", documents(6))
 
