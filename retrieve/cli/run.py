@@ -55,7 +55,8 @@ def command(
     """Answer all QUERIES from INDEX.
 
     QUERIES are a BEIR folder, JSON lines, tab-separated id and text, TREC topics, ir_datasets:NAME, or - . With --unit
-    passage the run ranks passages: their ids are DOCUMENT#POSITION, positions from 0.
+    passage the run ranks passages: their ids are DOCUMENT#POSITION, positions from 0. INDEX may be lucene:FOLDER, an
+    index of Lucene's that Anserini or pyserini made.
     """
     from retrieve.corpora.queries import read_queries
     from retrieve.kernels import clock

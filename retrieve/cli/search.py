@@ -56,7 +56,10 @@ def command(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Search INDEX for TEXT; - reads the text from standard input."""
+    """Search INDEX for TEXT; - reads the text from standard input.
+
+    INDEX may be lucene:FOLDER, an index of Lucene's that Anserini or pyserini made.
+    """
     from retrieve.kernels import clock
 
     if as_json and format is not None:
