@@ -9,6 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import resource
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 _POOLS = ("OMP", "MKL", "OPENBLAS", "NUMBA", "RAYON")
 # Read when the libraries load.
 _ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in _POOLS} | {"TOKENIZERS_PARALLELISM": "false"}
-_PATIENCE = 10  # seconds that a process has to end by itself
+_PATIENCE = 2  # seconds that a process has to end by itself
 _STATUS = Path("/proc/self/status")
 
 
@@ -127,6 +128,7 @@ def _serve(
 ) -> None:
     """Do what comes through the pipe until it is closed."""
     _print_to(log)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that started this one gets it too, and ends it
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     try:
