@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 from retrieve.corpora.dataset import read_dataset
 from retrieve.measures.evaluate import evaluate
 from retrieve.passages.encoder import PassageEncoder
+from retrieve.peers.seismic import SeismicIndex
 from retrieve.store.snapshot import Snapshot
 from retrieve.trec import as_run
 from retrieve.views.uhd import codes_by_segment
@@ -27,21 +29,21 @@ def installed() -> bool:
     return importlib.util.find_spec("seismic") is not None
 
 
-def measure_seismic(folder: Path, place: Path, name: str) -> dict[str, Any]:
-    """Quality and speed of Seismic over the codes in the index at `place`, one query at a time on one thread."""
-    import seismic
-
-    token = seismic.get_seismic_string()
-    snapshot = Snapshot.open(place)
-    passage_encoder = PassageEncoder(snapshot.manifest.resolved_recipe(), expected=snapshot.manifest.encoder)
-    dataset = seismic.SeismicDataset()
+def _rows(snapshot: Snapshot) -> Iterator[tuple[str, Any, Any]]:
+    """Ids of the passages' documents, their dimensions, and a one for each."""
     for segment in snapshot.segments:
         codes = segment.view(snapshot.views["uhd"]).codes(0, segment.passage_rows)
         ids = segment.ids.get_many(segment.document_of.astype(np.int64))
         for row, doc_id in enumerate(ids):
             dims = codes.dims[codes.starts[row] : codes.starts[row + 1]]
-            dataset.add_document(doc_id, dims.astype(token), np.ones(len(dims), np.float32))
-    index = seismic.SeismicIndex.build_from_dataset(dataset, num_threads=1)
+            yield doc_id, dims, np.ones(len(dims), np.float32)
+
+
+def measure_seismic(folder: Path, place: Path, name: str) -> dict[str, Any]:
+    """Quality and speed of Seismic over the codes in the index at `place`, one query at a time on one thread."""
+    snapshot = Snapshot.open(place)
+    passage_encoder = PassageEncoder(snapshot.manifest.resolved_recipe(), expected=snapshot.manifest.encoder)
+    index = SeismicIndex(_rows(snapshot))
     data = read_dataset(folder, "test")
     queries = [query for query in data.queries if query.id in data.qrels]
     vectors = passage_encoder.models.documents.encode_queries([query.text for query in queries]).vectors
@@ -51,17 +53,16 @@ def measure_seismic(folder: Path, place: Path, name: str) -> dict[str, Any]:
     rankings = []
     seconds = 0.0
     for number, query in enumerate(queries):
-        dims = coded.dims[coded.starts[number] : coded.starts[number + 1]].astype(token)
+        dims = index.prepared(coded.dims[coded.starts[number] : coded.starts[number + 1]])
         ones = np.ones(len(dims), np.float32)
         start = time.perf_counter()
-        found = index.search(query.id, dims, ones, k=K, query_cut=len(dims), heap_factor=0.8)
+        found = index.search(dims, ones, K)
         seconds += time.perf_counter() - start
-        rankings.append((query.id, [(doc_id, float(score)) for _, score, doc_id in found]))
+        rankings.append((query.id, found))
     means = evaluate(as_run(rankings), data.qrels, ("nDCG@10", "R@100")).means
     passages = snapshot.manifest.totals.passages
     snapshot.close()
-    index.save(str(place.with_suffix("")))
-    stored = sum(path.stat().st_size for path in place.parent.glob(f"{place.stem}.*") if path.is_file())
+    stored = index.saved_bytes(place.with_suffix(""))
     return {
         "collection": folder.name,
         "form": name,

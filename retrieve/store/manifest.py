@@ -234,6 +234,10 @@ def manifest_bytes(folder: Path, name: str = MANIFEST) -> bytes:
             raise IndexCorrupt(
                 f"{path} is missing beside its segments: restore the index from a copy"
             ) from error
+        if any(folder.glob("segments_*")):
+            raise IndexNotFound(
+                f"no index of ours at {folder}, but one of Lucene's: search it as lucene:{folder}"
+            ) from error
         raise IndexNotFound(
             f"no index at {folder}: {name} is missing; make one with `retrieve index create`"
         ) from error

@@ -6,9 +6,12 @@ import os
 import sys
 from pathlib import Path
 
-from retrieve.errors import RetrieveError
+from retrieve.errors import RetrieveError, UsageError
 from retrieve.store.manifest import MANIFEST
 from retrieve.user_folders import user_home
+
+LUCENE = "lucene:"
+"""Before the folder of an index of Lucene's that was made elsewhere, where an index is named."""
 
 
 def home() -> Path:
@@ -28,8 +31,14 @@ def home() -> Path:
 def index_path(name: str | Path) -> Path:
     """An existing path as it is; a path with a separator as it is; any other name under `home()`.
 
-    A name with a suffix, as in laws.v2, is a path too, unless it names an index under `home()`.
+    A name with a suffix, as in laws.v2, is a path too, unless it names an index under `home()`. One of Lucene's is
+    `UsageError`: whoever can do with one has looked before.
     """
+    if str(name).startswith(LUCENE):
+        raise UsageError(
+            f"{name} is an index of Lucene's, which `retrieve search` and `retrieve run` can read and nothing else: "
+            "wanted one of `retrieve index create`"
+        )
     path = Path(name)
     if path.exists() or path.is_absolute() or len(path.parts) > 1:
         return path

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from retrieve.errors import MissingExtra, UsageError
 from retrieve.index.merged_postings import pairs_of
 from retrieve.index.postings import Postings
+from retrieve.index.rank_bm25 import check_installed, check_size, make_ranker
 from retrieve.recipe import Recipe
 from retrieve.text.analyze import Analyzer
 from retrieve.views.all_scores import ExactScores
@@ -35,9 +35,7 @@ from retrieve.views.protocol import (
     Output,
 )
 
-MOST_PASSAGES = 200_000
 _DELETED = "passages"
-_CLASSES = {"okapi": "BM25Okapi", "l": "BM25L", "plus": "BM25Plus"}
 
 
 class RankBM25View(BM25View):
@@ -53,7 +51,7 @@ class RankBM25View(BM25View):
 
     def build(self, material: Material, output: Output) -> Built:
         """Postings of the analysed passages. Raises `MissingExtra` where the package is not there."""
-        _package()
+        check_installed()
         return super().build(material, output)
 
     def deleted(self, opened: Postings, passages: BoolArray) -> Deleted:
@@ -76,19 +74,14 @@ class _Model:
         self.variant = variant
         self.live = [_live(segment) for segment in segments]
         self.bounds = np.cumsum([0, *(len(rows) for rows in self.live)])
-        passages = int(self.bounds[-1])
-        if passages > MOST_PASSAGES:
-            raise UsageError(
-                f"rank-bm25 looks into every passage for every term, and there are {passages}: "
-                f'it is for {MOST_PASSAGES} at most; leave bm25.backend = "native"'
-            )
+        check_size(int(self.bounds[-1]))
         corpus = [
             terms
             for segment, rows in zip(segments, self.live, strict=True)
             for terms in _rows_of(segment.opened, rows)
         ]
         # Of nothing but empty passages the package divides by zero.
-        self.ranker: Any = getattr(_package(), _CLASSES[variant])(corpus, k1=k1, b=b) if any(corpus) else None
+        self.ranker: Any = make_ranker(variant, corpus, k1, b) if any(corpus) else None
 
     def of_query(self, counts: dict[str, float]) -> FloatArray:
         """Scores (N,) of all live passages: the package's of every term, as often as the query has it."""
@@ -154,14 +147,6 @@ class RankBM25Scores(ExactScores):
     def explain(self, query: int, segment: int, row: int) -> dict[str, Any]:
         """Who scored it."""
         return {"package": "rank-bm25", "variant": self._model.variant}
-
-
-def _package() -> Any:
-    try:
-        import rank_bm25
-    except ImportError as error:
-        raise MissingExtra('bm25.backend = "rank-bm25"', "rank-bm25") from error
-    return rank_bm25
 
 
 def _live(segment: LiveSegment) -> IntArray:

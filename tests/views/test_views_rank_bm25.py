@@ -139,7 +139,7 @@ def test_what_it_cannot_do_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     with Index.create(tmp_path / "i", _recipe()) as index:
         index.add(_rows(30))
         with monkeypatch.context() as patch:
-            patch.setattr("retrieve.views.rank_bm25.MOST_PASSAGES", 20)
+            patch.setattr("retrieve.index.rank_bm25.MOST_PASSAGES", 20)
             with pytest.raises(UsageError, match="there are 28: it is for 20 at most"):
                 index.search("w1")
     monkeypatch.setitem(sys.modules, "rank_bm25", None)
