@@ -1,4 +1,4 @@
-"""The README's Python: it compiles, and what it imports is there."""
+"""The Python of the README and of the pages it names compiles, what it imports is there, and links lead somewhere."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ import pytest
 
 from retrieve import MissingExtra
 
-README = Path(__file__).parent.parent / "README.md"
-BLOCKS = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
+ROOT = Path(__file__).parent.parent
+FOLDERS = ("", "indexes", "eval", "retrieve/classify", "retrieve/train", "retrieve/rag")
+PAGES = {name: (ROOT / name / "README.md").read_text(encoding="utf-8") for name in FOLDERS}
+BLOCKS = re.findall(r"```python\n(.*?)```", "".join(PAGES.values()), flags=re.DOTALL)
 
 
 @pytest.mark.parametrize("block", BLOCKS)
@@ -45,3 +47,21 @@ def test_what_the_readme_shows_of_frameworks_runs(
 
 def test_there_are_blocks() -> None:
     assert len(BLOCKS) > 5
+
+
+def test_the_readme_is_short() -> None:
+    assert PAGES[""].count("\n") <= 150
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_links_lead_somewhere(folder: str) -> None:
+    for target in re.findall(r"\]\(([^)]+)\)", PAGES[folder]):
+        if not target.startswith("http"):
+            path, _, heading = target.partition("#")
+            page = (ROOT / folder / path).resolve()
+            assert page.exists(), target
+            if heading:
+                lines = re.findall(r"(?m)^#+ (.+)$", page.read_text(encoding="utf-8"))
+                assert heading in [
+                    re.sub(r"[^\w -]", "", line).lower().replace(" ", "-") for line in lines
+                ], target
