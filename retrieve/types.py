@@ -16,12 +16,16 @@ MOST_QUERY_WINNERS = 65_535
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One text with its id. `metadata` is a JSON object: what filters select on and hits give back."""
+    """One text with its id. `metadata` is a JSON object: what filters select on and hits give back.
+
+    `expansion`: what the document is found by too, by BM25 alone, and never shown (document expansion, as doc2query's).
+    """
 
     id: str
     text: str
     title: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    expansion: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -193,12 +193,13 @@ class Index(Reading):
         self,
         documents: Iterable[Document | Mapping[str, Any]],
         vectors: Iterable[npt.ArrayLike] | None = None,
+        expansions: Mapping[str, str] | None = None,
         *,
         progress: Progress | None = None,
     ) -> Added:
         """Add or update documents as one commit; arguments and errors are those of `Writer.add`."""
         with self.writer(progress) as writer:
-            return writer.add(documents, vectors)
+            return writer.add(documents, vectors, expansions)
 
     def delete(self, ids: Iterable[str] | None = None, where: Where = None) -> int:
         """Delete by id, by filter, or both, as one commit; returns how many went. Raises as `Writer.delete`."""

@@ -100,12 +100,12 @@ def keys_of(snapshot: Snapshot, keys: Keys, layout: str | None) -> npt.NDArray[n
 def _searcher(
     held: Held, queries: Sequence[PassageQuery], k: int, where: Where, options: Mapping[str, Any]
 ) -> Searcher:
-    """Of passages, whatever the recipe's defaults for hits are."""
+    """Of passages, whatever the recipe's defaults for hits are; by the query alone, so that any passage has a score."""
     check_queries(queries)
     using = options.get("using")
     if using is None:
         using = named_views(queries, held.passage_encoder.recipe) or None
-    fixed = {"using": using, "unit": "passage", "aggregate": "max", "reranker": ""}
+    fixed = {"using": using, "unit": "passage", "aggregate": "max", "reranker": "", "rm3": False}
     return searcher_of(held, k, where, {**options, **fixed})
 
 

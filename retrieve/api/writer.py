@@ -8,6 +8,7 @@ from typing import Any
 import numpy.typing as npt
 
 from retrieve.corpora.check import stored_form
+from retrieve.corpora.expansions import Expansions
 from retrieve.errors import UsageError
 from retrieve.search.lookup import listed_ids
 from retrieve.store.filters import parse_conditions
@@ -31,16 +32,24 @@ class Writer:
         self,
         documents: Iterable[Document | Mapping[str, Any]],
         vectors: Iterable[npt.ArrayLike] | None = None,
+        expansions: Mapping[str, str] | None = None,
     ) -> Added:
         """Add or update, in order; an unchanged document costs nothing. Dicts follow the JSONL rules.
 
-        `vectors`: for each document (D,) or (S,D) for its S passages, in place of encoding. Raises `InputError` for a
-        document that cannot be stored.
+        `vectors`: for each document (D,) or (S,D) for its S passages, in place of encoding. `expansions`: id → what
+        BM25 finds that document by too (see `Document`), in place of its own expansion; ids without a document are
+        warned of. Raises `InputError` for a document that cannot be stored.
         """
         self._refuse_closed()
         if isinstance(documents, Document | Mapping | str | bytes) or not isinstance(documents, Iterable):
             raise UsageError(f"add wants a list, got one {type(documents).__name__}: write [document]")
-        return self._store.add((stored_form(document) for document in documents), vectors)
+        stored = map(stored_form, documents)
+        if expansions is None:
+            return self._store.add(stored, vectors)
+        joined = Expansions(expansions)
+        added = self._store.add(joined.over(stored), vectors)
+        joined.warn()
+        return added
 
     def delete(self, ids: Iterable[str] | None = None, where: Where = None) -> int:
         """Delete by id, by filter, or both (each selects on its own); returns how many documents went.

@@ -51,6 +51,12 @@ _SEARCH = (
     click.option("--depth", type=int, help="Documents that each view supplies to the fusion."),
     click.option("--k1", type=float, help="BM25's k1."),
     click.option("--b", type=float, help="BM25's b."),
+    click.option(
+        "--rm3/--no-rm3", default=None, help="Expand BM25's query by terms of what it finds, and ask again."
+    ),
+    click.option("--fb-docs", type=int, help="Documents that RM3 reads."),
+    click.option("--fb-terms", type=int, help="Terms that it takes of them."),
+    click.option("--original-weight", type=float, help="Weight of the query's own terms in RM3, 0 to 1."),
     click.option("--ef-search", type=int, help="Effort of an HNSW search."),
     click.option("--nprobe", type=int, help="Lists that an IVF search visits."),
     click.option("--oversample", type=int, help="Candidates by sign bits for each hit of a binary index."),

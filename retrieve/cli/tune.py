@@ -65,7 +65,7 @@ def command(
     as_json: bool,
     **how: Any,
 ) -> None:
-    """Choose k1 and b, query winners, aggregate, fusion, weights and depth for INDEX by judged QUERIES.
+    """Choose k1 and b, RM3, query winners, aggregate, fusion, weights and depth for INDEX by judged QUERIES.
 
     QUERIES and QRELS are those of `run` and `evaluate`; a folder of BEIR or MS MARCO may stand for both. Each query is
     judged under settings that were chosen without it. They become INDEX's defaults, in a new generation, only if the
@@ -149,4 +149,6 @@ def _print(found: Tuning, place: str, *, dry_run: bool) -> None:
 def _shown(value: object) -> str:
     if isinstance(value, dict):
         return " ".join(f"{name}={number:g}" for name, number in value.items())
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -43,6 +43,7 @@ def check_document(document: Document, where: str = "") -> None:
     where = where or f"document {document.id!r}"
     _check_string(document.title, "title", where)
     _check_string(document.text, "text", where)
+    _check_string(document.expansion, "expansion", where)
     if not isinstance(document.metadata, dict):
         raise InputError(where, f"metadata is {_kind(document.metadata)}, wanted an object (a dict)")
     if document.metadata:

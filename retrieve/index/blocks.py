@@ -134,6 +134,44 @@ def pack_pairs(
 
 
 @kernel
+def terms_in_block(
+    blocks: Blocks, block: int, rows: Int64s, owners: UInt32s, terms: UInt32s, frequencies: UInt32s
+) -> int:
+    """The postings of some rows (R,) of a block, rising and counted from its first; returns how many there are.
+
+    Posting i is of row `owners[i]` of these; they come by term. Of each entry the shorter side is gone through, and
+    looked up in the other.
+    """
+    local_rows, tfs = blocks.local_rows, blocks.tfs
+    n = 0
+    for entry in range(blocks.block_starts[block], blocks.block_starts[block + 1]):
+        start, end = blocks.entry_starts[entry], blocks.entry_starts[entry + 1]
+        by_row = len(rows) < end - start
+        low = np.int64(0)
+        for i in range(len(rows) if by_row else end - start):
+            wanted = rows[i] if by_row else np.int64(local_rows[start + i])
+            most = end - start if by_row else np.int64(len(rows))
+            high = most
+            while low < high:
+                middle = (low + high) >> 1
+                there = np.int64(local_rows[start + middle]) if by_row else rows[middle]
+                if there < wanted:
+                    low = middle + 1
+                else:
+                    high = middle
+            if low == most:
+                break
+            if (np.int64(local_rows[start + low]) if by_row else rows[low]) == wanted:
+                posting = start + (low if by_row else i)
+                tf = np.int64(tfs[posting])
+                owners[n] = i if by_row else low
+                terms[n] = blocks.block_terms[entry]
+                frequencies[n] = tf if tf < ESCAPE else escaped_frequency(blocks, posting)
+                n += 1
+    return np.int64(n)  # type: ignore[return-value]
+
+
+@kernel
 def count_kept(blocks: Blocks, new_rows: Int64s, counts: Int64s) -> None:
     """counts[new row] += 1 for each posting whose row is kept (new row ≥ 0)."""
     local_rows = blocks.local_rows

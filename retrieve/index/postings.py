@@ -37,6 +37,7 @@ from retrieve.index.blocks import (
     find_repeated,
     pack_pairs,
     row_blocks,
+    terms_in_block,
 )
 from retrieve.index.compiled_strings import CompiledStrings
 from retrieve.index.postings_kernels import (
@@ -161,6 +162,27 @@ class Postings:
         """(rows,) bool: which rows have any of some terms, −1 being none."""
         ids = np.asarray(term_ids, np.int64)
         return self.bm25_scores(ids, np.ones(len(ids)), k1=0.0, b=0.0, average_length=1.0) > 0
+
+    def terms_of(self, rows: Int64s) -> list[tuple[Int64s, Int64s]]:
+        """Of each of some rows (R,): its term ids (T,) int64, rising, and how often it has each (T,) int64.
+
+        Raises IndexError for a row out of range. Takes time for every term of the blocks that the rows are in.
+        """
+        wanted, places = np.unique(np.asarray(rows, np.int64), return_inverse=True)
+        if len(wanted) and not 0 <= wanted[0] <= wanted[-1] < self.rows:
+            raise IndexError(f"rows {wanted[0]} to {wanted[-1]} of {self.rows}")
+        found: list[tuple[Int64s, Int64s]] = []
+        for block in np.unique(wanted // BLOCK).tolist():
+            own = wanted[wanted // BLOCK == block]
+            room = int(self.lengths[own].sum(dtype=np.int64))  # a term that a row has counts once at least
+            owners, terms, frequencies = (np.empty(room, np.uint32) for _ in range(3))
+            size = terms_in_block(self.blocks, block, frozen(own - block * BLOCK), owners, terms, frequencies)
+            order = np.argsort(owners[:size], kind="stable")
+            bounds = np.searchsorted(owners[:size][order], np.arange(len(own) + 1))
+            for start, end in pairwise(bounds.tolist()):
+                part = order[start:end]
+                found.append((terms[part].astype(np.int64), frequencies[part].astype(np.int64)))
+        return [found[place] for place in places.tolist()]
 
     def lookup(self, terms: Sequence[str]) -> Int64s:
         """Terms (Q,) → term ids (Q,) int64, -1 where no row has the term."""

@@ -262,20 +262,29 @@ class PassageEncoder:
         return self.splitter.split(documents)
 
     def fed(self, document: Document, spans: IntArray) -> list[str]:
-        """The exact strings that are analysed and encoded for a document's passages, (S,2) or (S,K,2) of K parts."""
+        """The exact strings that are encoded for a document's passages, (S,2) or (S,K,2) of K parts, and analysed."""
         title = self.recipe.passages.title
         return [
             with_title(document, span_text(document.text, span), position, title=title)
             for position, span in enumerate(spans)
         ]
 
+    def analysed(self, document: Document, spans: IntArray) -> list[str]:
+        """The texts whose terms those are, for who analyses them himself; a title has no weight there."""
+        more = f"\n{document.expansion}" if document.expansion else ""
+        return [text + more for text in self.fed(document, spans)]
+
     def terms(self, document: Document, spans: IntArray) -> Iterator[list[str]]:
-        """What a view of terms counts of each passage: those of what is fed, a shown title's by its weight."""
+        """What a view of terms counts of each passage: those of what is fed, a shown title's by its weight, and those
+        of the document's expansion in every passage. It says of which document a passage is, as a title does, and
+        which passage of a document is best does not depend on it.
+        """
         section = self.recipe.bm25 or BM25()
         weighs_more = section.title_weight - 1
         title = self.recipe.passages.title
+        expansion = self.analyzer.terms(document.expansion) if document.expansion else []
         for position, text in enumerate(self.fed(document, spans)):
-            terms = self.analyzer.terms(text)
+            terms = self.analyzer.terms(text) + expansion
             if weighs_more:
                 terms += weighs_more * self.analyzer.terms(shown_title(document, position, title=title))
             yield terms

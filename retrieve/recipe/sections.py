@@ -122,10 +122,18 @@ class Filters(Section):
 
 
 class SearchBM25(Section):
-    """BM25's parameters; the defaults are those of the published Lucene runs."""
+    """BM25's parameters; the defaults are those of the published Lucene runs.
+
+    `rm3`: whether queries are expanded by `fb_terms` terms of their `fb_docs` best documents, `original_weight` being
+    that of their own; the defaults are those of Anserini.
+    """
 
     k1: float = Field(default=0.9, ge=0, allow_inf_nan=False, strict=False)
     b: float = Field(default=0.4, ge=0, le=1, strict=False)
+    rm3: bool = False
+    fb_docs: int = Field(default=10, ge=1)
+    fb_terms: int = Field(default=10, ge=1)
+    original_weight: float = Field(default=0.5, ge=0, le=1, strict=False)
 
 
 class SearchDense(Section):
@@ -214,6 +222,10 @@ class Recipe(Section):
         if unknown:
             raise ValueError(f"search.weights names {unknown}, the views are {list(self.views)}")
         self._check_query_winners()
+        if self.search.bm25.rm3 and (self.bm25 is None or self.bm25.backend != "native"):
+            raise ValueError(
+                'search.bm25.rm3 expands queries by postings of our own: wanted [bm25] with backend = "native"'
+            )
         return self
 
     def _check_query_winners(self) -> None:

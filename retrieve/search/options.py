@@ -11,6 +11,7 @@ from typing import Any, TypedDict, TypeVar, Unpack, get_args, get_type_hints
 from retrieve.errors import UsageError
 from retrieve.recipe import Aggregate, FusionMethod, Recipe, Unit
 from retrieve.types import MOST_QUERY_WINNERS
+from retrieve.views.protocol import Feedback
 
 DEEPEST = 1 << 31
 
@@ -23,6 +24,7 @@ class SearchSettings(TypedDict, total=False):
     `using`: a view, several, or "hybrid" for all. `weights`: view → number; one left out weighs 1, one of weight 0 is
     not asked. `fusion`: "convex" or "rrf". `depth`: what each view supplies to it. `aggregate`: how passages make a
     document ("max", "first", "sum", "mean", "top3"). `unit`: what a hit is, "document" or "passage". `k1`, `b`: BM25's.
+    `rm3`: expand BM25's query by `fb_terms` terms of its `fb_docs` best documents, its own keeping `original_weight`.
     `ef_search`, `nprobe`, `oversample`: effort of an approximate dense search. `query_winners`: dimensions that a query
     of a UHD view keeps. `passages`: how many a hit shows (3). `reranker`: a cross-encoder's folder or name, "" for
     none; it reads the first `rerank_depth` hits.
@@ -36,6 +38,10 @@ class SearchSettings(TypedDict, total=False):
     unit: Unit | None
     k1: float | None
     b: float | None
+    rm3: bool | None
+    fb_docs: int | None
+    fb_terms: int | None
+    original_weight: float | None
     ef_search: int | None
     nprobe: int | None
     oversample: int | None
@@ -49,7 +55,7 @@ class SearchSettings(TypedDict, total=False):
 class SearchOptions:
     """Settings of a search. `weights` go with `views`, one each, all above 0; `reranker` is "" for none.
 
-    `named`: the views that were asked for, those of weight 0 too.
+    `named`: the views that were asked for, those of weight 0 too. `rm3` is False where BM25 is not searched.
     """
 
     k: int
@@ -62,6 +68,10 @@ class SearchOptions:
     unit: Unit
     k1: float
     b: float
+    rm3: bool
+    fb_docs: int
+    fb_terms: int
+    original_weight: float
     ef_search: int
     nprobe: int
     oversample: int
@@ -81,6 +91,11 @@ class SearchOptions:
             "oversample": self.oversample,
             "query_winners": self.query_winners,
         }
+
+    @property
+    def feedback(self) -> Feedback | None:
+        """How queries are expanded; None where they are not."""
+        return Feedback(self.fb_docs, self.fb_terms, self.original_weight) if self.rm3 else None
 
     @property
     def reach(self) -> int:
@@ -106,6 +121,10 @@ def resolve_options(recipe: Recipe, *, k: int = 10, **given: Unpack[SearchSettin
         unit=_one_of(said.get("unit", defaults.unit), Unit, "unit"),
         k1=said.get("k1", defaults.bm25.k1),
         b=said.get("b", defaults.bm25.b),
+        rm3=_rm3(recipe, named, views, said),
+        fb_docs=_at_least(said.get("fb_docs", defaults.bm25.fb_docs), "fb_docs", 1),
+        fb_terms=_at_least(said.get("fb_terms", defaults.bm25.fb_terms), "fb_terms", 1),
+        original_weight=said.get("original_weight", defaults.bm25.original_weight),
         ef_search=_at_least(said.get("ef_search", dense.ef_search), "ef_search", 1),
         nprobe=_at_least(said.get("nprobe", dense.nprobe), "nprobe", 1),
         oversample=_at_least(said.get("oversample", dense.oversample), "oversample", 1),
@@ -169,6 +188,21 @@ def _weights(recipe: Recipe, views: tuple[str, ...], given: Mapping[str, float])
     return weights
 
 
+def _rm3(recipe: Recipe, named: tuple[str, ...], views: tuple[str, ...], said: SearchSettings) -> bool:
+    """Whether queries are expanded: not where BM25 weighs 0; asked for where it was not even named it is refused."""
+    if not said.get("rm3", recipe.search.bm25.rm3):
+        return False
+    if "bm25" not in named and "rm3" in said:
+        raise UsageError(
+            f"rm3 expands queries of BM25, and this search asks {list(named)}: leave it out, or search bm25 too"
+        )
+    if recipe.bm25 is not None and recipe.bm25.backend != "native":
+        raise UsageError(
+            f'rm3 reads postings of our own, and bm25.backend is "{recipe.bm25.backend}": leave it out'
+        )
+    return "bm25" in views
+
+
 def _query_winners(recipe: Recipe, views: tuple[str, ...], asked: int | None) -> int | None:
     """None where the view's own number holds, or UHD is not searched: then it is ignored, as other views' settings."""
     wanted = recipe.search.uhd.query_winners if asked is None else asked
@@ -205,6 +239,8 @@ def _check(options: SearchOptions) -> None:
         raise UsageError(f"k1 is {options.k1}: wanted a number of at least 0")
     if not 0 <= options.b <= 1:
         raise UsageError(f"b is {options.b}: wanted a number from 0 to 1")
+    if not 0 <= options.original_weight <= 1:
+        raise UsageError(f"original_weight is {options.original_weight}: wanted a number from 0 to 1")
     if options.reranker and options.passages == 0:
         raise UsageError("reranking reads the best passage of each hit: leave out passages=0")
     if options.aggregate != "max" and options.unit == "passage":

@@ -17,6 +17,7 @@ from retrieve.errors import UsageError
 from retrieve.passages.encoder import PassageEncoder
 from retrieve.passages.vectors import prepare, truncated_vectors
 from retrieve.search.aggregate import aggregate_pool, in_scope
+from retrieve.search.feedback import found_passages
 from retrieve.search.fusion import fuse_pools
 from retrieve.search.options import SearchOptions
 from retrieve.search.pool import Pool, order
@@ -179,8 +180,16 @@ class Searcher:
             asked = asked._replace(rows=encoded.rows)
         else:
             asked = asked._replace(texts=[ask for ask in asks if not isinstance(ask, np.ndarray)])
-        scores = view.scores(asked, self.snapshot.live_segments(name))
-        return scores_of_group(self.snapshot, scores, len(asks))
+        segments = self.snapshot.live_segments(name)
+        found = scores_of_group(self.snapshot, view.scores(asked, segments), len(asks))
+        feedback = self.options.feedback
+        if feedback is None or not view.expands or not self.snapshot.segments:
+            return found
+        aggregate = self.options.aggregate
+        passages = [
+            found_passages(self.snapshot, each, self._scope, feedback.documents, aggregate) for each in found
+        ]
+        return scores_of_group(self.snapshot, view.expanded(asked, segments, passages, feedback), len(asks))
 
     def tops(self, scores: Mapping[str, ViewScores], *, ordered: bool = True) -> dict[str, Pool]:
         """Each view's best documents or passages: as deep as the answer needs them, and `ordered` if it needs that."""

@@ -31,9 +31,10 @@ class Staged(NamedTuple):
 
 
 def text_bytes(document: Document) -> int:
-    """Length of a document's title, text and metadata (as canonical JSON) in UTF-8: what it takes to hold it."""
+    """Length of title, text, expansion and metadata (as canonical JSON) in UTF-8: what a document takes to hold."""
     shown = sum(
-        len(part) if part.isascii() else len(part.encode()) for part in (document.title, document.text)
+        len(part) if part.isascii() else len(part.encode())
+        for part in (document.title, document.text, document.expansion)
     )
     return shown + len(canonical(dict(document.metadata)))
 

@@ -101,4 +101,5 @@ def _write(writer: PackedWriter, segment: Segment, deleted: BoolArray) -> Totals
         units=int(units[0]),
         indexed=int(units[1]),
         truncated=int(units[2]),
+        expanded=int(deleted[segment.documents.expanded()].sum()) if segment.entry.totals.expanded else 0,
     )

@@ -13,6 +13,7 @@ import sqlite3
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,6 +33,8 @@ CREATE TABLE documents (
     body BLOB NOT NULL, content BLOB NOT NULL
 )
 """
+_EXPANSIONS = "CREATE TABLE expansions (row INTEGER PRIMARY KEY, text TEXT NOT NULL)"
+"""Only in a segment that has an expanded document: the others are as they were before there were any."""
 _BATCH = 500
 _PASS = 10_000
 
@@ -51,9 +54,12 @@ class StoredDocument(NamedTuple):
 
 
 def fingerprints(document: Document) -> Fingerprints:
-    """XXH3-128 over canonical JSON: equal exactly when the documents are."""
+    """XXH3-128 over canonical JSON: equal exactly when the documents are. An expansion is content, but no body: what
+    an encoder made of a document does not depend on it.
+    """
     body = canonical([document.title, document.text])
-    content = canonical([document.title, document.text, dict(document.metadata)])
+    expansion = [document.expansion] if document.expansion else []
+    content = canonical([document.title, document.text, dict(document.metadata), *expansion])
     return Fingerprints(xxhash.xxh3_128_digest(body), xxhash.xxh3_128_digest(content))
 
 
@@ -75,13 +81,22 @@ def _fill(connection: sqlite3.Connection, documents: Iterable[tuple[Document, Fi
     connection.execute("PRAGMA cache_size = -2048")
     connection.execute(_SCHEMA)
     connection.execute("BEGIN")
+    expanded = False
+
+    def values() -> Iterator[tuple[object, ...]]:
+        nonlocal expanded
+        for row, (document, hashes) in enumerate(documents):
+            if document.expansion:
+                if not expanded:
+                    connection.execute(_EXPANSIONS)
+                    expanded = True
+                connection.execute("INSERT INTO expansions VALUES (?, ?)", (row, document.expansion))
+            metadata = canonical(dict(document.metadata))
+            yield (row, document.title, document.text.encode(), metadata, *hashes)
+
     # Bytes, cast: a string that is bound keeps a copy of itself in UTF-8 for as long as it lives.
     connection.executemany(
-        "INSERT INTO documents VALUES (?, ?, CAST(? AS TEXT), CAST(? AS TEXT), ?, ?)",
-        (
-            (row, document.title, document.text.encode(), canonical(dict(document.metadata)), *hashes)
-            for row, (document, hashes) in enumerate(documents)
-        ),
+        "INSERT INTO documents VALUES (?, ?, CAST(? AS TEXT), CAST(? AS TEXT), ?, ?)", values()
     )
     connection.execute("COMMIT")
 
@@ -119,9 +134,10 @@ class DocumentTable:
     def get(self, rows: Sequence[int], ids: Sequence[str]) -> list[StoredDocument]:
         """Documents of these rows, in this order; `ids` are their ids. Raises `IndexCorrupt` as all of this does."""
         stored = self._select("title, text, metadata, body, content", rows)
+        expansions = self.expansions_of(rows)
         result = []
-        for doc_id, (title, text, metadata, body, content) in zip(ids, stored, strict=True):
-            document = Document(doc_id, text, title, self._metadata(metadata))
+        for row, doc_id, (title, text, metadata, body, content) in zip(rows, ids, stored, strict=True):
+            document = Document(doc_id, text, title, self._metadata(metadata), expansions.get(int(row), ""))
             hashes = Fingerprints(body, content)
             if self._compare and not _has(document, hashes):
                 raise self._corrupt(f"document {doc_id!r} is not the one that was added")
@@ -131,6 +147,30 @@ class DocumentTable:
     def fingerprints(self, rows: Sequence[int]) -> list[Fingerprints]:
         """Hashes of these rows, in this order."""
         return [Fingerprints(*hashes) for hashes in self._select("body, content", rows)]
+
+    def expanded(self) -> list[int]:
+        """The rows of documents with an expansion, rising."""
+        return (
+            [row for (row,) in self._fetch("SELECT row FROM expansions ORDER BY row", ())]
+            if self._has_expansions
+            else []
+        )
+
+    def expansions_of(self, rows: Sequence[int]) -> dict[int, str]:
+        """The expansions of these rows, by row, where they have one."""
+        if not self._has_expansions:
+            return {}
+        found: dict[int, str] = {}
+        for start in range(0, len(rows), _BATCH):
+            batch = tuple(int(row) for row in rows[start : start + _BATCH])
+            marks = ",".join("?" * len(batch))
+            found |= dict(self._fetch(f"SELECT row, text FROM expansions WHERE row IN ({marks})", batch))
+        return found
+
+    @cached_property
+    def _has_expansions(self) -> bool:
+        statement = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'expansions'"
+        return bool(self._fetch(statement, ())[0][0])
 
     def metadata(self, rows: int) -> Iterator[dict[str, Any]]:
         """The metadata of all rows, so many, in row order: one pass, a batch in memory at a time."""

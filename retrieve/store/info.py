@@ -26,6 +26,7 @@ def describe(snapshot: Snapshot) -> dict[str, Any]:
         "generation": manifest.generation,
         "documents": totals.documents,
         "empty_documents": totals.empty,
+        "expanded_documents": totals.expanded,
         "deleted_documents": stored - totals.documents,
         "passages": totals.passages,
         "segments": len(manifest.segments),

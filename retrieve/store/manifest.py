@@ -49,6 +49,8 @@ class Totals(_Record):
     """What a set of documents adds up to. `length` counts analysed terms, `units` what the splitter counts.
 
     `termed` counts passages that have a term of the BM25 view; None where an older version did not count them.
+    `expanded` counts documents with an expansion, and is written where there are any: a version that would lose them
+    does not know the key, and refuses the index.
     """
 
     documents: int = 0
@@ -59,6 +61,7 @@ class Totals(_Record):
     units: int = 0
     indexed: int = 0
     truncated: int = 0
+    expanded: int = 0
 
     def plus(self, other: Totals) -> Totals:
         """The sum, field by field."""
@@ -79,6 +82,8 @@ class Totals(_Record):
         values: dict[str, int] = handler(self)
         if self.termed is None:  # an older version's totals are written as it wrote them
             del values["termed"]
+        if not self.expanded:
+            del values["expanded"]
         return values
 
 

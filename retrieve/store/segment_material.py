@@ -78,7 +78,7 @@ class NewMaterial:
     def texts(self) -> Iterator[str]:
         """What is analysed of each passage."""
         for row in self._rows():
-            yield from self.encoder.fed(row.document, row.spans)
+            yield from self.encoder.analysed(row.document, row.spans)
 
     @cached_property
     def learned(self) -> Learned | None:

@@ -74,6 +74,8 @@ def _check_segment(snapshot: Snapshot, number: int, segment: Segment) -> Iterato
     totals = segment.entry.totals
     if (len(segment.ids), len(segment.passages)) != (totals.documents, totals.passages):
         yield f"segment {segment.id}: tables and manifest disagree on the number of rows"
+    if len(segment.documents.expanded()) != totals.expanded:
+        yield f"segment {segment.id}: documents and manifest disagree on how many are expanded"
     if segment.has_vectors and len(segment.vectors) != totals.passages:
         yield f"segment {segment.id}: {len(segment.vectors)} vectors, {totals.passages} passages"
     yield from _check_views(snapshot, segment)

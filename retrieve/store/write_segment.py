@@ -96,7 +96,9 @@ def _write_tables(
     spans: list[IntArray] = []
     counts = array("q")
     units = array("I")
+    expanded = 0
     for row in stream():
+        expanded += bool(row.document.expansion)
         spans.append(row.spans)
         counts.append(len(row.spans))
         units.extend((row.units, row.indexed, row.cut, row.size))
@@ -115,5 +117,6 @@ def _write_tables(
         passages=len(table),
         units=int(counted[:, 0].sum()),
         indexed=int(counted[:, 1].sum()),
+        expanded=expanded,
     )
     return totals, counted

@@ -7,6 +7,7 @@ the commit, and an operation that failed half-way makes the commit impossible.
 from __future__ import annotations
 
 import itertools
+import logging
 import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -29,7 +30,7 @@ from retrieve.store.fields import FieldWatch
 from retrieve.store.filters import Filter, matches
 from retrieve.store.older_versions import Encoded, OlderVersion, OlderVersions
 from retrieve.store.segment import Segment
-from retrieve.store.snapshot import select_rows
+from retrieve.store.snapshot import Place, select_rows
 from retrieve.store.uncommitted import Uncommitted
 from retrieve.store.vectors import fitting_vectors, own_vectors, without_surplus
 from retrieve.types import Document, Progress
@@ -37,6 +38,8 @@ from retrieve.types import Document, Progress
 _CHUNK_DOCUMENTS = 256
 _CHUNK_BYTES = 1 << 20
 _ADDED, _UPDATED, _UNCHANGED = range(3)
+
+_log = logging.getLogger("retrieve")
 
 
 class Added(NamedTuple):
@@ -82,6 +85,7 @@ class Writer:
         self._stepping = threading.RLock()
         self._steps = 0
         self._warned: set[str] = set()
+        self._bared = 0
 
     @classmethod
     def open(
@@ -246,6 +250,12 @@ class Writer:
             self._refuse_closed()  # the last to be told of progress has been
             generation = self._uncommitted.commit()
             self._operations = 0
+            if self._bared:
+                _log.warning(
+                    "%d documents lost their expansions, as they were added again without: add them with theirs",
+                    self._bared,
+                )
+                self._bared = 0
         return generation
 
     @contextmanager
@@ -322,6 +332,7 @@ class Writer:
                 and kept.vectors.same(without_surplus(own, len(kept.spans)))
             ):
                 return _UNCHANGED
+            self._bared += not document.expansion and self._is_expanded(document.id, older.place)
             if older.place is None:
                 self._batch.remove(document.id)
             else:
@@ -332,6 +343,14 @@ class Writer:
         self._unsplit[document.id] = staged
         self._unsplit_text += size
         return _ADDED if older is None else _UPDATED
+
+    def _is_expanded(self, doc_id: str, place: Place | None) -> bool:
+        """Whether the version of a document that is there has an expansion."""
+        if place is None:
+            row = self._batch.get(doc_id)
+            return row is not None and bool(row.document.expansion)
+        segment = self._uncommitted.segments[place.segment]
+        return segment.entry.totals.expanded > 0 and bool(segment.documents.expansions_of([place.row]))
 
     # -- filling segments -------------------------------------------------------------------------------------
 

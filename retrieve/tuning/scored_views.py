@@ -40,7 +40,7 @@ class Asked(NamedTuple):
         """A view of a configuration."""
         own: dict[str, Any] = {"aggregate": config.aggregate}
         if view == "bm25":
-            own |= {"k1": config.k1, "b": config.b}
+            own |= {"k1": config.k1, "b": config.b, "rm3": config.rm3}
         if view == "uhd" and config.query_winners is not None:
             own["query_winners"] = config.query_winners
         return cls(view, tuple(sorted(own.items())))

@@ -16,7 +16,7 @@ from retrieve.types import MOST_QUERY_WINNERS
 K1 = (0.3, 0.6, 0.9, 1.2, 1.5, 2.0, 3.0)
 B = (0.0, 0.2, 0.4, 0.6, 0.75, 0.9, 1.0)
 DEPTHS = (100, 200, 500, 1000)
-_PART_OF = {"k1": "bm25", "b": "bm25", "query_winners": "uhd"}
+_PART_OF = {"k1": "bm25", "b": "bm25", "rm3": "bm25", "query_winners": "uhd"}
 """Where settings of one view are in a recipe's section `search`; the others are in it."""
 _PARTS = {2: 20, 3: 10}
 """Into how many parts the weight of all views is divided, by their number; 5 for more."""
@@ -27,6 +27,7 @@ class Config(NamedTuple):
 
     k1: float
     b: float
+    rm3: bool
     aggregate: Aggregate
     query_winners: int | None
     fusion: FusionMethod
@@ -42,6 +43,7 @@ class Config(NamedTuple):
         return cls(
             found.k1,
             found.b,
+            found.rm3,
             found.aggregate,
             found.query_winners,
             found.fusion,
@@ -53,7 +55,7 @@ class Config(NamedTuple):
         """As arguments of a search; what a recipe has no use for is left out."""
         found: SearchSettings = {"aggregate": self.aggregate}
         if "bm25" in recipe.views:
-            found |= {"k1": self.k1, "b": self.b}
+            found |= {"k1": self.k1, "b": self.b, "rm3": self.rm3}
         if self.query_winners is not None:
             found["query_winners"] = self.query_winners
         if len(recipe.views) > 1:
@@ -89,6 +91,8 @@ def steps(recipe: Recipe) -> list[Step]:
     found = []
     if "bm25" in recipe.views:
         found.append(Step("k1, b", [{"k1": k1, "b": b} for k1, b in product(K1, B)]))
+    if recipe.bm25 is not None and recipe.bm25.backend == "native":
+        found.append(Step("rm3", [{"rm3": rm3} for rm3 in (False, True)]))
     if recipe.uhd is not None and recipe.uhd.level == "text":
         found.append(Step("query_winners", [{"query_winners": winners} for winners in _winners(recipe)]))
     if recipe.passages.mode == "window":

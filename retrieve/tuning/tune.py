@@ -65,7 +65,7 @@ def tune(
     keep: bool = True,
     progress: Progress | None = None,
 ) -> Tuning:
-    """Choose k1 and b, query winners, the aggregate, fusion, weights and depth; the mean of `measure` is to grow.
+    """Choose k1 and b, RM3, query winners, the aggregate, fusion, weights, depth; the mean of `measure` is to grow.
 
     Judged queries beyond `most_queries` are left out, by a hash of their ids. `work` keeps what was found, so that an
     interrupted tuning goes on (default: beside the index, until it is done). With `keep` the settings become the

@@ -27,7 +27,9 @@ from retrieve.views.protocol import (
     Built,
     Deleted,
     Eligible,
+    Feedback,
     FloatArray,
+    Found,
     IntArray,
     LiveSegment,
     Material,
@@ -37,9 +39,14 @@ from retrieve.views.protocol import (
     VectorMaterial,
     View,
 )
+from retrieve.views.rm3 import MOST_OF_PASSAGES, FoundText, expand_query
 
 _FEW = 1_024
 """Looking up one row costs as much as scoring so many rows in turn, roughly: below that share rows are looked up."""
+
+
+_READ = 64
+"""Terms of a found passage that are looked up together, the most frequent first."""
 
 
 class Statistics(NamedTuple):
@@ -81,6 +88,7 @@ class BM25View(View):
     takes_terms = True
     compiled = True
     holds_best_alone = True
+    expands = True
 
     def build(self, material: Material, output: Output) -> Built:
         """Postings of the analysed passages."""
@@ -103,8 +111,22 @@ class BM25View(View):
 
     def scores(self, asked: Asked, segments: Sequence[LiveSegment]) -> Scores:
         """Scores by the statistics of these segments."""
-        terms = QueryTerms.of(asked.texts, asked.encoder.analyzer, segments)
-        return BM25Scores(terms, terms.statistics(), k1=asked.parameters["k1"], b=asked.parameters["b"])
+        return _scores(_counted(asked), asked, segments)
+
+    def expanded(
+        self,
+        asked: Asked,
+        segments: Sequence[LiveSegment],
+        found: Sequence[Sequence[Found]],
+        feedback: Feedback,
+    ) -> Scores:
+        """By RM3, from the terms that the postings have of what was found; a query that found nothing stays."""
+        texts = FoundTexts(segments, feedback)
+        counts = [
+            expand_query(query, texts.read(passages), feedback) if passages else query
+            for query, passages in zip(_counted(asked), found, strict=True)
+        ]
+        return _scores(counts, asked, segments)
 
     def deleted(self, opened: Postings, passages: BoolArray) -> Deleted:
         """Document frequencies of the passages, and their lengths."""
@@ -255,6 +277,57 @@ class BM25Scores:
             "k1": self._parameters["k1"],
             "b": self._parameters["b"],
         }
+
+
+class FoundTexts:
+    """What passages say, read off the postings: of each its most frequent terms, without those that are everywhere."""
+
+    def __init__(self, segments: Sequence[LiveSegment], feedback: Feedback) -> None:
+        self._segments = segments
+        self._most = feedback.terms
+        # In a collection of fewer than ten times as many passages a tenth is less than what is read.
+        passages = sum(segment.termed for segment in segments)
+        self._everywhere = max(passages * MOST_OF_PASSAGES, feedback.documents)
+        self._frequencies: dict[str, int] = {}
+
+    def read(self, passages: Sequence[Found]) -> list[FoundText]:
+        """In the order given."""
+        texts: list[FoundText] = []
+        for found in passages:
+            ids, counts = self._segments[found.segment].opened.terms_of(np.array([found.row]))[0]
+            table = self._segments[found.segment].opened.terms
+            ranked = np.lexsort((ids, -counts))  # ids are in the order of the terms
+            chosen: dict[str, int] = {}
+            for start in range(0, len(ranked), _READ):
+                part = ranked[start : start + _READ]
+                terms = table.get_many(ids[part])
+                self._look_up(terms)
+                for term, count in zip(terms, counts[part].tolist(), strict=True):
+                    if len(chosen) < self._most and self._frequencies[term] <= self._everywhere:
+                        chosen[term] = count
+                if len(chosen) == self._most:
+                    break
+            texts.append(FoundText(chosen, found.score))
+        return texts
+
+    def _look_up(self, terms: Sequence[str]) -> None:
+        new = [term for term in terms if term not in self._frequencies]
+        if not new:
+            return
+        counted = QueryTerms([], new, self._segments).statistics().frequencies
+        self._frequencies.update(zip(new, counted.tolist(), strict=True))
+
+
+def _counted(asked: Asked) -> list[Mapping[str, float]]:
+    return [counted_terms(query, asked.encoder.analyzer) for query in asked.texts]
+
+
+def _scores(
+    counts: Sequence[Mapping[str, float]], asked: Asked, segments: Sequence[LiveSegment]
+) -> BM25Scores:
+    """Of queries whose terms are counted, or weighed."""
+    terms = QueryTerms(counts, list(dict.fromkeys(chain.from_iterable(counts))), segments)
+    return BM25Scores(terms, terms.statistics(), k1=asked.parameters["k1"], b=asked.parameters["b"])
 
 
 def _write(postings: Postings, output: Output) -> Built:

@@ -177,6 +177,24 @@ class Asked(NamedTuple):
     lookup: bool = False
 
 
+class Found(NamedTuple):
+    """A passage that a query found, and its score there."""
+
+    segment: int
+    row: int
+    score: float
+
+
+class Feedback(NamedTuple):
+    """How a query is expanded by what it found: by passages of its best `documents`, to its own terms and so many of
+    theirs; `original` is the weight of its own, 0 to 1, that of the others is the rest.
+    """
+
+    documents: int
+    terms: int
+    original: float
+
+
 Take: TypeAlias = Callable[[IntArray, UInt32s, Vectors], None]
 """Takes the next rows of a sparse encoder: row i has dims and weights, above zero, from starts[i] to starts[i + 1]."""
 
@@ -259,6 +277,8 @@ class View(Protocol):
     """Whether compiled kernels search it."""
     holds_best_alone: bool = False
     """Whether its scores hold no more than the best of a query, not those of all passages."""
+    expands: bool = False
+    """Whether it expands a query by terms of what that found."""
     copies: bool = False
     """Whether what a sparse encoder made of passages can be read back from it."""
     learned_file: str | None = None
@@ -296,6 +316,16 @@ class View(Protocol):
     @abstractmethod
     def scores(self, asked: Asked, segments: Sequence[LiveSegment]) -> Scores:
         """Scores of a group of queries."""
+
+    def expanded(
+        self,
+        asked: Asked,
+        segments: Sequence[LiveSegment],
+        found: Sequence[Sequence[Found]],
+        feedback: Feedback,
+    ) -> Scores:
+        """Scores of the queries, each with terms of what it found, best first; of a view that `expands`."""
+        raise NotImplementedError
 
     def deleted(self, opened: Opened, passages: BoolArray) -> Deleted:
         """What the passages (P,) that are deleted take from it."""

@@ -42,6 +42,7 @@ class RankBM25View(BM25View):
     """The same postings, scored by the package."""
 
     holds_best_alone = False
+    expands = False
 
     def __init__(self, recipe: Recipe) -> None:
         assert recipe.bm25 is not None

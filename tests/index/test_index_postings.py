@@ -437,3 +437,22 @@ def test_rare_and_common_terms_leave_nothing_behind(masked: bool) -> None:
             expected = select_top(postings.bm25_scores(*query, **how), k, groups=groups, live=live, floor=0.0)
             for ours, plain in zip(found, expected, strict=True):
                 assert ours.tobytes() == plain.tobytes()
+
+
+@given(rows_of_words, st.data())
+def test_terms_of_rows_are_what_they_were_built_of(rows: Rows, data: st.DataObject) -> None:
+    postings = index(rows)
+    wanted = data.draw(st.lists(st.integers(0, len(rows) - 1), max_size=6)) if rows else []
+    found = postings.terms_of(np.array(wanted, np.int64))
+    told = [dict(zip(postings.terms.get_many(ids), counts.tolist(), strict=True)) for ids, counts in found]
+    assert told == [dict(Counter(rows[row])) for row in wanted]
+    assert all((np.diff(ids) > 0).all() for ids, _ in found)
+
+
+def test_terms_of_rows_in_several_blocks_and_of_large_frequencies() -> None:
+    rows = [[f"t{number % 7}", "everywhere"] for number in range(70_000)]
+    rows[69_999] = ["large"] * 300 + ["everywhere"] * 254
+    found = index(rows).terms_of(np.array([69_999, 3, 69_999]))
+    assert [counts.tolist() for _, counts in found] == [[254, 300], [1, 1], [254, 300]]
+    with pytest.raises(IndexError, match="rows 3 to 70000 of 70000"):
+        index(rows).terms_of(np.array([70_000, 3]))

@@ -93,12 +93,13 @@ def test_a_gain_is_kept_and_taken_back(tmp_path: Path) -> None:
         before, plain = read_manifest(index.path), index.search("wing flow")
         found = tune(index, queries, qrels, measure="nDCG@3")
         assert found.kept and found.gain.low > 0.05
-        assert found.chosen == wanted and found.fitted == 1
+        assert found.chosen == wanted | {"rm3": False} and found.fitted == 1
         assert found.held_out == pytest.approx(found.before + found.gain.value)
-        assert found.defaults == {"k1": 0.9, "b": 0.4, "aggregate": "max"}
+        assert found.defaults == {"k1": 0.9, "b": 0.4, "rm3": False, "aggregate": "max"}
         assert not (tmp_path / "i.tuning").exists()
         assert index.search("wing flow") == index.search("wing flow", **wanted) != plain
-        assert index.info()["recipe"]["search"]["bm25"] == {"k1": 3.0, "b": 1.0}
+        bm25 = index.info()["recipe"]["search"]["bm25"]
+        assert (bm25["k1"], bm25["b"], bm25["rm3"]) == (3.0, 1.0, False)
         assert index.info()["tuned"]["measure"] == "nDCG@3"
         after = read_manifest(index.path)
         assert after.generation == before.generation + 1 and after.recipe_digest == before.recipe_digest
@@ -230,7 +231,7 @@ class _Values:
 
 
 def test_a_choice_is_that_of_the_rows_and_a_tie_changes_nothing() -> None:
-    start = Config(1.0, 0.5, "max", None, "convex", (1.0,), 1000)
+    start = Config(1.0, 0.5, False, "max", None, "convex", (1.0,), 1000)
     todo = [
         Step("k1", [{"k1": value} for value in (0.0, 2.0, 3.0)]),
         Step("b", [{"b": value} for value in (0.0, 1.0)]),

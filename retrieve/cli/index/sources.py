@@ -18,6 +18,7 @@ from retrieve.cli.output import counted, print_json
 from retrieve.cli.progress import progress_shown
 from retrieve.cli.session import writes_index
 from retrieve.corpora.corpus import DEFAULT_OPTIONS, Corpus, ReadOptions
+from retrieve.corpora.expansions import read_expansions
 from retrieve.corpora.open import FORMATS, open_corpus
 from retrieve.errors import BadVectors, UsageError
 from retrieve.types import Progress
@@ -38,7 +39,19 @@ reading_options = with_options(
     ),
 )
 
-source_options = with_options(reading_options, workers_option)
+source_options = with_options(
+    reading_options,
+    workers_option,
+    click.option(
+        "--expansions",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        metavar="FILE",
+        help="Ids and texts (JSON lines or TSV) that BM25 finds documents by too, and nobody is shown.",
+    ),
+)
+
+
+_TOLD = ("documents", "empty_documents", "expanded_documents", "passages", "generation")
 
 
 class Filled(NamedTuple):
@@ -57,6 +70,7 @@ def fill(
     skip_bad: bool,
     max_line: int,
     workers: int,
+    expansions: Path | None,
     vectors: Path | None = None,
 ) -> Filled:
     """Add all sources in one commit."""
@@ -66,10 +80,11 @@ def fill(
         )
     corpora = opened(sources, format=format, skip_bad=skip_bad, max_line=max_line)
     given = None if vectors is None else _vectors(vectors)
+    texts = None if expansions is None else read_expansions(expansions)
     start = time.perf_counter()
     writes_index()
     with progress_shown() as progress, index.writer(with_total(progress, corpora), workers) as writer:
-        counts = writer.add(chain.from_iterable(corpora), given)
+        counts = writer.add(chain.from_iterable(corpora), given, texts)
     return Filled(counts, sum(corpus.skipped for corpus in corpora), time.perf_counter() - start)
 
 
@@ -125,7 +140,7 @@ def report(index: Index, filled: Filled, *, as_json: bool) -> None:
                 "skipped": skipped,
                 "encoded": encoded,
                 "cached": cached,
-                **{name: info[name] for name in ("documents", "empty_documents", "passages", "generation")},
+                **{name: info[name] for name in _TOLD},
                 "seconds": round(seconds, 3),
             }
         )
