@@ -1,6 +1,6 @@
 """Title and text of one file that a person wrote: plain text, Markdown, HTML or PDF.
 
-Each function takes what it needs and gives `(title, text)`; what cannot be read is an `InputError` that names the
+Each function takes what it needs and gives an `Extracted`; what cannot be read is an `InputError` that names the
 file. HTML and PDF need the extra `files`.
 """
 
@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from retrieve.corpora.extracted import Extracted
 from retrieve.corpora.stream import decoded
 from retrieve.errors import InputError, MissingExtra
 
@@ -33,18 +34,18 @@ _BROKEN_PDF = (ArithmeticError, AssertionError, AttributeError, LookupError, Mem
                OSError, RecursionError, TypeError, ValueError, zlib.error)  # fmt: skip
 
 
-def plain_text(data: bytes, where: str) -> tuple[str, str]:
+def plain_text(data: bytes, where: str) -> Extracted:
     """No title; the text as it is, with line ends as LF."""
     text = decoded(data.removeprefix(b"\xef\xbb\xbf"), where)
     if isinstance(text, InputError):
         raise text
-    return "", text.replace("\r\n", "\n").replace("\r", "\n")
+    return Extracted(text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
-def markdown(data: bytes, where: str) -> tuple[str, str]:
+def markdown(data: bytes, where: str) -> Extracted:
     """The first heading (outside of code) as title; the text as it is, heading included."""
-    _, text = plain_text(data, where)
-    return _first_heading(text), text
+    text = plain_text(data, where).text
+    return Extracted(text, _first_heading(text))
 
 
 def _first_heading(text: str) -> str:
@@ -62,7 +63,7 @@ def _first_heading(text: str) -> str:
     return ""
 
 
-def html_text(data: bytes, where: str) -> tuple[str, str]:
+def html_text(data: bytes, where: str) -> Extracted:
     """<title>, and the text of the body without script, style and nav; block elements stand on lines of their own.
 
     The encoding is the declared one, else UTF-8.
@@ -82,7 +83,9 @@ def html_text(data: bytes, where: str) -> tuple[str, str]:
     except ParserRejectedMarkup as error:
         raise InputError(where, f"is not readable as HTML ({error}): repair it or take it out") from error
     title = " ".join(soup.title.get_text().split()) if soup.title else ""
-    return title, _tidy("".join(_pieces(soup.body or soup)))
+    return Extracted(
+        _tidy("".join(_pieces(soup.body or soup))), title, "markup only" if data.strip() else "empty"
+    )
 
 
 def _pieces(root: Tag) -> Iterator[str]:
@@ -109,7 +112,7 @@ def _tidy(text: str) -> str:
     return "\n".join(line for line in lines if line)
 
 
-def pdf_text(path: Path, where: str) -> tuple[str, str]:
+def pdf_text(path: Path, where: str) -> Extracted:
     """No title (what PDF files carry is mostly the name of a word processor's file); pages with a blank line between.
 
     A character that is not one (a NUL, half a surrogate pair) becomes U+FFFD: it comes from the file's font tables,
@@ -130,7 +133,9 @@ def pdf_text(path: Path, where: str) -> tuple[str, str]:
             where, f"is not readable as PDF ({type(error).__name__}: {error}): repair it or take it out"
         ) from error
     text = "\n\n".join(page for page in pages if page)
-    return "", text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "\ufffd")
+    return Extracted(
+        text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "\ufffd")
+    )
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from retrieve.corpora.check import check_document
 from retrieve.corpora.corpus import ReadOptions, Records
 from retrieve.corpora.extract import html_text, markdown, pdf_text, plain_text
+from retrieve.corpora.extracted import Extracted
 from retrieve.corpora.rows import Row
 from retrieve.corpora.stream import regular_size, shown, too_long
 from retrieve.errors import InputError
@@ -22,7 +23,7 @@ from retrieve.types import Document
 
 logger = logging.getLogger("retrieve")
 
-TEXT_SUFFIXES: dict[str, Callable[[bytes, str], tuple[str, str]]] = {
+TEXT_SUFFIXES: dict[str, Callable[[bytes, str], Extracted]] = {
     ".txt": plain_text,
     ".md": markdown,
     ".html": html_text,
@@ -103,10 +104,10 @@ class FolderPart:
         where = shown(path)
         suffix = path.suffix.lower()
         if suffix == PDF_SUFFIX:
-            title, text = pdf_text(path, where)  # pages are read one by one, images never
+            extracted = pdf_text(path, where)  # pages are read one by one, images never
         else:
-            title, text = TEXT_SUFFIXES[suffix](_content(path, max_bytes), where)
-        document = Document(id=path.relative_to(self._folder).as_posix(), text=text, title=title)
+            extracted = TEXT_SUFFIXES[suffix](_content(path, max_bytes), where)
+        document = extracted.document(path.relative_to(self._folder).as_posix())
         check_document(document, where)
         return document
 

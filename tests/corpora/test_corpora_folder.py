@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from retrieve.corpora.corpus import ReadOptions
 from retrieve.corpora.extract import html_text, markdown, plain_text
+from retrieve.corpora.extracted import Extracted
 from retrieve.corpora.open import open_corpus
 from retrieve.errors import InputError, MissingExtra
 from retrieve.types import Document
@@ -76,7 +77,7 @@ def test_every_readable_file_becomes_a_document(tmp_path: Path, caplog: pytest.L
         Document("b/deep/note.md", "Intro\n\n# The note\nBody", "The note"),
         Document("b/page.HTML", "One\nTwo", "Page"),
         Document("c.pdf", "Page one\n\nPage three"),
-        Document("d.htm", ""),
+        Document("d.htm", "", metadata={"no_text": "empty"}),
     ]
     assert "5 entries are not read: 2 .docx, 1 hidden, 1 links to folders, 1 without a suffix" in caplog.text
     read = [
@@ -87,13 +88,13 @@ def test_every_readable_file_becomes_a_document(tmp_path: Path, caplog: pytest.L
 
 
 def test_html() -> None:
-    page = """<!DOCTYPE html><html><head><title> A
+    source = """<!DOCTYPE html><html><head><title> A
       title </title><style>p {}</style></head><body><nav>Menu</nav><!-- comment -->
       <h1>Head</h1>after<p>One <b>bold</b>word &amp; more<br>line<script>alert(1)</script>
       <ul><li>a<li>b</ul><table><tr><td>1</td><td>2</td></tr></table><div>x</div>tail</body></html>"""
-    title, text = html_text(page.encode(), "page")
-    assert title == "A title"
-    assert text.split("\n") == [
+    page = html_text(source.encode(), "page")
+    assert page.title == "A title"
+    assert page.text.split("\n") == [
         "Head",
         "after",
         "One boldword & more",
@@ -109,7 +110,7 @@ def test_html() -> None:
 
 def test_html_is_decoded_as_declared() -> None:
     page = '<meta charset="windows-1252"><p>Gesetz über „Häfen“'
-    assert html_text(page.encode("windows-1252"), "page")[1] == "Gesetz über „Häfen“"
+    assert html_text(page.encode("windows-1252"), "page").text == "Gesetz über „Häfen“"
     with pytest.raises(InputError, match="page: is not readable as utf-8"):
         html_text("<p>ü".encode("latin-1"), "page")
     with pytest.raises(InputError, match="page: is not readable as klingon"):
@@ -117,7 +118,7 @@ def test_html_is_decoded_as_declared() -> None:
 
 
 def test_deeply_nested_html_is_no_problem() -> None:
-    assert html_text(b"<div>" * 20_000 + b"x", "page")[1] == "x"
+    assert html_text(b"<div>" * 20_000 + b"x", "page").text == "x"
 
 
 @pytest.mark.parametrize(
@@ -133,22 +134,20 @@ def test_deeply_nested_html_is_no_problem() -> None:
     ],
 )
 def test_the_title_of_markdown_is_its_first_heading(text: str, title: str) -> None:
-    assert markdown(text.encode(), "note") == (title, text)
+    assert markdown(text.encode(), "note") == Extracted(text, title)
 
 
 @settings(max_examples=100, deadline=None)
 @given(data=st.binary(max_size=60) | st.text("<>!-[]/?&#;ap= \"'", max_size=60).map(str.encode))
 @pytest.mark.parametrize("read", [plain_text, markdown, html_text])
-def test_random_bytes_never_raise_anything_else(
-    read: Callable[[bytes, str], tuple[str, str]], data: bytes
-) -> None:
+def test_random_bytes_never_raise_anything_else(read: Callable[[bytes, str], Extracted], data: bytes) -> None:
     try:
-        title, text = read(data, "place")
+        extracted = read(data, "place")
     except InputError as error:
         assert error.where == "place"
     else:
-        assert isinstance(title, str)
-        assert isinstance(text, str)
+        assert isinstance(extracted.title, str)
+        assert isinstance(extracted.text, str)
 
 
 @settings(max_examples=60, deadline=None)
