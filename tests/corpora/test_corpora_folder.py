@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrieve.corpora.corpus import ReadOptions
-from retrieve.corpora.extract import html_text, markdown, plain_text
+from retrieve.corpora.extract import markdown, plain_text
 from retrieve.corpora.extracted import Extracted
+from retrieve.corpora.html_page import html_text
 from retrieve.corpora.open import open_corpus
 from retrieve.errors import InputError, MissingExtra
 from retrieve.types import Document
@@ -85,40 +86,6 @@ def test_every_readable_file_becomes_a_document(tmp_path: Path, caplog: pytest.L
     ]
     wanted = sum(path.stat().st_size for path in read if ".git" not in path.parts)
     assert corpus.bytes_read == corpus.bytes_total == wanted
-
-
-def test_html() -> None:
-    source = """<!DOCTYPE html><html><head><title> A
-      title </title><style>p {}</style></head><body><nav>Menu</nav><!-- comment -->
-      <h1>Head</h1>after<p>One <b>bold</b>word &amp; more<br>line<script>alert(1)</script>
-      <ul><li>a<li>b</ul><table><tr><td>1</td><td>2</td></tr></table><div>x</div>tail</body></html>"""
-    page = html_text(source.encode(), "page")
-    assert page.title == "A title"
-    assert page.text.split("\n") == [
-        "Head",
-        "after",
-        "One boldword & more",
-        "line",
-        "a",
-        "b",
-        "1",
-        "2",
-        "x",
-        "tail",
-    ]
-
-
-def test_html_is_decoded_as_declared() -> None:
-    page = '<meta charset="windows-1252"><p>Gesetz über „Häfen“'
-    assert html_text(page.encode("windows-1252"), "page").text == "Gesetz über „Häfen“"
-    with pytest.raises(InputError, match="page: is not readable as utf-8"):
-        html_text("<p>ü".encode("latin-1"), "page")
-    with pytest.raises(InputError, match="page: is not readable as klingon"):
-        html_text(b'<meta charset="klingon"><p>x', "page")
-
-
-def test_deeply_nested_html_is_no_problem() -> None:
-    assert html_text(b"<div>" * 20_000 + b"x", "page").text == "x"
 
 
 @pytest.mark.parametrize(
@@ -207,7 +174,7 @@ def test_bad_files_are_named_and_skipped_on_request(tmp_path: Path) -> None:
         (alone / name).unlink()
 
 
-@pytest.mark.parametrize(("name", "module"), [("a.html", "bs4"), ("a.pdf", "pypdf")])
+@pytest.mark.parametrize(("name", "module"), [("a.html", "selectolax.lexbor"), ("a.pdf", "pypdf")])
 def test_a_missing_extra_is_named(
     name: str, module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
