@@ -21,19 +21,8 @@ from retrieve.corpora.xml_text import element_text
 from retrieve.errors import InputError, UsageError
 from retrieve.types import Document
 
-ID_NAMES = (
-    "number",
-    "num",
-    "id",
-    "qid",
-    "docno",
-    "docid",
-    "pmid",
-    "identifier",
-    "topic_id",
-    "query_id",
-    "guid",
-)
+_IDS = "number num no id qid docno docid pmid identifier topic_id query_id guid"
+ID_NAMES = tuple(_IDS.split())
 """What an id is called, in the order in which it is looked for."""
 _PREFIX = re.compile(r"[\w.-]+:")
 _NAMES = re.compile(r"[\w.:-]+(/[\w.:-]+)*")
