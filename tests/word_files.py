@@ -15,7 +15,7 @@ NAMES = (
 
 
 def docx(path: Path, body: str, **parts: str) -> Path:
-    """A file with this body, and parts by what they are (`footnotes`, `header1`, `settings`), related as rId of the name."""
+    """A file with this body, and parts by what they are (`footnotes`, `header1`, …), which are their relations' ids."""
     related = "".join(
         f'<Relationship Id="{name}" Type="{RELATIONS}/{name.rstrip("0123456789")}" Target="{name}.xml"/>'
         for name in parts
