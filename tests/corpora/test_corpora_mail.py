@@ -115,7 +115,8 @@ def test_what_is_no_mail_is_refused(tmp_path: Path) -> None:
     | st.lists(
         st.sampled_from(
             ["Subject: =?utf-8?b?!!?=", "Content-Type: multipart/mixed; boundary=b", "Content-Type: message/rfc822",
-             "--b", "--b--", "", "text", "Content-Transfer-Encoding: base64", "Content-Type: text/html; charset=x", "é\udcff"]
+             "--b", "--b--", "", "text", "Content-Transfer-Encoding: base64", "Content-Type: text/html; charset=x",
+             "é\udcff"]
         ),
         max_size=12,
     ).map(lambda lines: "\n".join(lines).encode("utf-8", "surrogateescape"))
