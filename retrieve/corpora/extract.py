@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from retrieve.corpora.extracted import Extracted
-from retrieve.corpora.stream import decoded, unmarked
+from retrieve.corpora.stream import whole_text
 from retrieve.errors import InputError, MissingExtra
 
 _HEADING = re.compile(r" {0,3}#{1,6}[ \t]+(.*?)[ \t]*#*[ \t]*\Z")
@@ -26,11 +26,7 @@ _BROKEN_PDF = (ArithmeticError, AssertionError, AttributeError, LookupError, Mem
 
 def plain_text(data: bytes, where: str) -> Extracted:
     """No title; the text as it is, with line ends as LF. UTF-8, or what a byte order mark says."""
-    marked = unmarked(data, where)
-    text = decoded(data, where) if marked is None else marked
-    if isinstance(text, InputError):
-        raise text
-    return Extracted(text.replace("\r\n", "\n").replace("\r", "\n"))
+    return Extracted(whole_text(data, where).replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def markdown(data: bytes, where: str) -> Extracted:

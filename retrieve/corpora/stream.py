@@ -220,22 +220,42 @@ def unmarked(data: bytes, where: str) -> str | None:
         raise _not_wide(where, error) from error
 
 
+def whole_text(data: bytes, where: str) -> str:
+    """The text of a whole file: UTF-8, or what a byte order mark says. Raises `InputError`."""
+    marked = unmarked(data, where)
+    text = decoded(data, where) if marked is None else marked
+    if isinstance(text, InputError):
+        raise text
+    return text
+
+
 def decoded(data: bytes, where: str) -> str | InputError:
     """UTF-8 bytes as text, or the error that says which byte is not UTF-8."""
     if len(data) > 3 and 2 * data.count(0) + 2 >= len(data):
-        return InputError(
-            where,
-            "every second byte is NUL, as in UTF-16 without a byte order mark; wanted UTF-8 text: convert the file, "
-            "for instance with iconv -f UTF-16LE -t UTF-8",
-        )
+        return _wide(data, where)
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
+        if _wide_mark(data):
+            return _wide(data, where)
         return InputError(
             where,
             f"byte {error.start + 1} (0x{data[error.start]:02x}) is not UTF-8 ({error.reason}); wanted UTF-8 text: "
             f"convert the file, for instance with iconv -f WINDOWS-1252 -t UTF-8",
         )
+
+
+def _wide(data: bytes, where: str) -> InputError:
+    """The error for UTF-16 or UTF-32 that comes without its mark, or where marks are not looked for."""
+    mark = _wide_mark(data)
+    if mark is None:
+        found, name = "every second byte is NUL, as in UTF-16 without a byte order mark", "UTF-16LE"
+    else:
+        name = mark[1].removesuffix("-le").removesuffix("-be").upper()
+        found = f"begins with the mark of {name}"
+    return InputError(
+        where, f"{found}; wanted UTF-8 text: convert the file, for instance with iconv -f {name} -t UTF-8"
+    )
 
 
 def too_long(where: str, max_line: int) -> InputError:

@@ -165,3 +165,9 @@ def test_duplicates_are_found_far_apart_and_only_inside_a_file(tmp_path: Path) -
     (tmp_path / "one.jsonl").write_bytes(LINES)
     (tmp_path / "two.jsonl").write_bytes(LINES)
     assert len(list(open_corpus(tmp_path))) == 100
+
+
+def test_utf16_is_named_where_it_cannot_be_read() -> None:
+    from retrieve.corpora.stream import decoded
+
+    assert "begins with the mark of UTF-16" in str(decoded("größe".encode("utf-16"), "ids"))
