@@ -21,7 +21,7 @@ from retrieve.cli.options import (
     with_options,
 )
 from retrieve.cli.output import as_json, counted, one_line, print_json
-from retrieve.errors import InputError, UsageError
+from retrieve.errors import UsageError
 
 if TYPE_CHECKING:
     from retrieve.types import Hit
@@ -89,12 +89,9 @@ def command(
 
 
 def _read_query() -> str:
-    from retrieve.corpora.stream import STANDARD_INPUT, decoded
+    from retrieve.corpora.stream import STANDARD_INPUT, whole_text
 
-    query = decoded(sys.stdin.buffer.read(), STANDARD_INPUT)
-    if isinstance(query, InputError):
-        raise query
-    return query.strip()
+    return whole_text(sys.stdin.buffer.read(), STANDARD_INPUT).strip()
 
 
 def _print(hits: Sequence[Hit], reasons: Mapping[str, Mapping[str, Any]], format: str) -> None:

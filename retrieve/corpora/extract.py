@@ -1,7 +1,7 @@
-"""Title and text of one file that a person wrote: plain text, Markdown, HTML or PDF.
+"""Title and text of one file that a person wrote: plain text, Markdown or PDF.
 
-Each function takes what it needs and gives `(title, text)`; what cannot be read is an `InputError` that names the
-file. HTML and PDF need the extra `files`.
+Each function takes what it needs and gives an `Extracted`; what cannot be read is an `InputError` that names the
+file. PDF needs the extra `files`.
 """
 
 from __future__ import annotations
@@ -12,39 +12,27 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from retrieve.corpora.stream import decoded
+from retrieve.corpora.extracted import Extracted
+from retrieve.corpora.stream import whole_text
 from retrieve.errors import InputError, MissingExtra
-
-if TYPE_CHECKING:
-    from bs4.element import PageElement, Tag
 
 _HEADING = re.compile(r" {0,3}#{1,6}[ \t]+(.*?)[ \t]*#*[ \t]*\Z")
 _FENCE = re.compile(r" {0,3}(```|~~~)")
-_NOT_TEXT = frozenset(("title", "script", "style", "nav", "noscript", "template"))
-_BLOCK_NAMES = """
-address article aside blockquote body br caption center dd details dialog div dl dt fieldset figcaption figure footer
-form h1 h2 h3 h4 h5 h6 header hr html legend li main ol option p pre section summary table tbody td tfoot th thead tr ul
-"""
-_BLOCKS = frozenset(_BLOCK_NAMES.split())
 # What pypdf raises on damaged files beside its own errors: it follows whatever the bytes say.
 _BROKEN_PDF = (ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, NotImplementedError,
                OSError, RecursionError, TypeError, ValueError, zlib.error)  # fmt: skip
 
 
-def plain_text(data: bytes, where: str) -> tuple[str, str]:
-    """No title; the text as it is, with line ends as LF."""
-    text = decoded(data.removeprefix(b"\xef\xbb\xbf"), where)
-    if isinstance(text, InputError):
-        raise text
-    return "", text.replace("\r\n", "\n").replace("\r", "\n")
+def plain_text(data: bytes, where: str) -> Extracted:
+    """No title; the text as it is, with line ends as LF. UTF-8, or what a byte order mark says."""
+    return Extracted(whole_text(data, where).replace("\r\n", "\n").replace("\r", "\n"))
 
 
-def markdown(data: bytes, where: str) -> tuple[str, str]:
+def markdown(data: bytes, where: str) -> Extracted:
     """The first heading (outside of code) as title; the text as it is, heading included."""
-    _, text = plain_text(data, where)
-    return _first_heading(text), text
+    text = plain_text(data, where).text
+    return Extracted(text, _first_heading(text))
 
 
 def _first_heading(text: str) -> str:
@@ -62,54 +50,7 @@ def _first_heading(text: str) -> str:
     return ""
 
 
-def html_text(data: bytes, where: str) -> tuple[str, str]:
-    """<title>, and the text of the body without script, style and nav; block elements stand on lines of their own.
-
-    The encoding is the declared one, else UTF-8.
-    """
-    try:
-        from bs4 import BeautifulSoup, ParserRejectedMarkup
-        from bs4.dammit import EncodingDetector
-    except ImportError as error:
-        raise MissingExtra("reading HTML files", "files") from error
-    encoding = EncodingDetector.find_declared_encoding(data, is_html=True) or "utf-8"
-    try:
-        soup = BeautifulSoup(data.decode(encoding).removeprefix("\ufeff"), "html.parser")
-    except (LookupError, ValueError) as error:
-        raise InputError(
-            where, f"is not readable as {encoding} ({error}): convert the file to UTF-8 and declare that"
-        ) from error
-    except ParserRejectedMarkup as error:
-        raise InputError(where, f"is not readable as HTML ({error}): repair it or take it out") from error
-    title = " ".join(soup.title.get_text().split()) if soup.title else ""
-    return title, _tidy("".join(_pieces(soup.body or soup)))
-
-
-def _pieces(root: Tag) -> Iterator[str]:
-    """Strings in document order, line ends around blocks. A stack, not recursion: nesting comes from the file."""
-    from bs4.element import NavigableString, PreformattedString, Tag
-
-    stack: list[PageElement | str] = [root]
-    while stack:
-        node = stack.pop()
-        if isinstance(node, PreformattedString):
-            continue  # comments, doctypes, processing instructions
-        if isinstance(node, NavigableString | str):
-            yield str(node)
-        elif isinstance(node, Tag) and node.name not in _NOT_TEXT:
-            if node.name in _BLOCKS:
-                yield "\n"
-                stack.append("\n")
-            stack.extend(reversed(node.contents))
-
-
-def _tidy(text: str) -> str:
-    """One space between words, no empty lines."""
-    lines = (" ".join(line.split()) for line in text.split("\n"))
-    return "\n".join(line for line in lines if line)
-
-
-def pdf_text(path: Path, where: str) -> tuple[str, str]:
+def pdf_text(path: Path, where: str) -> Extracted:
     """No title (what PDF files carry is mostly the name of a word processor's file); pages with a blank line between.
 
     A character that is not one (a NUL, half a surrogate pair) becomes U+FFFD: it comes from the file's font tables,
@@ -130,7 +71,9 @@ def pdf_text(path: Path, where: str) -> tuple[str, str]:
             where, f"is not readable as PDF ({type(error).__name__}: {error}): repair it or take it out"
         ) from error
     text = "\n\n".join(page for page in pages if page)
-    return "", text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "\ufffd")
+    return Extracted(
+        text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "\ufffd")
+    )
 
 
 @contextmanager

@@ -14,7 +14,11 @@ from typing import NamedTuple
 
 from retrieve.corpora.check import check_document
 from retrieve.corpora.corpus import ReadOptions, Records
-from retrieve.corpora.extract import html_text, markdown, pdf_text, plain_text
+from retrieve.corpora.docx import docx_text
+from retrieve.corpora.extract import markdown, pdf_text, plain_text
+from retrieve.corpora.extracted import Extracted
+from retrieve.corpora.html_page import html_text
+from retrieve.corpora.mail import mail_text
 from retrieve.corpora.rows import Row
 from retrieve.corpora.stream import regular_size, shown, too_long
 from retrieve.errors import InputError
@@ -22,13 +26,18 @@ from retrieve.types import Document
 
 logger = logging.getLogger("retrieve")
 
-TEXT_SUFFIXES: dict[str, Callable[[bytes, str], tuple[str, str]]] = {
+TEXT_SUFFIXES: dict[str, Callable[[bytes, str], Extracted]] = {
     ".txt": plain_text,
     ".md": markdown,
     ".html": html_text,
     ".htm": html_text,
+    ".xhtml": html_text,
+    ".eml": mail_text,
 }
 PDF_SUFFIX = ".pdf"
+DOCX_SUFFIX = ".docx"
+SUFFIXES = (*TEXT_SUFFIXES, DOCX_SUFFIX, PDF_SUFFIX)
+"""Of the files that are documents."""
 
 
 class Listing(NamedTuple):
@@ -103,10 +112,12 @@ class FolderPart:
         where = shown(path)
         suffix = path.suffix.lower()
         if suffix == PDF_SUFFIX:
-            title, text = pdf_text(path, where)  # pages are read one by one, images never
+            extracted = pdf_text(path, where)  # pages are read one by one, images never
+        elif suffix == DOCX_SUFFIX:
+            extracted = docx_text(path, where)  # text alone: what weighs in such a file is pictures
         else:
-            title, text = TEXT_SUFFIXES[suffix](_content(path, max_bytes), where)
-        document = Document(id=path.relative_to(self._folder).as_posix(), text=text, title=title)
+            extracted = TEXT_SUFFIXES[suffix](_content(path, max_bytes), where)
+        document = extracted.document(path.relative_to(self._folder).as_posix())
         check_document(document, where)
         return document
 
