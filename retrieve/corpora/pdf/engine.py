@@ -1,0 +1,150 @@
+"""The process that reads PDF files with pdf_oxide: paths come in, a line of JSON each, and pages go out.
+
+Of a file it says `{"page": …}` for each page as soon as it has it, `{"remark": …}` for what a reader should know, and
+at last `{"end": why_empty}` or `{"error": …}`. What the library prints goes nowhere: file descriptor 1 is taken from it
+here, and 2 by whoever started this. The library was chosen by `scripts/bench/pdf.py`.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import os
+import re
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from retrieve.corpora.pdf.layers import Hidden, hidden_layers
+from retrieve.corpora.pdf.line_ends import mended
+
+SECONDS_A_PAGE = 120
+"""Of processor time, after which the system ends this process: a page of text takes a hundredth of one."""
+
+_END = re.compile(rb"startxref\s+\d")
+_OBJECT = re.compile(rb"\d\s+obj\b")
+_LENGTH = re.compile(rb"/L\s+(\d+)")
+_HEAD = 1024
+_LOST = "Failed to decode content stream"
+_IN_PART = "FlateDecode partial recovery"
+
+
+class Damaged(Exception):
+    """A file that does not hold what it once did."""
+
+
+class Complaints(logging.Handler):
+    """What the library says when it leaves out text and goes on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a message that means lost text."""
+        message = record.getMessage()
+        if message.startswith((_LOST, _IN_PART)):
+            self.said.append(message)
+
+    def check(self, page: int) -> Iterator[dict[str, Any]]:
+        """A remark on a page that was decoded in part; raises `Damaged` for one that was not decoded."""
+        said, self.said = self.said, []
+        if any(message.startswith(_LOST) for message in said):
+            raise Damaged(f"page {page} cannot be decoded")
+        if said:
+            yield {"remark": f"page {page} is damaged, what is left of it was read ({said[0]})"}
+
+
+def answers(path: str, complaints: Complaints) -> Iterator[dict[str, Any]]:
+    """What is said of one file. Whatever the library raises is raised."""
+    from pdf_oxide import PdfDocument
+
+    data = Path(path).read_bytes()
+    check_whole(data)
+    document = PdfDocument.from_bytes(data)
+    if not document.authenticate(""):
+        yield {"end": "locked"}
+        return
+    hidden = _hidden(document, data)
+    if hidden.copy is not None:
+        document = PdfDocument.from_bytes(hidden.copy)
+    names = hidden.names or None
+    del data, hidden
+    pages = int(document.page_count)
+    if not pages:
+        raise Damaged("it has no pages")
+    pictures = 0
+    for number in range(pages):
+        _allow(SECONDS_A_PAGE)
+        text = document.extract_text(number, exclude_layers=names)
+        yield from complaints.check(number + 1)
+        if text.strip():
+            text = mended(text, (span.text for span in document.extract_spans(number)))
+        else:
+            pictures += json.loads(document.classify_page(number))["kind"] != "empty"
+        complaints.said.clear()
+        yield {"page": text.strip()}
+    if 0 < pictures < pages:
+        yield {"remark": f"{pictures} of {pages} pages are pictures without text"}
+    yield {"end": "scanned" if pictures else "empty"}
+
+
+def check_whole(data: bytes) -> None:
+    """Raise `Damaged` unless a file ends as PDF files do: with the place of its table of objects, and none after it.
+
+    The library repairs what it is given and does not say so. A file for the web has such an end near its beginning
+    too, and says there how long it is.
+    """
+    last = data.rfind(b"startxref")
+    begins = data[:_HEAD]
+    stated = _LENGTH.search(begins) if b"/Linearized" in begins else None
+    if last < 0 or not _END.match(data, last) or _OBJECT.search(data, last):
+        raise Damaged("it has no end: it was cut off, or is no PDF file")
+    if stated and int(stated[1]) > len(data):
+        raise Damaged(f"it was cut off: it has {len(data):,} of {int(stated[1]):,} bytes")
+
+
+def _hidden(document: Any, data: bytes) -> Hidden:
+    """Layers that are off. They are listed in the open, or in a compressed object."""
+    if b"/OCProperties" not in data and b"/ObjStm" not in data:
+        return Hidden([])
+    from pypdf import PdfReader
+
+    encrypted = document.permissions() is not None
+    return hidden_layers(PdfReader(io.BytesIO(document.to_bytes() if encrypted else data)))
+
+
+def _allow(seconds: int) -> None:
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_PROF, seconds)
+
+
+def main() -> None:
+    """Answer until standard input ends."""
+    out = os.fdopen(os.dup(1), "w", encoding="ascii")
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    import pdf_oxide  # noqa: F401 - its loggers are there after this
+
+    complaints = Complaints()
+    logging.getLogger("pypdf").setLevel(logging.CRITICAL)
+    for name in ("pdf_oxide.document", "pdf_oxide.decoders"):
+        logging.getLogger(name).addHandler(complaints)
+    for line in sys.stdin:
+        try:
+            for answer in answers(json.loads(line), complaints):
+                out.write(json.dumps(answer) + "\n")
+                out.flush()
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt | SystemExit):
+                raise
+            said = str(error) if isinstance(error, Damaged) else f"{type(error).__name__}: {error}"
+            out.write(json.dumps({"error": said}) + "\n")
+            out.flush()
+
+
+if __name__ == "__main__":
+    main()
