@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 from retrieve.corpora.check import check_document
 from retrieve.corpora.corpus import ReadOptions, Records
-from retrieve.corpora.extract import html_text, markdown, plain_text
+from retrieve.corpora.extract import markdown, plain_text
 from retrieve.corpora.extracted import Extracted
+from retrieve.corpora.html_page import html_text
 from retrieve.corpora.pdf.reader import PdfReader
 from retrieve.corpora.rows import Row
 from retrieve.corpora.stream import regular_size, shown, too_long

@@ -1,11 +1,14 @@
-"""Bytes and lines of one input, plain or gzip, a file or standard input.
+"""Bytes and lines of one input, plain or gzip, a file or standard input, as UTF-8.
 
-Python's own text files cannot be used: they decode by buffer, so that a bad byte has no line number, and they read a
-line of any length into memory. Here lines are cut as bytes under a limit and decoded one by one.
+What begins with the byte order mark of UTF-16 or UTF-32 (Windows calls it "Unicode") is turned into UTF-8 here, so that
+no reader above has to know. Python's own text files cannot be used: they decode by buffer, so that a bad byte has no
+line number, and they read a line of any length into memory. Here lines are cut as bytes under a limit and decoded one
+by one.
 """
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
 import stat
@@ -24,6 +27,12 @@ if TYPE_CHECKING:
 STANDARD_INPUT = "standard input"
 
 _BOM = b"\xef\xbb\xbf"
+_WIDE = (  # UTF-32 first: its mark begins with that of UTF-16
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
 _GZIP = b"\x1f\x8b"
 _BROKEN_GZIP = (EOFError, gzip.BadGzipFile, zlib.error)
 _CHUNK = 1 << 16
@@ -65,6 +74,8 @@ class Stream:
             self._data = gzip.GzipFile(fileobj=plain)
         elif must:
             raise InputError(self.name, "is called .gz and is not gzip: compress it, or rename it")
+        if mark := _wide_mark(self.peek()):
+            self._data = io.BufferedReader(_AsUtf8(self._data, mark[1], self.name), _CHUNK)
         return self
 
     @property
@@ -124,6 +135,46 @@ class _Counter(io.RawIOBase):
         return len(data)
 
 
+class _AsUtf8(io.RawIOBase):
+    """Passes on as UTF-8 what is read in another encoding, its mark included."""
+
+    def __init__(self, wide: io.BufferedReader | gzip.GzipFile, encoding: str, name: str) -> None:
+        super().__init__()
+        self._wide = wide
+        self._decoder = codecs.getincrementaldecoder(encoding)()
+        self._name = name
+        self._ready = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        view = memoryview(buffer).cast("B")
+        ended = False
+        while not self._ready and not ended:
+            data = self._wide.read1(_CHUNK)
+            ended = not data
+            try:
+                self._ready = self._decoder.decode(data, final=ended).encode("utf-8")
+            except UnicodeDecodeError as error:
+                raise _not_wide(self._name, error) from error
+        taken, self._ready = self._ready[: len(view)], self._ready[len(view) :]
+        view[: len(taken)] = taken
+        return len(taken)
+
+
+def _wide_mark(start: bytes) -> tuple[bytes, str] | None:
+    return next((mark for mark in _WIDE if start.startswith(mark[0])), None)
+
+
+def _not_wide(where: str, error: UnicodeDecodeError) -> InputError:
+    return InputError(
+        where,
+        f"begins with the mark of {error.encoding.upper()} and is not that further on ({error.reason}): "
+        f"save the file as UTF-8",
+    )
+
+
 def numbered_lines(stream: Stream, max_line: int) -> Iterator[Line]:
     """Every line, counted from 1, without its end (LF or CR LF): text, or the error in its place.
 
@@ -143,6 +194,25 @@ def numbered_lines(stream: Stream, max_line: int) -> Iterator[Line]:
             yield number, too_long(where, max_line)
         else:
             yield number, decoded(line, where)
+
+
+def unmarked(data: bytes, where: str) -> str | None:
+    """The text of a whole file that begins with a byte order mark, without the mark; None without one.
+
+    Raises `InputError` for bytes that are not in the encoding of the mark.
+    """
+    if data.startswith(_BOM):
+        text = decoded(data.removeprefix(_BOM), where)
+        if isinstance(text, InputError):
+            raise text
+        return text
+    mark = _wide_mark(data)
+    if mark is None:
+        return None
+    try:
+        return data.removeprefix(mark[0]).decode(mark[1])
+    except UnicodeDecodeError as error:
+        raise _not_wide(where, error) from error
 
 
 def decoded(data: bytes, where: str) -> str | InputError:

@@ -10,11 +10,13 @@ from __future__ import annotations
 import io
 import json
 import logging
+import mmap
 import os
 import re
 import signal
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -62,17 +64,23 @@ def answers(path: str, complaints: Complaints) -> Iterator[dict[str, Any]]:
     """What is said of one file. Whatever the library raises is raised."""
     from pdf_oxide import PdfDocument
 
-    data = Path(path).read_bytes()
-    check_whole(data)
-    document = PdfDocument.from_bytes(data)
-    if not document.authenticate(""):
-        yield {"end": "locked"}
-        return
-    hidden = _hidden(document, data)
+    complaints.said.clear()
+    hidden = Hidden([])
+    with mapped(path) as data:
+        check_whole(data)
+        document = PdfDocument(path)
+        if not document.authenticate(""):
+            yield {"end": "locked"}
+            return
+        try:
+            hidden = _hidden(document, path, data)
+        except Exception as error:  # noqa: BLE001 - pypdf raises what it comes to in a file that it cannot follow
+            if document.get_layers():
+                yield {"remark": f"layers that are off are read too, as its list of them is not readable ({error})"}
     if hidden.copy is not None:
         document = PdfDocument.from_bytes(hidden.copy)
     names = hidden.names or None
-    del data, hidden
+    del hidden
     pages = int(document.page_count)
     if not pages:
         raise Damaged("it has no pages")
@@ -81,18 +89,28 @@ def answers(path: str, complaints: Complaints) -> Iterator[dict[str, Any]]:
         _allow(SECONDS_A_PAGE)
         text = document.extract_text(number, exclude_layers=names)
         yield from complaints.check(number + 1)
-        if text.strip():
+        if text := text.strip():
             text = mended(text, (span.text for span in document.extract_spans(number)))
         else:
             pictures += json.loads(document.classify_page(number))["kind"] != "empty"
         complaints.said.clear()
-        yield {"page": text.strip()}
+        yield {"page": text}
     if 0 < pictures < pages:
         yield {"remark": f"{pictures} of {pages} pages are pictures without text"}
     yield {"end": "scanned" if pictures else "empty"}
 
 
-def check_whole(data: bytes) -> None:
+@contextmanager
+def mapped(path: str) -> Iterator[mmap.mmap]:
+    """The bytes of a file, none of them read. Raises `Damaged` for an empty one."""
+    with Path(path).open("rb") as file:
+        if not os.fstat(file.fileno()).st_size:
+            raise Damaged("it is empty")
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            yield data
+
+
+def check_whole(data: mmap.mmap) -> None:
     """Raise `Damaged` unless a file ends as PDF files do: with the place of its table of objects, and none after it.
 
     The library repairs what it is given and does not say so. A file for the web has such an end near its beginning
@@ -107,14 +125,14 @@ def check_whole(data: bytes) -> None:
         raise Damaged(f"it was cut off: it has {len(data):,} of {int(stated[1]):,} bytes")
 
 
-def _hidden(document: Any, data: bytes) -> Hidden:
+def _hidden(document: Any, path: str, data: mmap.mmap) -> Hidden:
     """Layers that are off. They are listed in the open, or in a compressed object."""
-    if b"/OCProperties" not in data and b"/ObjStm" not in data:
+    if data.find(b"/OCProperties") < 0 and data.find(b"/ObjStm") < 0:
         return Hidden([])
     from pypdf import PdfReader
 
     encrypted = document.permissions() is not None
-    return hidden_layers(PdfReader(io.BytesIO(document.to_bytes() if encrypted else data)))
+    return hidden_layers(PdfReader(io.BytesIO(document.to_bytes()) if encrypted else path))
 
 
 def _allow(seconds: int) -> None:
@@ -141,7 +159,7 @@ def main() -> None:
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt | SystemExit):
                 raise
-            said = str(error) if isinstance(error, Damaged) else f"{type(error).__name__}: {error}"
+            said = str(error) if isinstance(error, Damaged) else f"{type(error).__name__}: {error}".split("\n")[0]
             out.write(json.dumps({"error": said}) + "\n")
             out.flush()
 

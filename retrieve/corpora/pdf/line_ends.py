@@ -21,6 +21,7 @@ _BROKEN = regex.compile(
 _OVER_PAGES = regex.compile(
     rf"(?:(?<=\p{{Ll}})[-\u2010](?=\s+\p{{Ll}})|(?<=\w){_SOFT_HYPHEN})\n{PAGE_END}(\w\S*)[^\S{PAGE_END}]*"
 )
+_BLANK_LINES = re.compile(r"\n(?:[^\S\n]*\n){2,}")
 _WORD = re.compile(r"[^\W_]+")
 _CUT_OFF = re.compile(rf"([^\W_]+)[-\u2010{_SOFT_HYPHEN}]\s*\Z")
 _REST = re.compile(r"\s*([^\W_]+)")
@@ -34,7 +35,8 @@ def mended(page: str, pieces: Iterable[str]) -> str:
     none longer than a line: a word of which one of them has the beginning, a hyphen after it, and another the rest,
     was parted. A soft hyphen that ends no line is a hyphen here, which is how viewers show it.
     """
-    page = _BROKEN.sub("\0", page.translate(_CONTROLS)).replace(_SOFT_HYPHEN, "-").replace("\0", PARTED)
+    page = _BLANK_LINES.sub("\n\n", page.translate(_CONTROLS).strip())
+    page = _BROKEN.sub("\0", page).replace(_SOFT_HYPHEN, "-").replace("\0", PARTED)
     pieces = list(pieces)
     beginnings = {found[1] for piece in pieces if (found := _CUT_OFF.search(piece))}
     if not beginnings:

@@ -1,0 +1,81 @@
+"""The characters of an HTML file, by the encoding that a browser takes.
+
+The order is the HTML standard's: a byte order mark, then the first <meta> of the head that names an encoding, then an
+XML declaration; labels mean what the WHATWG encoding standard says (`latin1` is windows-1252). Two things differ on
+purpose: a page that declares nothing is UTF-8, and bytes that are not in the encoding are an error, not U+FFFD.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterator
+
+from retrieve.corpora.html_tree import tree_of
+from retrieve.corpora.stream import unmarked
+from retrieve.errors import InputError, MissingExtra
+
+_HEAD = 1 << 16
+"""Bytes in which a declaration is looked for. The standard says 1,024; browsers go on to the end of the head."""
+
+_CONTENT = re.compile(r"charset\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s;\"']+))", re.IGNORECASE)
+_XML = re.compile(rb"\A<\?xml[^>]*?\sencoding\s*=\s*[\"']([^\"'>]+)[\"']")
+
+
+def decoded_page(data: bytes, where: str) -> str:
+    """The text of the file. Raises `InputError` naming the encoding for bytes that it does not have."""
+    text = unmarked(data, where)
+    if text is not None:
+        return text
+    declared = _declared(data)
+    name, codec = declared or ("utf-8", "utf-8")
+    try:
+        return data.decode(codec, _CONTROLS if codec in _WINDOWS else "strict")
+    except ValueError as error:
+        told = "" if declared else ", which a page without a declaration is taken for"
+        raise InputError(
+            where, f"is not readable as {name}{told} ({error}): convert the file to UTF-8 and declare that"
+        ) from error
+
+
+def _declared(data: bytes) -> tuple[str, str] | None:
+    """The standard's name and Python's name of the first declared encoding that exists."""
+    try:
+        import webencodings
+    except ImportError as error:
+        raise MissingExtra("reading HTML files", "files") from error
+    for label in _labels(data[:_HEAD]):
+        found = webencodings.lookup(label)
+        if found is not None and found.name != "replacement":
+            # The page would not have been understood so far if it were UTF-16; gb18030 holds all of gbk.
+            name = "utf-8" if found.name.startswith("utf-16") else found.name
+            name = "windows-1252" if name == "x-user-defined" else name
+            codec = "gb18030" if name == "gbk" else "utf-8" if name == "utf-8" else found.codec_info.name
+            return name, "cp1252" if name == "windows-1252" else codec
+    return None
+
+
+def _labels(head: bytes) -> Iterator[str]:
+    if b"charset" in head.lower():
+        for meta in tree_of(head.decode("latin-1")).css("meta"):
+            attributes = meta.attributes
+            if label := attributes.get("charset"):
+                yield label
+            elif (attributes.get("http-equiv") or "").lower() == "content-type" and (
+                match := _CONTENT.search(attributes.get("content") or "")
+            ):
+                yield next(filter(None, match.groups()), "")
+    if match_xml := _XML.match(head):
+        yield match_xml[1].decode("latin-1")
+
+
+def _control(error: UnicodeError) -> tuple[str, int]:
+    """Bytes to which the standard gives the control character of the same number, and Python gives none."""
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return error.object[error.start : error.end].decode("latin-1"), error.end
+
+
+_CONTROLS = "retrieve-controls"
+_WINDOWS = frozenset(f"cp{number}" for number in (874, *range(1250, 1259)))
+codecs.register_error(_CONTROLS, _control)
