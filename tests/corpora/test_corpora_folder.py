@@ -106,7 +106,9 @@ def test_bad_files_are_named_and_skipped_on_request(tmp_path: Path) -> None:
         (alone / name).unlink()
 
 
-@pytest.mark.parametrize(("name", "module"), [("a.html", "selectolax.lexbor"), ("a.pdf", "pdf_oxide"), ("a.pdf", "pypdf")])
+@pytest.mark.parametrize(
+    ("name", "module"), [("a.html", "selectolax.lexbor"), ("a.pdf", "pdf_oxide"), ("a.pdf", "pypdf")]
+)
 def test_a_missing_extra_is_named(
     name: str, module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,7 +30,7 @@ _END = re.compile(rb"startxref\s+\d")
 _OBJECT = re.compile(rb"\d\s+obj\b")
 _LENGTH = re.compile(rb"/L\s+(\d+)")
 _HEAD = 1024
-_LOST = "Failed to decode content stream"
+_LOST = re.compile(r"Failed to decode content stream for page (\d+)")
 _IN_PART = "FlateDecode partial recovery"
 
 
@@ -39,32 +39,30 @@ class Damaged(Exception):
 
 
 class Complaints(logging.Handler):
-    """What the library says when it leaves out text and goes on."""
+    """What the library says of a file when it leaves out text and goes on: of its pages and of those beside them."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.said: list[str] = []
+        self.lost: int | None = None
+        self.in_part = False
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep a message that means lost text."""
+        """Keep what means lost text."""
         message = record.getMessage()
-        if message.startswith((_LOST, _IN_PART)):
-            self.said.append(message)
+        if found := _LOST.match(message):
+            self.lost = int(found[1])
+        self.in_part = self.in_part or message.startswith(_IN_PART)
 
-    def check(self, page: int) -> Iterator[dict[str, Any]]:
-        """A remark on a page that was decoded in part; raises `Damaged` for one that was not decoded."""
-        said, self.said = self.said, []
-        if any(message.startswith(_LOST) for message in said):
-            raise Damaged(f"page {page} cannot be decoded")
-        if said:
-            yield {"remark": f"page {page} is damaged, what is left of it was read ({said[0]})"}
+    def check(self) -> None:
+        """Raise `Damaged` if a page was not decoded."""
+        if self.lost is not None:
+            raise Damaged(f"page {self.lost + 1} cannot be decoded")
 
 
 def answers(path: str, complaints: Complaints) -> Iterator[dict[str, Any]]:
     """What is said of one file. Whatever the library raises is raised."""
     from pdf_oxide import PdfDocument
 
-    complaints.said.clear()
     hidden = Hidden([])
     with mapped(path) as data:
         check_whole(data)
@@ -76,7 +74,9 @@ def answers(path: str, complaints: Complaints) -> Iterator[dict[str, Any]]:
             hidden = _hidden(document, path, data)
         except Exception as error:  # noqa: BLE001 - pypdf raises what it comes to in a file that it cannot follow
             if document.get_layers():
-                yield {"remark": f"layers that are off are read too, as its list of them is not readable ({error})"}
+                yield {
+                    "remark": f"layers that are off are read too, as its list of them is not readable ({error})"
+                }
     if hidden.copy is not None:
         document = PdfDocument.from_bytes(hidden.copy)
     names = hidden.names or None
@@ -84,17 +84,20 @@ def answers(path: str, complaints: Complaints) -> Iterator[dict[str, Any]]:
     pages = int(document.page_count)
     if not pages:
         raise Damaged("it has no pages")
+    if turned := [number for number in range(pages) if document.page_rotation(number) % 360]:
+        document = _upright(document, turned)
     pictures = 0
     for number in range(pages):
         _allow(SECONDS_A_PAGE)
         text = document.extract_text(number, exclude_layers=names)
-        yield from complaints.check(number + 1)
+        complaints.check()
         if text := text.strip():
             text = mended(text, (span.text for span in document.extract_spans(number)))
         else:
             pictures += json.loads(document.classify_page(number))["kind"] != "empty"
-        complaints.said.clear()
         yield {"page": text}
+    if complaints.in_part:
+        yield {"remark": "it is damaged, and what is left of it was read"}
     if 0 < pictures < pages:
         yield {"remark": f"{pictures} of {pages} pages are pictures without text"}
     yield {"end": "scanned" if pictures else "empty"}
@@ -135,6 +138,16 @@ def _hidden(document: Any, path: str, data: mmap.mmap) -> Hidden:
     return hidden_layers(PdfReader(io.BytesIO(document.to_bytes()) if encrypted else path))
 
 
+def _upright(document: Any, turned: list[int]) -> Any:
+    """The document with pages that are not turned: the library glues lines that are drawn in the direction of a turned
+    page, and reads them well by their own direction."""
+    from pdf_oxide import PdfDocument
+
+    for number in turned:
+        document.set_page_rotation(number, 0)
+    return PdfDocument.from_bytes(document.to_bytes())
+
+
 def _allow(seconds: int) -> None:
     if hasattr(signal, "setitimer"):
         signal.setitimer(signal.ITIMER_PROF, seconds)
@@ -147,21 +160,30 @@ def main() -> None:
     os.dup2(nowhere, 1)
     import pdf_oxide  # noqa: F401 - its loggers are there after this
 
-    complaints = Complaints()
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)
-    for name in ("pdf_oxide.document", "pdf_oxide.decoders"):
-        logging.getLogger(name).addHandler(complaints)
     for line in sys.stdin:
-        try:
-            for answer in answers(json.loads(line), complaints):
-                out.write(json.dumps(answer) + "\n")
-                out.flush()
-        except BaseException as error:
-            if isinstance(error, KeyboardInterrupt | SystemExit):
-                raise
-            said = str(error) if isinstance(error, Damaged) else f"{type(error).__name__}: {error}".split("\n")[0]
-            out.write(json.dumps({"error": said}) + "\n")
+        for answer in _survived(json.loads(line)):
+            out.write(json.dumps(answer) + "\n")
             out.flush()
+
+
+def _survived(path: str) -> Iterator[dict[str, Any]]:
+    """What is said of one file, at last perhaps an error."""
+    complaints = Complaints()
+    loggers = [logging.getLogger(name) for name in ("pdf_oxide.document", "pdf_oxide.decoders")]
+    for logger in loggers:
+        logger.addHandler(complaints)
+    try:
+        yield from answers(path, complaints)
+    except Damaged as error:
+        yield {"error": str(error)}
+    except BaseException as error:  # a panic of compiled code is no `Exception`
+        if isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit):
+            raise
+        yield {"error": f"{type(error).__name__}: {error}".split("\n")[0]}
+    finally:
+        for logger in loggers:
+            logger.removeHandler(complaints)
 
 
 if __name__ == "__main__":
