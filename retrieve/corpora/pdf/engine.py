@@ -84,15 +84,17 @@ def answers(path: str, complaints: Complaints) -> Iterator[dict[str, Any]]:
     pages = int(document.page_count)
     if not pages:
         raise Damaged("it has no pages")
-    if turned := [number for number in range(pages) if document.page_rotation(number) % 360]:
-        document = _upright(document, turned)
     pictures = 0
+    upright = False
     for number in range(pages):
         _allow(SECONDS_A_PAGE)
+        spans = document.extract_spans(number)
+        if not upright and any(span.bbox != span.page_bbox for span in spans):
+            document, upright = _upright(document, pages), True
         text = document.extract_text(number, exclude_layers=names)
         complaints.check()
         if text := text.strip():
-            text = mended(text, (span.text for span in document.extract_spans(number)))
+            text = mended(text, (span.text for span in spans))
         else:
             pictures += json.loads(document.classify_page(number))["kind"] != "empty"
         yield {"page": text}
@@ -138,12 +140,12 @@ def _hidden(document: Any, path: str, data: mmap.mmap) -> Hidden:
     return hidden_layers(PdfReader(io.BytesIO(document.to_bytes()) if encrypted else path))
 
 
-def _upright(document: Any, turned: list[int]) -> Any:
-    """The document with pages that are not turned: the library glues lines that are drawn in the direction of a turned
-    page, and reads them well by their own direction."""
+def _upright(document: Any, pages: int) -> Any:
+    """The document with no page turned, for text that does not run from left to right: on a turned page the library
+    glues its lines, while it reads them well by their own direction."""
     from pdf_oxide import PdfDocument
 
-    for number in turned:
+    for number in range(pages):
         document.set_page_rotation(number, 0)
     return PdfDocument.from_bytes(document.to_bytes())
 
