@@ -61,6 +61,18 @@ _SEARCH = (
     click.option("--rerank-depth", type=int, help="How many hits it reads."),
 )
 
+
+def _fields(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...]:
+    return tuple(name for part in (value or "").split(",") if (name := part.strip()))
+
+
+topic_fields_option = click.option(
+    "--topic-fields",
+    callback=_fields,
+    metavar="NAMES",
+    help="Fields of TREC topics that are the query, joined, as in title,description.",
+)
+
 unit_option = click.option("--unit", metavar="UNIT", help="What a hit is: document or passage.")
 
 model_option = click.option("--model", metavar="FOLDER", help="Where the index's encoder is, if it moved.")

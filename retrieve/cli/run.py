@@ -15,6 +15,7 @@ from retrieve.cli.options import (
     model_option,
     runtime_options,
     search_options,
+    topic_fields_option,
     unit_option,
     with_options,
 )
@@ -29,6 +30,7 @@ _log = logging.getLogger("retrieve")
 @click.argument("index")
 @click.argument("queries")
 @click.option("--out", required=True, metavar="RUN", help="The run's file (.gz compresses it), or - .")
+@topic_fields_option
 @click.option("-k", type=int, default=1000, show_default=True, help="How many hits a query.")
 @search_options
 @unit_option
@@ -42,6 +44,7 @@ def command(
     queries: str,
     *,
     out: str,
+    topic_fields: tuple[str, ...],
     k: int,
     model: str | None,
     backend: str | None,
@@ -53,17 +56,18 @@ def command(
 ) -> None:
     """Answer all QUERIES from INDEX.
 
-    QUERIES are a BEIR folder, JSON lines, tab-separated id and text, TREC topics, ir_datasets:NAME, or - . With --unit
-    passage the run ranks passages: their ids are DOCUMENT#POSITION, positions from 0.
+    QUERIES are a BEIR folder, JSON lines, tab-separated id and text, TREC topics (SGML, XML), ir_datasets:NAME, or - .
+    With --unit passage the run ranks passages: their ids are DOCUMENT#POSITION, positions from 0.
     """
     from retrieve.api import Index
+    from retrieve.corpora.corpus import ReadOptions
     from retrieve.corpora.queries import read_queries
     from retrieve.kernels import clock
     from retrieve.trec import write_run
 
     if as_json and out == "-":
         raise UsageError("--json and --out - would both be standard output: name a file for the run")
-    asked = read_queries(queries)
+    asked = read_queries(queries, options=ReadOptions(topic_fields=topic_fields))
     opened = Index.open(index, model=model, backend=backend, precision=precision, device=device)
     silent: dict[str, list[str]] = {}
     hits = 0

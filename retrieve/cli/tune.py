@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from retrieve.cli.options import device_option, drop_self_option, model_option, split_option, typed_beside
+from retrieve.cli.options import (
+    device_option,
+    drop_self_option,
+    model_option,
+    split_option,
+    topic_fields_option,
+    typed_beside,
+)
 from retrieve.cli.output import as_json, figure, print_json, print_table
 from retrieve.cli.progress import progress_shown
 from retrieve.cli.session import keeps
@@ -40,6 +47,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Of the folds, and of the interval.",
 )
+@topic_fields_option
 @drop_self_option
 @click.option(
     "--work",
@@ -58,6 +66,7 @@ def command(
     qrels: str | None,
     *,
     split: str,
+    topic_fields: tuple[str, ...],
     dry_run: bool,
     reset: bool,
     model: str | None,
@@ -74,6 +83,7 @@ def command(
     """
     from retrieve.api import Index
     from retrieve.cli.judgments import read_judgments
+    from retrieve.corpora.corpus import ReadOptions
     from retrieve.corpora.dataset import read_dataset
     from retrieve.corpora.queries import read_queries
     from retrieve.store.paths import index_path
@@ -88,10 +98,15 @@ def command(
         raise UsageError("wanted QUERIES and QRELS, or a folder of BEIR or MS MARCO for both")
     keeps("rankings are kept, and the same command goes on from them")
     if qrels is None:
+        if topic_fields:
+            raise UsageError("--topic-fields is for QUERIES that are TREC topics: name QRELS too")
         data = read_dataset(queries, split)
         asked, judgments = data.queries, data.qrels
     else:
-        asked, judgments = read_queries(queries), read_judgments(qrels, split)
+        asked, judgments = (
+            read_queries(queries, options=ReadOptions(topic_fields=topic_fields)),
+            read_judgments(qrels, split),
+        )
     with Index.open(index, model=model, device=device) as opened, progress_shown() as progress:
         found = tune(opened, asked, judgments, keep=not dry_run, progress=progress, **how)
         place = str(opened.path)

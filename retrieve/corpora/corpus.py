@@ -5,20 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from retrieve.corpora.duplicate_ids import SeenIds
 from retrieve.corpora.rows import Refusals, Rows
 from retrieve.errors import InputError
 from retrieve.types import Document
 
+if TYPE_CHECKING:
+    from retrieve.corpora.xml_mapping import XmlMapping
+
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """How to read. `skip_bad`: go on after a bad record. `max_line`: bytes of the longest record accepted."""
+    """How to read.
+
+    `skip_bad`: go on after a bad record. `max_line`: bytes of the longest record accepted. `xml`: where documents are
+    in XML. `topic_fields`: the fields of TREC topics that are the query, joined; () is their title or query.
+    """
 
     skip_bad: bool = False
     max_line: int = 32 << 20
+    xml: XmlMapping | None = None
+    topic_fields: tuple[str, ...] = ()
 
 
 DEFAULT_OPTIONS = ReadOptions()

@@ -6,6 +6,7 @@ collection, and it says why under `NO_TEXT` in its metadata, so that a build, `i
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -31,3 +32,9 @@ class Extracted:
         """The document of that id; one without text has the reason in its metadata."""
         metadata = {} if self.text.strip() else {NO_TEXT: self.why_empty}
         return Document(id=doc_id, text=self.text, title=self.title, metadata=metadata)
+
+
+def tidied(pieces: Iterable[str]) -> str:
+    """The pieces one after the other, with one space between words and no empty lines."""
+    lines = (" ".join(line.split()) for line in "".join(pieces).split("\n"))
+    return "\n".join(line for line in lines if line)

@@ -30,6 +30,7 @@ TEXT_SUFFIXES: dict[str, Callable[[bytes, str], Extracted]] = {
     ".md": markdown,
     ".html": html_text,
     ".htm": html_text,
+    ".xhtml": html_text,
 }
 PDF_SUFFIX = ".pdf"
 

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from retrieve.corpora.extracted import Extracted
+from retrieve.corpora.extracted import Extracted, tidied
 from retrieve.corpora.html_encoding import decoded_page
 from retrieve.corpora.html_tree import tree_of
 
@@ -68,7 +68,7 @@ def page_text(source: str, where: str) -> Extracted:
             where,
             ", ".join(f"<{name}" if name == _COMMENT else f"<{name}>" for name in dict.fromkeys(unclosed)),
         )
-    return Extracted(_tidy(walked.pieces), walked.title, "markup only" if source.strip() else "empty")
+    return Extracted(tidied(walked.pieces), walked.title, "markup only" if source.strip() else "empty")
 
 
 @dataclass
@@ -172,9 +172,3 @@ def _walk(source: str) -> _Walked:
 def _around(name: str) -> str:
     """What parts an element's words from those before and after it."""
     return "\n" if name in _BLOCKS else " " if name in _SPACES else ""
-
-
-def _tidy(pieces: list[str]) -> str:
-    """One space between words, no empty lines."""
-    lines = (" ".join(line.split()) for line in "".join(pieces).split("\n"))
-    return "\n".join(line for line in lines if line)

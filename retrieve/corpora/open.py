@@ -6,10 +6,12 @@ error lists what was found.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
 
 from retrieve.corpora.corpus import DEFAULT_OPTIONS, Corpus, Part, ReadOptions
+from retrieve.corpora.csv_rows import is_corpus, read_csv
 from retrieve.corpora.folder import PDF_SUFFIX, TEXT_SUFFIXES, FolderPart, list_files, log_left_out
 from retrieve.corpora.jsonl import read_jsonl
 from retrieve.corpora.msmarco import collection_file
@@ -17,26 +19,36 @@ from retrieve.corpora.part import FilePart, Reader
 from retrieve.corpora.sgml import read_trec
 from retrieve.corpora.stream import Stream, shown
 from retrieve.corpora.tsv import read_tsv
+from retrieve.corpora.xml_mapping import read_xml
 from retrieve.errors import InputError, UsageError
 
-FORMATS = ("beir", "jsonl", "tsv", "trec", "files")
+FORMATS = ("beir", "jsonl", "tsv", "csv", "trec", "xml", "files")
 CATALOGUE = "ir_datasets:"
 PYTHON = "python:"
 
-_READERS: dict[str, Reader] = {"jsonl": read_jsonl, "tsv": read_tsv, "trec": read_trec}
+_READERS: dict[str, Reader] = {
+    "jsonl": read_jsonl,
+    "tsv": read_tsv,
+    "csv": read_csv,
+    "trec": read_trec,
+    "xml": read_xml,
+}
 _SUFFIXES = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
     ".tsv": "tsv",
+    ".csv": "csv",
     ".trec": "trec",
     ".sgml": "trec",
     ".sgm": "trec",
-    ".xml": "trec",
 }
+_NO_ELEMENT = re.compile(rb"<\?.*?\?>|<!--.*?-->|<![^>]*>", re.DOTALL)
+_ELEMENT = re.compile(rb"<([A-Za-z_][\w.:-]*)")
 _READABLE = (
     "readable are: a BEIR folder (corpus.jsonl), JSON lines, MS MARCO TSV (id, text or id, url, title, body), "
-    "TREC SGML (<DOC>), each plain or gzip or as a folder of such files, "
-    f"a folder of .txt .md .html .htm .pdf files, {CATALOGUE}NAME, and - for JSON lines on standard input; "
+    "CSV (a heading with id and text), TREC SGML (<DOC>), XML by --xml, each plain or gzip or as a folder of such "
+    f"files, a folder of {' '.join(sorted((*TEXT_SUFFIXES, PDF_SUFFIX)))} files, {CATALOGUE}NAME, and - for JSON "
+    "lines on standard input; "
     f"--format ({', '.join(FORMATS)}) says which one it is"
 )
 
@@ -54,6 +66,10 @@ def open_corpus(
         raise UsageError(f"format {format!r} does not exist; wanted one of {', '.join(FORMATS)}")
     if name.startswith((CATALOGUE, PYTHON)):
         return _named(name, format, options)
+    if options.xml is not None:
+        if format not in (None, "xml"):
+            raise UsageError(f"--xml is for XML, and --format says {format}: take one of them out")
+        format = "xml"
     if name == "-":
         return Corpus(name, [FilePart.standard_input(_reader(format or "jsonl", "standard input"))], options)
     path = Path(source)
@@ -79,8 +95,8 @@ def sniff(path: Path) -> bytes:
 
 
 def _named(name: str, format: str | None, options: ReadOptions) -> Corpus:
-    if format is not None:
-        raise UsageError(f"--format does not apply to {name}")
+    if format is not None or options.xml is not None:
+        raise UsageError(f"--{'format' if format else 'xml'} does not apply to {name}")
     if name.startswith(CATALOGUE):
         from retrieve.corpora.irds import catalogue_corpus
 
@@ -116,8 +132,12 @@ def _folder_parts(folder: Path, format: str | None) -> list[Part]:
     if format in (None, "tsv") and (collection := collection_file(folder)) is not None:
         return [FilePart.at(collection, read_tsv)]  # and not the queries and judgments beside it
     files, left_out = list_files(folder)
-    kinds = _by_kind(files)
+    kinds = _by_kind(files, mapped=format == "xml")
     unread = kinds.pop("", [])
+    if (
+        format is None and len(kinds) > 1 and "xml" in kinds
+    ):  # nobody says which of its elements are documents
+        left_out[".xml (--xml says how to read it)"] += len(kinds.pop("xml"))
     chosen = format or _only_kind(folder, kinds, unread)
     if chosen not in kinds:
         raise InputError(shown(folder), f"holds no {chosen} files among {len(files)}; {_READABLE}")
@@ -130,15 +150,24 @@ def _folder_parts(folder: Path, format: str | None) -> list[Part]:
     return [FilePart.at(path, _READERS[chosen]) for path in kinds[chosen]]
 
 
-def _by_kind(files: list[Path]) -> dict[str, list[Path]]:
-    """Paths under the format they are read as, those that are not readable under the empty string."""
+def _by_kind(files: list[Path], *, mapped: bool) -> dict[str, list[Path]]:
+    """Paths under the format they are read as, those that are not readable under the empty string.
+
+    `mapped`: XML is read by the user's mapping, whatever its elements are called.
+    """
     kinds: dict[str, list[Path]] = {}
     for path in files:
         kind = _kind_by_name(path)
         if kind is None and path.suffix.lower() in (*TEXT_SUFFIXES, PDF_SUFFIX):
             kind = "files"
-        if kind is None and _kind_by_content(path) == "trec":  # their files are often called fb396001
-            kind = "trec"
+        if kind == "csv" and not is_corpus(path):
+            kind = None
+        elif kind is None and mapped and _suffix(path) == ".xml":
+            kind = "xml"
+        elif kind is None:
+            found = _kind_by_content(path)
+            if found == "trec" or (found == "xml" and _suffix(path) == ".xml"):
+                kind = found  # TREC's files are often called fb396001; drawings and much else are XML too
         kinds.setdefault(kind or "", []).append(path)
     return kinds
 
@@ -155,14 +184,22 @@ def _only_kind(folder: Path, kinds: dict[str, list[Path]], unread: list[Path]) -
 
 
 def _kind_by_name(path: Path) -> str | None:
-    name = path.with_suffix("") if path.suffix.lower() == ".gz" else path
-    return _SUFFIXES.get(name.suffix.lower())
+    return _SUFFIXES.get(_suffix(path))
+
+
+def _suffix(path: Path) -> str:
+    """In small letters, and that before .gz."""
+    return (path.with_suffix("") if path.suffix.lower() == ".gz" else path).suffix.lower()
 
 
 def _kind_by_content(path: Path) -> str | None:
+    """By the first characters; markup by its first elements, for the name .xml says nothing of what is in it."""
     start = sniff(path)
     if start.startswith(b"{"):
         return "jsonl"
-    if start[:5].upper() == b"<DOC>":
+    elements = [name.lower() for name in _ELEMENT.findall(_NO_ELEMENT.sub(b"", start))[:3]]
+    if elements[:1] == [b"doc"] or (
+        elements[1:2] == [b"doc"] and b"docno" in elements
+    ):  # perhaps inside of a root
         return "trec"
-    return None
+    return "xml" if start.startswith(b"<?xml") or (elements and _suffix(path) == ".xml") else None

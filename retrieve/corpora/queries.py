@@ -6,6 +6,7 @@ rule that a query must have text is added here.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from retrieve.corpora.corpus import DEFAULT_OPTIONS, Corpus, ReadOptions, Records
@@ -16,17 +17,21 @@ from retrieve.corpora.rows import Row
 from retrieve.corpora.sgml import read_topics
 from retrieve.corpora.stream import Stream, shown
 from retrieve.corpora.tsv import read_tsv_queries
-from retrieve.errors import InputError
+from retrieve.corpora.xml_topics import read_xml_topics
+from retrieve.errors import InputError, UsageError
 from retrieve.types import Query
+
+_SGML_TOPIC = re.compile(rb"<top\s*>", re.IGNORECASE)
+"""TREC's first form of a topic. It is no XML: its fields are rarely closed."""
 
 
 def read_queries(source: str | Path, *, options: ReadOptions = DEFAULT_OPTIONS) -> list[Query]:
     """The queries at `source`, in its order.
 
     `source` is a BEIR folder (`queries.jsonl`), a file of JSON lines (`_id` or `id`, `text`), of tab-separated id and
-    text, or of TREC topics (<num>, <title>), each plain or gzip; `ir_datasets:NAME`; or `-`, standard input. Raises
-    `InputError` with file and line for a bad record: an id that is empty or occurs again, a text that is empty, and
-    what `document_from` refuses.
+    text, or of TREC topics in SGML (<num>, <title>) or XML, each plain or gzip; `ir_datasets:NAME`; or `-`, standard
+    input. `options.topic_fields` chooses the fields of topics that are the query. Raises `InputError` with file and
+    line for a bad record: an id that is empty or occurs again, a text that is empty, and what `document_from` refuses.
     """
     return [Query(document.id, document.text) for document in _open(source, options)]
 
@@ -53,10 +58,13 @@ def _open(source: str | Path, options: ReadOptions) -> Corpus:
 def _read(stream: Stream, options: ReadOptions) -> Records:
     """By content: names of topic files say nothing (MS MARCO's are .txt and .tsv, TREC's .txt or .101-150)."""
     start = stream.peek().removeprefix(b"\xef\xbb\xbf").lstrip()
+    if options.topic_fields and not start.startswith(b"<"):
+        raise UsageError(f"--topic-fields is for TREC topics, and {stream.name} has none: take it out")
     if start.startswith(b"{"):
         records = read_jsonl(stream, options)
     elif start.startswith(b"<"):
-        records = read_topics(stream, options)
+        sgml = _SGML_TOPIC.search(start) is not None
+        records = read_topics(stream, options) if sgml else read_xml_topics(stream, options)
     else:
         records = read_tsv_queries(stream, options)
     for line, outcome in records:

@@ -15,14 +15,13 @@ from retrieve.corpora.check import check_document
 from retrieve.corpora.corpus import ReadOptions, Records
 from retrieve.corpora.rows import parsed_rows
 from retrieve.corpora.stream import Line, Stream, numbered_lines, too_long
+from retrieve.corpora.topic_fields import DEFAULT_FIELDS, number_of, text_of
 from retrieve.errors import InputError
 from retrieve.types import Document
 
 _MARKUP = re.compile(r"</?[A-Za-z][^<>]*>|<[!?][^<>]*>")
 _TITLE_TAGS = ("TITLE", "HEADLINE", "HL", "HEAD")
-_NUMBER_LABEL = re.compile(r"\A\s*Number\s*:", re.IGNORECASE)
-_TOPIC_LABEL = re.compile(r"\A\s*Topic\s*:", re.IGNORECASE)
-_TOPIC_FIELD = re.compile(r"<(/?[A-Za-z]+)[^<>]*>")
+_TOPIC_FIELD = re.compile(r"<(/?[A-Za-z][\w.-]*)[^<>]*>")
 
 
 def read_trec(stream: Stream, options: ReadOptions) -> Records:
@@ -31,8 +30,13 @@ def read_trec(stream: Stream, options: ReadOptions) -> Records:
 
 
 def read_topics(stream: Stream, options: ReadOptions) -> Records:
-    """The topics of a file as documents: id from <num>, text from <title>."""
-    yield from parsed_rows(stream.name, blocks(stream, "top", options.max_line), _topic)
+    """The topics of a file as documents: id from <num>, text from <title>, or from `options.topic_fields`."""
+    asked = tuple(name.lower() for name in options.topic_fields)
+
+    def topic(block: str, where: str) -> Document:
+        return _topic(block, asked, where)
+
+    yield from parsed_rows(stream.name, blocks(stream, "top", options.max_line), topic)
 
 
 def blocks(stream: Stream, tag: str, max_bytes: int) -> Iterator[Line]:
@@ -146,25 +150,27 @@ def _document(block: str, where: str) -> Document:
     return document
 
 
-def _topic(block: str, where: str) -> Document:
+def _topic(block: str, asked: tuple[str, ...], where: str) -> Document:
     """Topic fields are rarely closed: each ends where the next begins."""
     fields: dict[str, str] = {}
+    twice: set[str] = set()
     matches = list(_TOPIC_FIELD.finditer(block))
     for match, following in zip(matches, [*matches[1:], None], strict=True):
         name = match[1].lower()
-        if name in ("num", "title"):
-            if name in fields:
-                raise InputError(where, f"two <{name}> in one topic: keep one of them")
+        if not name.startswith("/"):
+            twice.update({name} & fields.keys())
             fields[name] = block[match.end() : following.start() if following else len(block)]
-    for name in ("num", "title"):
+    chosen = asked or next(((name,) for name in DEFAULT_FIELDS if name in fields), DEFAULT_FIELDS[:1])
+    for name in ("num", *chosen):
         if name not in fields:
+            held = ", ".join(f"<{each}>" for each in fields) or "no field"
             raise InputError(
-                where, f"the topic has no <{name}>; wanted <num> with its id and <title> with its text"
+                where, f"the topic has no <{name}>, it has {held}; wanted <num> with its id and its text"
             )
-    document = Document(
-        id=_plain(_NUMBER_LABEL.sub("", fields["num"])),
-        text=" ".join(_plain(_TOPIC_LABEL.sub("", fields["title"])).split()),
-    )
+        if name in twice:
+            raise InputError(where, f"two <{name}> in one topic: keep one of them")
+    text = " ".join(_plain(text_of(name, fields[name])) for name in chosen)
+    document = Document(id=_plain(number_of(fields["num"])), text=" ".join(text.split()))
     check_document(document, where)
     return document
 

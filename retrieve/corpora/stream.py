@@ -41,11 +41,15 @@ Line = tuple[int, str | InputError]
 
 
 class Stream:
-    """One open input, read as bytes after decompression. `name` is for messages."""
+    """One open input, read as bytes after decompression. `name` is for messages.
+
+    `was_wide`: it is UTF-16 or UTF-32 on the disk, whatever it says itself.
+    """
 
     def __init__(self, name: str, raw: BinaryIO) -> None:
         self.name = name
         self._raw = raw
+        self.was_wide = False
         self._counter = _Counter(raw)
         self._data: io.BufferedReader | gzip.GzipFile = io.BufferedReader(self._counter, _CHUNK)
 
@@ -75,6 +79,7 @@ class Stream:
         elif must:
             raise InputError(self.name, "is called .gz and is not gzip: compress it, or rename it")
         if mark := _wide_mark(self.peek()):
+            self.was_wide = True
             self._data = io.BufferedReader(_AsUtf8(self._data, mark[1], self.name), _CHUNK)
         return self
 

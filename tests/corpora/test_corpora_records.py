@@ -126,8 +126,8 @@ def test_a_bad_document_does_not_take_its_neighbours_with_it(tmp_path: Path) -> 
 
 def test_a_file_without_documents_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="there is no <DOC> in the file"):
-        list(open_corpus(write(tmp_path / "a.xml", "<root/>\n")))
-    assert list(open_corpus(write(tmp_path / "empty.xml", ""))) == []
+        list(open_corpus(write(tmp_path / "a.sgml", "<root/>\n")))
+    assert list(open_corpus(write(tmp_path / "empty.sgml", ""))) == []
 
 
 @settings(max_examples=150, deadline=None)

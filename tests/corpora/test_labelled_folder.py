@@ -70,8 +70,8 @@ def test_a_row_that_is_of_no_file(tmp_path: Path, row: str, says: str) -> None:
 def test_a_damaged_file_is_named_or_skipped(tmp_path: Path) -> None:
     written(tmp_path / "x" / "a.txt", "text")
     written(tmp_path / "y" / "c.txt", "text")
-    (tmp_path / "x" / "b.txt").write_bytes(b"\xff\xfe")
-    with pytest.raises(InputError, match=r"b\.txt: byte 1"):
+    (tmp_path / "x" / "b.txt").write_bytes(b"caf\xe9")
+    with pytest.raises(InputError, match=r"b\.txt: byte 4"):
         read_labelled(tmp_path)
     data = read_labelled(tmp_path, options=ReadOptions(skip_bad=True))
     assert (len(data.train), data.skipped) == (2, 1)

@@ -19,6 +19,7 @@ from retrieve.cli.progress import progress_shown
 from retrieve.cli.session import writes_index
 from retrieve.corpora.corpus import DEFAULT_OPTIONS, Corpus, ReadOptions
 from retrieve.corpora.open import FORMATS, open_corpus
+from retrieve.corpora.xml_mapping import XmlMapping
 from retrieve.errors import BadVectors, UsageError
 from retrieve.types import Progress
 
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
 
 reading_options = with_options(
     click.option("--format", type=click.Choice(FORMATS), help="What the sources are, if it cannot be told."),
+    click.option(
+        "--xml",
+        metavar="MAPPING",
+        help="Where documents are in XML, as in record=article,id=@number,text=body,title=head/title.",
+    ),
     click.option("--skip-bad", is_flag=True, help="Go on after a bad record, and say how many there were."),
     click.option(
         "--max-line",
@@ -54,6 +60,7 @@ def fill(
     sources: Sequence[str],
     *,
     format: str | None,
+    xml: str | None,
     skip_bad: bool,
     max_line: int,
     workers: int,
@@ -64,7 +71,7 @@ def fill(
         raise UsageError(
             "--vectors goes by the order of the documents, and --skip-bad may leave some out: repair the source"
         )
-    corpora = opened(sources, format=format, skip_bad=skip_bad, max_line=max_line)
+    corpora = opened(sources, format=format, xml=xml, skip_bad=skip_bad, max_line=max_line)
     given = None if vectors is None else _vectors(vectors)
     start = time.perf_counter()
     writes_index()
@@ -73,11 +80,14 @@ def fill(
     return Filled(counts, sum(corpus.skipped for corpus in corpora), time.perf_counter() - start)
 
 
-def opened(sources: Sequence[str], *, format: str | None, skip_bad: bool, max_line: int) -> list[Corpus]:
+def opened(
+    sources: Sequence[str], *, format: str | None, xml: str | None, skip_bad: bool, max_line: int
+) -> list[Corpus]:
     """The sources as collections, read as `reading_options` say."""
     if max_line < 1:
         raise UsageError(f"--max-line is {max_line}: wanted at least 1 byte")
-    options = ReadOptions(skip_bad=skip_bad, max_line=max_line)
+    mapping = None if xml is None else XmlMapping.parsed(xml)
+    options = ReadOptions(skip_bad=skip_bad, max_line=max_line, xml=mapping)
     return [open_corpus(source, format=format, options=options) for source in sources]
 
 

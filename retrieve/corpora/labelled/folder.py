@@ -10,12 +10,13 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 from retrieve.corpora.corpus import ReadOptions
+from retrieve.corpora.csv_rows import heading_of, table_rows
 from retrieve.corpora.folder import PDF_SUFFIX, TEXT_SUFFIXES, FolderPart, list_files, log_left_out
 from retrieve.corpora.labelled.fields import SPLITS, checked_labels
 from retrieve.corpora.labelled.label_file import read_label_file
 from retrieve.corpora.labelled.layout import Layout
 from retrieve.corpora.labelled.records import LabelledRows, Reading
-from retrieve.corpora.labelled.table import cut_labels, heading_of, separator_of, table_rows
+from retrieve.corpora.labelled.table import cut_labels, separator_of
 from retrieve.corpora.rows import Row
 from retrieve.corpora.split_files import Part
 from retrieve.corpora.stream import Stream, shown

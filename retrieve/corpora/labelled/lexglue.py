@@ -11,12 +11,12 @@ from functools import partial
 from typing import Any
 
 from retrieve.corpora.corpus import ReadOptions
+from retrieve.corpora.csv_rows import table_rows
 from retrieve.corpora.jsonl import json_rows
 from retrieve.corpora.labelled.courts import open_ecthr
 from retrieve.corpora.labelled.fields import id_of, labelled, labels_of, split_of, text_of
 from retrieve.corpora.labelled.layout import Layout
 from retrieve.corpora.labelled.records import LabelledRows, Reading
-from retrieve.corpora.labelled.table import table_rows
 from retrieve.corpora.rows import Row
 from retrieve.corpora.split_files import file_part
 from retrieve.corpora.stream import Stream

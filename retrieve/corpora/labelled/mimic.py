@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from retrieve.corpora.corpus import ReadOptions
+from retrieve.corpora.csv_rows import table_rows
 from retrieve.corpora.labelled.fields import PARAGRAPH_BREAK, labelled
 from retrieve.corpora.labelled.icd import Kind, with_dot
 from retrieve.corpora.labelled.layout import Layout
 from retrieve.corpora.labelled.records import LabelledRows, Reading
-from retrieve.corpora.labelled.table import table_rows
 from retrieve.corpora.rows import Row
 from retrieve.corpora.split_files import LeftOut, Part
 from retrieve.corpora.stream import Stream, shown

@@ -1,23 +1,20 @@
-"""Tables of labelled documents, comma- or tab-separated, read by the `csv` module: quoting and line breaks are its own.
-
-`table_rows` gives the line on which a row starts, which the module does not: it counts the line where one ends.
-"""
+"""Tables of labelled documents, comma- or tab-separated: the rows are those of `retrieve.corpora.csv_rows`."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 
 from retrieve.corpora.corpus import ReadOptions
+from retrieve.corpora.csv_rows import delimiter_of, heading_of, table_rows
 from retrieve.corpora.labelled.fields import checked_labels, labelled, split_of, value_of
 from retrieve.corpora.labelled.label_file import read_label_file
 from retrieve.corpora.labelled.layout import Layout
 from retrieve.corpora.labelled.records import LabelledRows, Reading
 from retrieve.corpora.rows import parsed_rows
 from retrieve.corpora.split_files import file_part
-from retrieve.corpora.stream import Stream, decoded, too_long
+from retrieve.corpora.stream import Stream
 from retrieve.errors import InputError, UsageError
 from retrieve.types import LabelledDocument
 
@@ -63,104 +60,6 @@ def open_table(
         descriptions=descriptions,
         remarks=[*remarks, *layout.remarks()],
     )
-
-
-def table_rows(
-    stream: Stream, options: ReadOptions, delimiter: str
-) -> Iterator[tuple[int, list[str] | InputError]]:
-    """Rows of cells with the line on which each starts; blank lines are passed over.
-
-    A row of more than `options.max_line` bytes, text that is not UTF-8 and broken quoting are errors in their row's
-    place; the line after is then taken for a new row.
-    """
-    lines = _Lines(stream, options.max_line)
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
-    while True:
-        lines.begin()
-        try:
-            cells = _next_row(reader, options.max_line)
-        except csv.Error as error:
-            yield (
-                lines.start,
-                InputError(f"{stream.name}:{lines.start}", f"is not a row of the table: {error}"),
-            )
-        except InputError as error:
-            yield lines.start, error
-        else:
-            if cells is None:
-                return
-            if cells:
-                yield lines.start, cells
-            continue
-        reader = csv.reader(lines, delimiter=delimiter, strict=True)
-
-
-def _next_row(reader: Iterator[list[str]], limit: int) -> list[str] | None:
-    """The module's limit of a field is one for the whole process: it is raised for this row alone."""
-    before = csv.field_size_limit(limit)
-    try:
-        return next(reader, None)
-    finally:
-        csv.field_size_limit(before)
-
-
-class _Lines(Iterator[str]):
-    """Lines with their ends, counted; those since `begin` may have `most` bytes together."""
-
-    def __init__(self, stream: Stream, most: int) -> None:
-        self.start = 1
-        self._stream = stream
-        self._most = most
-        self._number = 0
-        self._size = 0
-
-    def begin(self) -> None:
-        self.start, self._size = self._number + 1, 0
-
-    def __next__(self) -> str:
-        raw = self._stream.readline(self._most + 1)
-        if not raw:
-            raise StopIteration
-        self._number += 1
-        self._size += len(raw)
-        if self._number == 1:
-            raw = raw.removeprefix(b"\xef\xbb\xbf")
-        if self._size > self._most:
-            while raw and not raw.endswith(b"\n"):
-                raw = self._stream.readline(1 << 16)
-            raise too_long(f"{self._stream.name}:{self.start}", self._most)
-        line = decoded(raw, f"{self._stream.name}:{self._number}")
-        if isinstance(line, InputError):
-            raise line
-        return line
-
-
-def delimiter_of(name: str) -> str:
-    """Tab for a .tsv, plain or .gz; a comma otherwise."""
-    return "\t" if name.lower().removesuffix(".gz").endswith(".tsv") else ","
-
-
-def heading_of(
-    rows: Iterator[tuple[int, list[str] | InputError]], where: str, wanted: Iterable[str]
-) -> dict[str, int]:
-    """Place of each column by its name, from the first row. Raises `InputError` if one is wanted and not there."""
-    _, cells = next(rows, (1, InputError(where, "is empty, wanted a heading and rows")))
-    if isinstance(cells, InputError):
-        raise cells
-    if lacking := [name for name in wanted if name not in cells]:
-        if other := next((mark for mark in ";,\t|" if len(cells) == 1 and mark in cells[0]), None):
-            raise InputError(
-                where,
-                f"has columns parted by {other!r} as it seems: wanted commas in a .csv and tabs in a .tsv; save it so",
-            )
-        raise InputError(
-            where,
-            f"has no column {', '.join(map(repr, lacking))}; the heading has {', '.join(map(repr, cells))}: "
-            "name columns that are called otherwise, as columns={'text': 'body'}",
-        )
-    if twice := [name for name in wanted if cells.count(name) > 1]:
-        raise InputError(where, f"has the column {twice[0]!r} twice: rename one of them")
-    return {name: place for place, name in enumerate(cells)}
 
 
 def cut_labels(cell: str, separator: str) -> list[str]:

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from retrieve.corpora.corpus import ReadOptions
+from retrieve.corpora.csv_rows import table_rows
 from retrieve.corpora.jsonl import filled_lines, parse_object
 from retrieve.corpora.labelled.fields import SPLITS
 from retrieve.corpora.labelled.layout import Layout
-from retrieve.corpora.labelled.table import table_rows
 from retrieve.corpora.questions.members import first_member
 from retrieve.corpora.stream import Stream
 from retrieve.errors import InputError

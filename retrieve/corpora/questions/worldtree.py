@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from retrieve.corpora.corpus import ReadOptions
+from retrieve.corpora.csv_rows import table_rows
 from retrieve.corpora.labelled.fields import split_of
-from retrieve.corpora.labelled.table import table_rows
 from retrieve.corpora.questions.fields import asked, label_place
 from retrieve.corpora.questions.files import Source
 from retrieve.corpora.questions.records import QuestionRows, Reading, Told

@@ -1,0 +1,149 @@
+"""Rows of cells of a comma- or tab-separated table with a heading, by the `csv` module.
+
+`table_rows` gives the line on which a row starts, which the module does not: it counts the line where one ends.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from retrieve.corpora.check import document_from
+from retrieve.corpora.corpus import DEFAULT_OPTIONS, ReadOptions, Records
+from retrieve.corpora.rows import parsed_rows
+from retrieve.corpora.stream import Stream, decoded, too_long
+from retrieve.errors import InputError
+from retrieve.types import Document
+
+_WANTED = ("id", "text")
+
+
+def table_rows(
+    stream: Stream, options: ReadOptions, delimiter: str
+) -> Iterator[tuple[int, list[str] | InputError]]:
+    """Rows of cells with the line on which each starts; blank lines are passed over.
+
+    A row of more than `options.max_line` bytes, text that is not UTF-8 and broken quoting are errors in their row's
+    place; the line after is then taken for a new row.
+    """
+    lines = _Lines(stream, options.max_line)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    while True:
+        lines.begin()
+        try:
+            cells = _next_row(reader, options.max_line)
+        except csv.Error as error:
+            yield (
+                lines.start,
+                InputError(f"{stream.name}:{lines.start}", f"is not a row of the table: {error}"),
+            )
+        except InputError as error:
+            yield lines.start, error
+        else:
+            if cells is None:
+                return
+            if cells:
+                yield lines.start, cells
+            continue
+        reader = csv.reader(lines, delimiter=delimiter, strict=True)
+
+
+def _next_row(reader: Iterator[list[str]], limit: int) -> list[str] | None:
+    """The module's limit of a field is one for the whole process: it is raised for this row alone."""
+    before = csv.field_size_limit(limit)
+    try:
+        return next(reader, None)
+    finally:
+        csv.field_size_limit(before)
+
+
+class _Lines(Iterator[str]):
+    """Lines with their ends, counted; those since `begin` may have `most` bytes together."""
+
+    def __init__(self, stream: Stream, most: int) -> None:
+        self.start = 1
+        self._stream = stream
+        self._most = most
+        self._number = 0
+        self._size = 0
+
+    def begin(self) -> None:
+        self.start, self._size = self._number + 1, 0
+
+    def __next__(self) -> str:
+        raw = self._stream.readline(self._most + 1)
+        if not raw:
+            raise StopIteration
+        self._number += 1
+        self._size += len(raw)
+        if self._number == 1:
+            raw = raw.removeprefix(b"\xef\xbb\xbf")
+        if self._size > self._most:
+            while raw and not raw.endswith(b"\n"):
+                raw = self._stream.readline(1 << 16)
+            raise too_long(f"{self._stream.name}:{self.start}", self._most)
+        line = decoded(raw, f"{self._stream.name}:{self._number}")
+        if isinstance(line, InputError):
+            raise line
+        return line
+
+
+def delimiter_of(name: str) -> str:
+    """Tab for a .tsv, plain or .gz; a comma otherwise."""
+    return "\t" if name.lower().removesuffix(".gz").endswith(".tsv") else ","
+
+
+def heading_of(
+    rows: Iterator[tuple[int, list[str] | InputError]],
+    where: str,
+    wanted: Iterable[str],
+    remedy: str = "name columns that are called otherwise, as columns={'text': 'body'}",
+) -> dict[str, int]:
+    """Place of each column by its name, from the first row.
+
+    Raises `InputError` if a column is wanted and not there, with the `remedy`, and if a name occurs twice.
+    """
+    _, cells = next(rows, (1, InputError(where, "is empty, wanted a heading and rows")))
+    if isinstance(cells, InputError):
+        raise cells
+    if lacking := [name for name in wanted if name not in cells]:
+        if other := next((mark for mark in ";,\t|" if len(cells) == 1 and mark in cells[0]), None):
+            raise InputError(
+                where,
+                f"has columns parted by {other!r} as it seems: wanted commas in a .csv and tabs in a .tsv; save it so",
+            )
+        raise InputError(
+            where,
+            f"has no column {', '.join(map(repr, lacking))}; the heading has {', '.join(map(repr, cells))}: {remedy}",
+        )
+    if twice := [name for name in cells if cells.count(name) > 1]:
+        raise InputError(where, f"has the column {twice[0]!r} twice: rename one of them")
+    return {name: place for place, name in enumerate(cells)}
+
+
+def read_csv(stream: Stream, options: ReadOptions) -> Records:
+    """The documents of a table with the columns id and text, and perhaps title; all others go into metadata.
+
+    Cells are strings and stay strings: the module damages no id and no number.
+    """
+    rows = table_rows(stream, options, delimiter_of(stream.name))
+    places = heading_of(rows, stream.name, _WANTED, "call them id and text in the first line")
+    names = list(places)
+
+    def document(cells: list[str], where: str) -> Document:
+        if len(cells) != len(names):
+            raise InputError(
+                where,
+                f"{len(cells)} columns, and the heading has {len(names)}: quote cells with commas or line ends",
+            )
+        return document_from(dict(zip(names, cells, strict=True)), where)
+
+    yield from parsed_rows(stream.name, rows, document)
+
+
+def is_corpus(path: Path) -> bool:
+    """Whether the table's heading has the columns of documents; other tables lie beside them (labels.csv)."""
+    with Stream.open(path) as stream:
+        _, heading = next(table_rows(stream, DEFAULT_OPTIONS, delimiter_of(path.name)), (1, []))
+    return not isinstance(heading, InputError) and set(_WANTED) <= set(heading)
