@@ -136,6 +136,8 @@ def fill(index: Index, corpus: Corpus, *, own: bool, progress: Progress | None) 
         if others:
             ids = {document.id for document in corpus}
             writer.delete([doc_id for doc_id in index.ids() if doc_id not in ids])
+    if corpus.without_text.count:
+        _log.warning("%s: %s", corpus.name, corpus.without_text)
     _log.info("%s: %d documents added, %d updated, %d as they were, %d deleted", index.path, *counts, others)
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from retrieve.cli.index.sources import opened, reading_options, with_total
+from retrieve.cli.index.sources import checked_skipped, opened, reading_options, with_total
 from retrieve.cli.options import cache_option, device_option
 from retrieve.cli.output import as_json, counted, one_line, print_json, print_table
 from retrieve.cli.page import check_page
@@ -143,7 +143,7 @@ def _read(documents: Sequence[str], reading: dict[str, Any]) -> Iterator[list[Do
             done += len(batch)
             if tell is not None:
                 tell("documents", done, None)
-    skipped = sum(corpus.skipped for corpus in corpora)
+    skipped = checked_skipped(corpora, done)
     left_out = f", {counted(skipped, 'bad record')} skipped" if skipped else ""
     _log.info("%s classified%s", counted(done, "document"), left_out)
 

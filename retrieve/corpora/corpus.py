@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from retrieve.corpora.duplicate_ids import SeenIds
+from retrieve.corpora.extracted import WithoutText
 from retrieve.corpora.rows import Refusals, Rows
 from retrieve.errors import InputError
 from retrieve.types import Document
@@ -59,7 +60,7 @@ class Corpus:
     """An iterable of `Document`s, read afresh at each pass; one pass at a time.
 
     Raises `InputError` at the first bad record, naming file and line, unless `options.skip_bad`. Memory does not
-    grow with the corpus.
+    grow with the corpus. `without_text`: what documents of the last pass have none.
     """
 
     def __init__(self, name: str, parts: Sequence[Part], options: ReadOptions = DEFAULT_OPTIONS) -> None:
@@ -69,6 +70,7 @@ class Corpus:
         self._bytes_before = 0
         self._current: Part | None = None
         self._refused = Refusals(skip_bad=options.skip_bad)
+        self.without_text = WithoutText()
 
     @property
     def skipped(self) -> int:
@@ -92,6 +94,7 @@ class Corpus:
 
     def __iter__(self) -> Iterator[Document]:
         self._refused = Refusals(skip_bad=self._options.skip_bad)
+        self.without_text = WithoutText()
         self._bytes_before = 0
         self._current = None
         for part in self._parts:
@@ -109,6 +112,7 @@ class Corpus:
                     continue
                 earlier = seen.add(outcome.id, line)
                 if earlier is None:
+                    self.without_text.add(outcome)
                     yield outcome
                 else:
                     self._refused.add(_duplicate(part.name, outcome.id, earlier, line))

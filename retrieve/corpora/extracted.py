@@ -6,9 +6,10 @@ collection, and it says why under `NO_TEXT` in its metadata, so that a build, `i
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from retrieve.types import Document
 
@@ -18,6 +19,10 @@ text is encrypted, or its author allows nobody to take it out."""
 
 NO_TEXT = "no_text"
 """The metadata key of a document without text that says why."""
+
+
+SHOWN = 5
+"""Documents without text that are named; of more, only the count is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,43 @@ class Extracted:
         """The document of that id; one without text has the reason in its metadata."""
         metadata = {} if self.text.strip() else {NO_TEXT: self.why_empty}
         return Document(id=doc_id, text=self.text, title=self.title, metadata=metadata)
+
+
+class WithoutText:
+    """Documents that have no text: how many, by reason, and which are the first of them."""
+
+    def __init__(self) -> None:
+        self.why: Counter[str] = Counter()
+        self.first: list[tuple[str, str]] = []
+
+    @property
+    def count(self) -> int:
+        """Of all documents without text."""
+        return self.why.total()
+
+    def add(self, document: Document) -> None:
+        """Take a document in, if it has no text."""
+        if not document.text.strip():
+            told = document.metadata.get(NO_TEXT)
+            why = told if isinstance(told, str) else "empty"
+            self.why[why] += 1
+            if len(self.first) < SHOWN:
+                self.first.append((document.id, why))
+
+    def merge(self, other: WithoutText) -> None:
+        """Take in what another collection has."""
+        self.why += other.why
+        self.first = [*self.first, *other.first][:SHOWN]
+
+    def described(self) -> dict[str, Any]:
+        """A JSON object: count, counts by reason, and ids and reasons of the first documents."""
+        first = [{"id": doc_id, "why": why} for doc_id, why in self.first]
+        return {"count": self.count, "why": dict(sorted(self.why.items())), "first": first}
+
+    def __str__(self) -> str:
+        named = ", ".join(f"{doc_id} ({why})" for doc_id, why in self.first)
+        counted = f"{self.count:,} document{'' if self.count == 1 else 's'}"
+        return f"{counted} without text: {named}" + (", …" if self.count > len(self.first) else "")
 
 
 def tidied(pieces: Iterable[str]) -> str:

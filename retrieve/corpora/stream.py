@@ -222,6 +222,12 @@ def unmarked(data: bytes, where: str) -> str | None:
 
 def decoded(data: bytes, where: str) -> str | InputError:
     """UTF-8 bytes as text, or the error that says which byte is not UTF-8."""
+    if len(data) > 3 and 2 * data.count(0) + 2 >= len(data):
+        return InputError(
+            where,
+            "every second byte is NUL, as in UTF-16 without a byte order mark; wanted UTF-8 text: convert the file, "
+            "for instance with iconv -f UTF-16LE -t UTF-8",
+        )
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -5,7 +5,12 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
+import numpy as np
+
+from retrieve.corpora.extracted import WithoutText
 from retrieve.store.snapshot import Snapshot
+
+_BATCH = 500
 
 
 def describe(snapshot: Snapshot) -> dict[str, Any]:
@@ -26,6 +31,7 @@ def describe(snapshot: Snapshot) -> dict[str, Any]:
         "generation": manifest.generation,
         "documents": totals.documents,
         "empty_documents": totals.empty,
+        "without_text": without_text(snapshot).described(),
         "deleted_documents": stored - totals.documents,
         "passages": totals.passages,
         "segments": len(manifest.segments),
@@ -45,6 +51,21 @@ def describe(snapshot: Snapshot) -> dict[str, Any]:
         "recipe": deepcopy(manifest.recipe),
         "tuned": None if manifest.tuned is None else manifest.tuned.model_dump(mode="json"),
     }
+
+
+def without_text(snapshot: Snapshot) -> WithoutText:
+    """The live documents without text, with the reasons that their readers gave.
+
+    A title alone makes a passage, so passages do not tell; texts are read where no token was counted.
+    """
+    found = WithoutText()
+    for segment, live in zip(snapshot.segments, snapshot.alive(), strict=True):
+        rows = np.flatnonzero(live & (segment.units[:, 0] == 0))
+        for start in range(0, len(rows), _BATCH):
+            batch = rows[start : start + _BATCH]
+            for stored in segment.documents.get(batch.tolist(), segment.ids.get_many(batch)):
+                found.add(stored.document)
+    return found
 
 
 def _figures(snapshot: Snapshot) -> dict[str, dict[str, float]]:

@@ -43,6 +43,35 @@ def test_standard_input_takes_a_format(monkeypatch: pytest.MonkeyPatch) -> None:
         open_corpus("-", format="files")
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32", "utf-16-be"])
+@pytest.mark.parametrize("compress", [False, True], ids=["plain", "gzip"])
+def test_a_byte_order_mark_says_the_encoding(encoding: str, compress: bool, tmp_path: Path) -> None:
+    lines = "".join(f'{{"id": "{number}", "text": "größe 日本 𝔘 {number}"}}\n' for number in range(9_000))
+    data = (("\ufeff" if encoding == "utf-16-be" else "") + lines).encode(encoding)
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(gzip.compress(data, 1) if compress else data)
+    found = [document.text for document in open_corpus(path)]
+    assert found == [f"größe 日本 𝔘 {number}" for number in range(9_000)]
+    (tmp_path / "b.txt").write_bytes("\ufeffa\r\nb".encode("utf-16-le"))
+    assert [each.text for each in open_corpus(tmp_path, format="files")] == ["a\nb"]
+
+
+def test_text_that_is_not_what_its_mark_says_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b"\xff\xfe{\0}\0\n")
+    with pytest.raises(InputError, match=r"a\.jsonl: begins with the mark of UTF-16-LE and is not that"):
+        list(open_corpus(path))
+    (tmp_path / "b.txt").write_bytes(b"\xfe\xff\xd8\0")
+    with pytest.raises(InputError, match=r"b\.txt: begins with the mark of UTF-16-BE and is not that"):
+        list(open_corpus(tmp_path, format="files"))
+
+
+def test_utf16_without_a_mark_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes("rent and fees".encode("utf-16-le"))
+    with pytest.raises(InputError, match="as in UTF-16 without a byte order mark"):
+        list(open_corpus(tmp_path))
+
+
 @pytest.mark.parametrize("kept", [1, 5, 30, -9, -1])
 def test_a_cut_gzip_file_is_an_error_even_when_bad_lines_are_skipped(kept: int, tmp_path: Path) -> None:
     path = tmp_path / "docs.jsonl.gz"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -18,13 +19,16 @@ from retrieve.cli.output import counted, print_json
 from retrieve.cli.progress import progress_shown
 from retrieve.cli.session import writes_index
 from retrieve.corpora.corpus import DEFAULT_OPTIONS, Corpus, ReadOptions
+from retrieve.corpora.extracted import WithoutText
 from retrieve.corpora.open import FORMATS, open_corpus
 from retrieve.corpora.xml_mapping import XmlMapping
-from retrieve.errors import BadVectors, UsageError
+from retrieve.errors import BadVectors, InputError, UsageError
 from retrieve.types import Progress
 
 if TYPE_CHECKING:
     from retrieve.api import Added, Index
+
+_log = logging.getLogger("retrieve")
 
 reading_options = with_options(
     click.option("--format", type=click.Choice(FORMATS), help="What the sources are, if it cannot be told."),
@@ -44,7 +48,15 @@ reading_options = with_options(
     ),
 )
 
-source_options = with_options(reading_options, workers_option)
+source_options = with_options(
+    reading_options,
+    click.option(
+        "--strict",
+        is_flag=True,
+        help="A document without text (a scan, an empty file) is an error, not a warning.",
+    ),
+    workers_option,
+)
 
 
 class Filled(NamedTuple):
@@ -52,6 +64,7 @@ class Filled(NamedTuple):
 
     counts: Added
     skipped: int
+    without_text: WithoutText
     seconds: float
 
 
@@ -63,10 +76,14 @@ def fill(
     xml: str | None,
     skip_bad: bool,
     max_line: int,
+    strict: bool,
     workers: int,
     vectors: Path | None = None,
 ) -> Filled:
-    """Add all sources in one commit."""
+    """Add all sources in one commit.
+
+    Raises `InputError`, and commits nothing, if every record was bad, or for `strict` if a document has no text.
+    """
     if vectors is not None and skip_bad:
         raise UsageError(
             "--vectors goes by the order of the documents, and --skip-bad may leave some out: repair the source"
@@ -77,7 +94,26 @@ def fill(
     writes_index()
     with progress_shown() as progress, index.writer(with_total(progress, corpora), workers) as writer:
         counts = writer.add(chain.from_iterable(corpora), given)
-    return Filled(counts, sum(corpus.skipped for corpus in corpora), time.perf_counter() - start)
+        skipped = checked_skipped(corpora, sum(counts))
+        without_text = WithoutText()
+        for corpus in corpora:
+            without_text.merge(corpus.without_text)
+        if strict and without_text.count:
+            raise InputError(
+                " ".join(sources), f"{without_text}; nothing was added: take them out, or leave --strict out"
+            )
+    return Filled(counts, skipped, without_text, time.perf_counter() - start)
+
+
+def checked_skipped(corpora: Sequence[Corpus], read: int) -> int:
+    """How many bad records were skipped. Raises `InputError` if there was no other."""
+    skipped = sum(corpus.skipped for corpus in corpora)
+    if skipped and not read:
+        names = " ".join(corpus.name for corpus in corpora)
+        raise InputError(
+            names, f"every record is bad ({counted(skipped, 'record')} skipped), nothing is left to add"
+        )
+    return skipped
 
 
 def opened(
@@ -122,7 +158,9 @@ def with_total(progress: Progress | None, corpora: Sequence[Corpus]) -> Progress
 
 def report(index: Index, filled: Filled, *, as_json: bool) -> None:
     """Print what became of the sources, and what the index holds now."""
-    (added, updated, unchanged), skipped, seconds = filled
+    (added, updated, unchanged), skipped, without_text, seconds = filled
+    if without_text.count:
+        _log.warning("%s", without_text)
     encoded, cached = index.encodings
     info = index.info()
     if as_json:
@@ -133,6 +171,7 @@ def report(index: Index, filled: Filled, *, as_json: bool) -> None:
                 "updated": updated,
                 "unchanged": unchanged,
                 "skipped": skipped,
+                "without_text": without_text.described(),
                 "encoded": encoded,
                 "cached": cached,
                 **{name: info[name] for name in ("documents", "empty_documents", "passages", "generation")},
