@@ -56,4 +56,5 @@ def mended(page: str, pieces: Iterable[str]) -> str:
 def joined(pages: Iterable[str]) -> str:
     """Pages as one text; a word that two of them share stands on the first."""
     text = f"\n{PAGE_END}".join(pages)
-    return _OVER_PAGES.sub(rf"{PARTED}\1\n{PAGE_END}", text)
+    over: str = _OVER_PAGES.sub(rf"{PARTED}\1\n{PAGE_END}", text)
+    return over
