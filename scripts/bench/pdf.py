@@ -41,7 +41,7 @@ from reportlab.platypus import BaseDocTemplate, Frame, PageTemplate, Paragraph, 
 ROUNDS = 3
 LONG = 60  # paragraphs of the file that the time is taken of
 PARTED = "\u00ad\u00ad"
-BROKEN_WORD = regex.compile(r"(?<=\w)(?:\x02|[-\u00ad]\s*\n\s*)(?=\w)")
+BROKEN_WORD = regex.compile(r"(?<=\w)[-\u00ad]\s*\n\s*(?=\w)")
 WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+")
 PROSE = """The charterer is responsible for any damages to the well-known vessel unless the crimes of third parties,
 committed before the first offer was filed, were efficiently concealed from the official who signed the affidavit.
@@ -258,10 +258,11 @@ def pypdf(path: Path) -> str:
 
 
 def pypdfium2(path: Path) -> str:
-    """PDFium."""
+    """PDFium, which marks where a line end parted a word, and that is taken as ours is."""
     from pypdfium2 import PdfDocument
 
-    return "\n".join(page.get_textpage().get_text_bounded() for page in PdfDocument(path))
+    pages = [page.get_textpage().get_text_bounded() for page in PdfDocument(path)]
+    return "\n".join(pages).replace("\x02", PARTED)
 
 
 def pdf_oxide(path: Path) -> str:
