@@ -18,9 +18,8 @@ _FENCE = re.compile(r" {0,3}(```|~~~)")
 
 def plain_text(data: bytes, where: str) -> Extracted:
     """No title; the text as it is, with line ends as LF. UTF-8, or what a byte order mark says."""
-    text = unmarked(data, where)
-    if text is None:
-        text = decoded(data, where)
+    marked = unmarked(data, where)
+    text = decoded(data, where) if marked is None else marked
     if isinstance(text, InputError):
         raise text
     return Extracted(text.replace("\r\n", "\n").replace("\r", "\n"))

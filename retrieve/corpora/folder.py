@@ -14,9 +14,11 @@ from typing import NamedTuple
 
 from retrieve.corpora.check import check_document
 from retrieve.corpora.corpus import ReadOptions, Records
+from retrieve.corpora.docx import docx_text
 from retrieve.corpora.extract import markdown, plain_text
 from retrieve.corpora.extracted import Extracted
 from retrieve.corpora.html_page import html_text
+from retrieve.corpora.mail import mail_text
 from retrieve.corpora.pdf.reader import PdfReader
 from retrieve.corpora.rows import Row
 from retrieve.corpora.stream import regular_size, shown, too_long
@@ -31,8 +33,12 @@ TEXT_SUFFIXES: dict[str, Callable[[bytes, str], Extracted]] = {
     ".html": html_text,
     ".htm": html_text,
     ".xhtml": html_text,
+    ".eml": mail_text,
 }
 PDF_SUFFIX = ".pdf"
+DOCX_SUFFIX = ".docx"
+SUFFIXES = (*TEXT_SUFFIXES, DOCX_SUFFIX, PDF_SUFFIX)
+"""Of the files that are documents."""
 
 
 class Listing(NamedTuple):
@@ -109,6 +115,8 @@ class FolderPart:
         suffix = path.suffix.lower()
         if suffix == PDF_SUFFIX:
             extracted = pdfs.read(path, where)
+        elif suffix == DOCX_SUFFIX:
+            extracted = docx_text(path, where)  # text alone: what weighs in such a file is pictures
         else:
             extracted = TEXT_SUFFIXES[suffix](_content(path, max_bytes), where)
         document = extracted.document(path.relative_to(self._folder).as_posix())

@@ -38,20 +38,44 @@ def decoded_page(data: bytes, where: str) -> str:
         ) from error
 
 
-def _declared(data: bytes) -> tuple[str, str] | None:
-    """The standard's name and Python's name of the first declared encoding that exists."""
+def in_charset(data: bytes, label: str | None) -> str:
+    """The text of a part of a mail, whose charset may be wrong and cannot be corrected.
+
+    Without a label, or with that of ASCII, it is UTF-8, or windows-1252 if it is not. What is not in its charset, or in
+    one that exists, is UTF-8 with U+FFFD in the place of other bytes.
+    """
+    if label is None or label.lower() in ("ascii", "us-ascii"):
+        try:
+            return data.decode("utf-8")
+        except UnicodeDecodeError:
+            label = "windows-1252"
+    _, codec = encoding_of(label) or ("utf-8", "utf-8")
+    try:
+        return data.decode(codec, _CONTROLS if codec in _WINDOWS else "strict")
+    except ValueError:
+        return data.decode("utf-8", "replace")
+
+
+def encoding_of(label: str) -> tuple[str, str] | None:
+    """The standard's name and Python's name of an encoding that text is written in; None if there is none."""
     try:
         import webencodings
     except ImportError as error:
-        raise MissingExtra("reading HTML files", "files") from error
+        raise MissingExtra("reading HTML files and mails", "files") from error
+    found = webencodings.lookup(label)
+    if found is None or found.name == "replacement":
+        return None
+    if found.name in ("windows-1252", "x-user-defined"):
+        return "windows-1252", "cp1252"
+    return found.name, "gb18030" if found.name == "gbk" else found.codec_info.name  # which holds all of it
+
+
+def _declared(data: bytes) -> tuple[str, str] | None:
+    """The first declared encoding that exists."""
     for label in _labels(data[:_HEAD]):
-        found = webencodings.lookup(label)
-        if found is not None and found.name != "replacement":
-            # The page would not have been understood so far if it were UTF-16; gb18030 holds all of gbk.
-            name = "utf-8" if found.name.startswith("utf-16") else found.name
-            name = "windows-1252" if name == "x-user-defined" else name
-            codec = "gb18030" if name == "gbk" else "utf-8" if name == "utf-8" else found.codec_info.name
-            return name, "cp1252" if name == "windows-1252" else codec
+        if found := encoding_of(label):
+            # The declaration would not have been understood if the page were UTF-16.
+            return ("utf-8", "utf-8") if found[0].startswith("utf-16") else found
     return None
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from retrieve.corpora.corpus import DEFAULT_OPTIONS, Corpus, Part, ReadOptions
 from retrieve.corpora.csv_rows import is_corpus, read_csv
-from retrieve.corpora.folder import PDF_SUFFIX, TEXT_SUFFIXES, FolderPart, list_files, log_left_out
+from retrieve.corpora.folder import SUFFIXES, FolderPart, list_files, log_left_out
 from retrieve.corpora.jsonl import read_jsonl
 from retrieve.corpora.msmarco import collection_file
 from retrieve.corpora.part import FilePart, Reader
@@ -47,7 +47,7 @@ _ELEMENT = re.compile(rb"<([A-Za-z_][\w.:-]*)")
 _READABLE = (
     "readable are: a BEIR folder (corpus.jsonl), JSON lines, MS MARCO TSV (id, text or id, url, title, body), "
     "CSV (a heading with id and text), TREC SGML (<DOC>), XML by --xml, each plain or gzip or as a folder of such "
-    f"files, a folder of {' '.join(sorted((*TEXT_SUFFIXES, PDF_SUFFIX)))} files, {CATALOGUE}NAME, and - for JSON "
+    f"files, a folder of {' '.join(sorted(SUFFIXES))} files, {CATALOGUE}NAME, and - for JSON "
     "lines on standard input; "
     f"--format ({', '.join(FORMATS)}) says which one it is"
 )
@@ -158,7 +158,7 @@ def _by_kind(files: list[Path], *, mapped: bool) -> dict[str, list[Path]]:
     kinds: dict[str, list[Path]] = {}
     for path in files:
         kind = _kind_by_name(path)
-        if kind is None and path.suffix.lower() in (*TEXT_SUFFIXES, PDF_SUFFIX):
+        if kind is None and path.suffix.lower() in SUFFIXES:
             kind = "files"
         if kind == "csv" and not is_corpus(path):
             kind = None

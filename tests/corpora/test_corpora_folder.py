@@ -31,8 +31,8 @@ def test_every_readable_file_becomes_a_document(tmp_path: Path, caplog: pytest.L
     (tmp_path / "a.txt").write_text("Plain täxt\n", encoding="utf-8")
     (tmp_path / "c.pdf").write_bytes(pdf("Page one", "", "Page three"))
     (tmp_path / "d.htm").write_text("")
-    (tmp_path / "x.docx").write_bytes(b"PK\x03\x04")
-    (tmp_path / "y.docx").write_bytes(b"PK\x03\x04")
+    (tmp_path / "x.doc").write_bytes(b"PK\x03\x04")
+    (tmp_path / "y.doc").write_bytes(b"PK\x03\x04")
     (tmp_path / "Makefile").write_text("all:")
     (tmp_path / "loop").symlink_to(tmp_path)
     with caplog.at_level(logging.WARNING, "retrieve"):
@@ -44,7 +44,7 @@ def test_every_readable_file_becomes_a_document(tmp_path: Path, caplog: pytest.L
         Document("c.pdf", "Page one\n\f\n\fPage three"),
         Document("d.htm", "", metadata={"no_text": "empty"}),
     ]
-    assert "5 entries are not read: 2 .docx, 1 hidden, 1 links to folders, 1 without a suffix" in caplog.text
+    assert "5 entries are not read: 2 .doc, 1 hidden, 1 links to folders, 1 without a suffix" in caplog.text
     read = [
         path for path in tmp_path.rglob("[!.]*.*") if path.suffix in {".txt", ".md", ".HTML", ".pdf", ".htm"}
     ]

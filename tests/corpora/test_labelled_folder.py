@@ -18,7 +18,7 @@ def test_sub_folders_are_labels(tmp_path: Path) -> None:
     written(tmp_path / "ham" / "c.md", "# C\n\nthere")
     written(tmp_path / "loose.txt", "no label")
     written(tmp_path / "README.md", "about")
-    written(tmp_path / "ham" / "d.docx", "word")
+    written(tmp_path / "ham" / "d.doc", "word")
     data = read_labelled(tmp_path)
     assert (data.task, data.labels.names) == ("binary", ("ham", "spam"))
     found = {d.document.id: (d.labels, d.document.title, d.document.text) for d in data.train}

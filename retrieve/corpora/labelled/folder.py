@@ -11,7 +11,7 @@ from pathlib import Path
 
 from retrieve.corpora.corpus import ReadOptions
 from retrieve.corpora.csv_rows import heading_of, table_rows
-from retrieve.corpora.folder import PDF_SUFFIX, TEXT_SUFFIXES, FolderPart, list_files, log_left_out
+from retrieve.corpora.folder import SUFFIXES, FolderPart, list_files, log_left_out
 from retrieve.corpora.labelled.fields import SPLITS, checked_labels
 from retrieve.corpora.labelled.label_file import read_label_file
 from retrieve.corpora.labelled.layout import Layout
@@ -123,8 +123,7 @@ def _left_out(layout: Layout, texts: Collection[Path]) -> list[str]:
 def _texts(layout: Layout) -> list[Path]:
     if not layout.source.is_dir():
         return []
-    suffixes = (*TEXT_SUFFIXES, PDF_SUFFIX)
-    readable = [path for path in layout.files if path.suffix.lower() in suffixes]
+    readable = [path for path in layout.files if path.suffix.lower() in SUFFIXES]
     return [path for path in readable if path.stem.upper() not in ("README", "LICENSE", "LICENCE")]
 
 
