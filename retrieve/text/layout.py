@@ -28,6 +28,7 @@ def page_at(text: str, offset: int) -> int | None:
 
 def parts_beside(text: str) -> str:
     """The text with its parted words whole, each followed by its parts, so that it is found by either."""
-    return _PARTED_WORD.sub(
+    beside: str = _PARTED_WORD.sub(
         lambda word: f"{word[0].replace(PARTED, '')} {word[0].replace(PARTED, ' ')}", text
     )
+    return beside
