@@ -94,13 +94,17 @@ class Question:
 
 
 class PassageHit(NamedTuple):
-    """A passage of a hit: character offsets, position in the document, the text between the offsets, score."""
+    """A passage of a hit: character offsets, position in the document, the text between the offsets, score.
+
+    `page` is the one on which it begins, from 1, in a document of several pages.
+    """
 
     start: int
     end: int
     position: int
     text: str
     score: float
+    page: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

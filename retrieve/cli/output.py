@@ -49,7 +49,8 @@ def print_queries(per_query: Mapping[str, Mapping[str, float]], means: Mapping[s
 
 
 def one_line(text: str) -> str:
-    """Text without line breaks, tabs and control characters."""
+    """Text without line breaks, tabs, control characters, and soft hyphens, which terminals show inside of words."""
+    text = text.replace("\u00ad", "")
     return " ".join("".join(char if char.isprintable() else " " for char in text).split())
 
 

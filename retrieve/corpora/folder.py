@@ -15,10 +15,11 @@ from typing import NamedTuple
 from retrieve.corpora.check import check_document
 from retrieve.corpora.corpus import ReadOptions, Records
 from retrieve.corpora.docx import docx_text
-from retrieve.corpora.extract import markdown, pdf_text, plain_text
+from retrieve.corpora.extract import markdown, plain_text
 from retrieve.corpora.extracted import Extracted
 from retrieve.corpora.html_page import html_text
 from retrieve.corpora.mail import mail_text
+from retrieve.corpora.pdf.reader import PdfReader
 from retrieve.corpora.rows import Row
 from retrieve.corpora.stream import regular_size, shown, too_long
 from retrieve.errors import InputError
@@ -99,20 +100,21 @@ class FolderPart:
     def records(self, options: ReadOptions) -> Records:
         """One pass; the `line` of a record is the file's place in the list."""
         self.position = 0
-        for place, (path, size) in enumerate(self._files, start=1):
-            outcome: Document | InputError
-            try:
-                outcome = self._document(path, options.max_line)
-            except InputError as error:
-                outcome = error
-            yield Row(place, outcome)
-            self.position += size
+        with PdfReader() as pdfs:
+            for place, (path, size) in enumerate(self._files, start=1):
+                outcome: Document | InputError
+                try:
+                    outcome = self._document(path, pdfs, options.max_line)
+                except InputError as error:
+                    outcome = error
+                yield Row(place, outcome)
+                self.position += size
 
-    def _document(self, path: Path, max_bytes: int) -> Document:
+    def _document(self, path: Path, pdfs: PdfReader, max_bytes: int) -> Document:
         where = shown(path)
         suffix = path.suffix.lower()
         if suffix == PDF_SUFFIX:
-            extracted = pdf_text(path, where)  # pages are read one by one, images never
+            extracted = pdfs.read(path, where)
         elif suffix == DOCX_SUFFIX:
             extracted = docx_text(path, where)  # text alone: what weighs in such a file is pictures
         else:

@@ -13,6 +13,7 @@ from retrieve.search.searcher import Ranking
 from retrieve.store.documents import StoredDocument
 from retrieve.store.segment import IntArray
 from retrieve.store.snapshot import Snapshot
+from retrieve.text.layout import page_at
 from retrieve.types import Hit, PassageHit
 
 
@@ -104,4 +105,4 @@ def _own_passages(
 
 def _passage(text: str, span: Any, position: int, score: float) -> PassageHit:
     start, end = int(span[0]), int(span[1])
-    return PassageHit(start, end, position, text[start:end], score)
+    return PassageHit(start, end, position, text[start:end], score, page_at(text, start))

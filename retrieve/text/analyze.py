@@ -1,7 +1,8 @@
 """The analyzer: one text to the terms BM25 counts, and to the words that measure and cut a passage.
 
 A word is a run of letters, marks and numbers, because `\\w` shreds Hindi and Thai. Scripts that are written without
-spaces give overlapping bigrams of grapheme clusters, which need no dictionary and find any substring of two.
+spaces give overlapping bigrams of grapheme clusters, which need no dictionary and find any substring of two. A word
+that a line end parted gives the whole and its parts.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ import regex
 import Stemmer
 
 from retrieve.errors import RecipeError
+from retrieve.text.layout import PARTED, parts_beside
 from retrieve.text.stemmer_identity import stemmer_fingerprint
 
-RULES = 1  # raise it when a change here gives any text other terms: indexes record it in `Analyzer.identity`
+RULES = 2  # raise it when a change here gives any text other terms: indexes record it in `Analyzer.identity`
 
 # Lucene's EnglishAnalyzer: 33 words.
 _LUCENE_ENGLISH = (
@@ -31,12 +33,12 @@ ENGLISH_STOPWORDS = frozenset(_LUCENE_ENGLISH.split())
 
 # Scripts without spaces, and the iteration, closing, length and voicing marks that Unicode shares between them.
 _UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\u3006\u3031-\u3035\u303C\u30FC\uFF70\uFF9E\uFF9F"
-_WORD = regex.compile(r"[\p{L}\p{M}\p{N}_]+")
+_WORD = regex.compile(rf"[\p{{L}}\p{{M}}\p{{N}}_]++(?:{PARTED}[\p{{L}}\p{{M}}\p{{N}}_]++)*+")
 _ANY_UNSPACED = regex.compile(rf"[{_UNSPACED}]")
 # Group 1 is a run of an unspaced script, marks of any script included; everything else is an ordinary word.
 _RUN = regex.compile(
     rf"(?V1)([[\p{{L}}\p{{M}}\p{{N}}]&&[{_UNSPACED}]][[\p{{L}}\p{{M}}\p{{N}}]&&[{_UNSPACED}\p{{M}}]]*)"
-    rf"|[[\p{{L}}\p{{M}}\p{{N}}_]--[{_UNSPACED}]]+"
+    rf"|[[\p{{L}}\p{{M}}\p{{N}}_]--[{_UNSPACED}]]++(?:{PARTED}[[\p{{L}}\p{{M}}\p{{N}}_]--[{_UNSPACED}]]++)*+"
 )
 _CLUSTER = regex.compile(r"\X")
 # Each byte of an ASCII text as "x" where it belongs to a word, as a space where it does not.
@@ -84,6 +86,8 @@ class Analyzer:
         stems = self._stems()
         if normal.isascii():
             return [stem for word in normal.translate(_ASCII_SPACES).split() if (stem := stems[word])]
+        if PARTED in normal:
+            normal = parts_beside(normal)
         if _ANY_UNSPACED.search(normal) is None:
             return [stem for word in _WORD.findall(normal) if (stem := stems[word])]
         terms: list[str] = []
@@ -99,8 +103,8 @@ class Analyzer:
 
         In unspaced scripts each grapheme cluster is a word. The words are found in the text as it stands, not in
         its normal form, so that no map between the two is needed. They are the words that `terms` sees except
-        where NFKC splits or makes one (`½` becomes `1` and `2`, the symbol `℡` becomes `tel`): enough to count and
-        cut by.
+        where NFKC splits or makes one (`½` becomes `1` and `2`, the symbol `℡` becomes `tel`), and a word that a line
+        end parted is one: enough to count and cut by.
         """
         spans = list(_word_spans(text))
         return np.array(spans, dtype=np.int64).reshape(len(spans), 2)
