@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -19,6 +19,8 @@ from retrieve.types import Document, LabelledDocument, LabelSet
 if TYPE_CHECKING:
     from retrieve.api import Index
     from retrieve.corpora.labelled.records import LabelledData
+    from retrieve.passages.encoder import PassageEncoder
+    from retrieve.recipe import Recipe
 
 QUESTIONS = (
     "merge several sorted iterables into one",
@@ -28,6 +30,34 @@ QUESTIONS = (
     "keep only the most recent results of an expensive function",
 )
 HITS = 3
+SAMPLE = 1_000
+"""Passages that are encoded without --all, which takes about a minute on two cores."""
+MODULES = (
+    *(
+        "heapq",
+        "subprocess",
+        "contextlib",
+        "difflib",
+        "functools",
+        "itertools",
+        "collections",
+        "filecmp",
+        "bisect",
+    ),
+    *(
+        "shutil",
+        "pathlib",
+        "tempfile",
+        "json",
+        "csv",
+        "random",
+        "statistics",
+        "threading",
+        "queue",
+        "argparse",
+    ),
+)
+"""The sample begins with these, and goes on in the order of the library."""
 LEAST_OF_PACKAGE = 60
 LABEL_SETTINGS = {
     "tfidf.models": ["svm"],
@@ -39,25 +69,66 @@ LABEL_SETTINGS = {
 _log = logging.getLogger("retrieve")
 
 
+class Part(NamedTuple):
+    """An index of the demonstration: where it is, what it holds, how long that took, and its answers."""
+
+    index: str
+    recipe: str
+    documents: int
+    passages: int
+    seconds: float
+    questions: list[dict[str, Any]]
+
+
 @click.command("demo")
 @recipe_option
+@click.option(
+    "--all", "everything", is_flag=True, help="Encode all of it, and not a sample of 1,000 passages."
+)
 @as_json
-def command(recipe: str, *, as_json: bool) -> None:
+def command(recipe: str, *, everything: bool, as_json: bool) -> None:
     """Index the standard library's documentation, ask it five questions by each view, and learn its topics.
 
-    The index stays as `demo` for questions of your own: retrieve search demo "…"
+    Words are indexed first, as that takes seconds; vectors are of a sample unless --all is given. The index stays as
+    `demo` for questions of your own: retrieve search demo "…"
     """
-    from retrieve.bench import open_or_create
     from retrieve.passages.encoder import PassageEncoder
+    from retrieve.recipe import load_recipe
+
+    writes_index()
+    documents = list(public_documentation())
+    asked = PassageEncoder(recipe)
+    parts = []
+    if asked.recipe.encoding is not None:
+        parts.append(_part(load_recipe("bm25"), documents, show=not as_json))
+        if not everything:
+            documents = sample(documents, asked)
+            _log.info("vectors of %s: --all encodes the whole library", counted(len(documents), "document"))
+    parts.append(_part(asked.recipe, documents, show=not as_json))
+    labels = _label(show=not as_json)
+    if as_json:
+        *words, last = (part._asdict() for part in parts)
+        print_json({**last, "words": words[0] if words else None, "labels": labels})
+    else:
+        click.echo(_NEXT)
+
+
+_NEXT = """
+With files of your own, a folder of text, Markdown, HTML, PDF or Word files:
+  retrieve index create mine.index FOLDER
+  retrieve search mine.index "a question"
+  retrieve train classifier FOLDER --out mine.model    # with one sub-folder a label"""
+
+
+def _part(recipe: Recipe, documents: list[Document], *, show: bool) -> Part:
+    """Make or fill the index of a recipe, and ask it."""
+    from retrieve.bench import open_or_create
     from retrieve.store.paths import home
 
-    resolved = PassageEncoder(recipe).recipe
-    name = "demo" if resolved.name == "hybrid" else f"demo-{resolved.name}"
     start = time.perf_counter()
-    writes_index()
-    with open_or_create(home() / name, resolved) as index:
+    with open_or_create(home() / _name(recipe), recipe) as index:
         with progress_shown() as progress, index.writer(progress) as writer:
-            counts = writer.add(public_documentation())
+            counts = writer.add(documents)
         seconds = time.perf_counter() - start
         _log.info(
             "%s: %s added, %d as they were, %.1f s",
@@ -66,22 +137,33 @@ def command(recipe: str, *, as_json: bool) -> None:
             counts.unchanged,
             seconds,
         )
-        ways = [*index.recipe.views, *(["hybrid"] if len(index.recipe.views) > 1 else [])]
-        answers = [_ask(index, question, ways, show=not as_json) for question in QUESTIONS]
-        labels = _label(show=not as_json)
-        if as_json:
-            info = index.info()
-            print_json(
-                {
-                    "index": str(index.path),
-                    "recipe": resolved.name,
-                    "documents": info["documents"],
-                    "passages": info["passages"],
-                    "seconds": round(seconds, 3),
-                    "questions": answers,
-                    "labels": labels,
-                }
-            )
+        ways = [*recipe.views, *(["hybrid"] if len(recipe.views) > 1 else [])]
+        answers = [_ask(index, question, ways, show=show) for question in QUESTIONS]
+        info = index.info()
+        return Part(
+            str(index.path), recipe.name, info["documents"], info["passages"], round(seconds, 3), answers
+        )
+
+
+def _name(recipe: Recipe) -> str:
+    return "demo" if recipe.name == "hybrid" else f"demo-{recipe.name}"
+
+
+def sample(documents: list[Document], passages: PassageEncoder) -> list[Document]:
+    """Documents of about `SAMPLE` passages, those of `MODULES` first, in the order of the library again."""
+    rank = {name: place for place, name in enumerate(MODULES)}
+
+    def place(number: int) -> tuple[int, int]:
+        package = str(documents[number].metadata["module"]).partition(".")[0]
+        return rank.get(package, len(MODULES)), number
+
+    chosen, number_of = [], 0
+    for number in sorted(range(len(documents)), key=place):
+        number_of += len(passages.split([documents[number]])[0].spans)
+        if number_of > SAMPLE:
+            break
+        chosen.append(number)
+    return [documents[number] for number in sorted(chosen)]
 
 
 def public_documentation() -> Iterator[Document]:

@@ -343,6 +343,7 @@ def test_demo_answers_with_places_and_uses_its_index_again(
     names = [document.id.replace("__init__", "_").split(":")[1].split(".") for document in library]
     public = [name for name in names if not any(part.startswith("_") for part in name)]
     assert first["documents"] == len(public) < len(names)
+    assert first["words"] is None
     learned = first["labels"]
     assert {"locks", "queues"} <= set(learned["labels"])
     assert learned["micro_f1"] > 2 / len(learned["labels"])  # chance is half of it
@@ -350,6 +351,30 @@ def test_demo_answers_with_places_and_uses_its_index_again(
     second = call("demo", "--recipe", "bm25")
     assert "0 documents added" in second.stderr
     assert "?\n  by bm25\n" in second.stdout
+    assert "retrieve index create mine.index FOLDER" in second.stdout
+
+
+def test_demo_indexes_all_words_and_encodes_a_sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RETRIEVE_HOME", str(tmp_path))
+    library = PythonDocs(Path(os.__file__).parent / "asyncio")
+    monkeypatch.setattr("retrieve.corpora.pydocs.PythonDocs", lambda: library)
+    monkeypatch.setattr("retrieve.cli.demo.LEAST_OF_PACKAGE", 10)
+    monkeypatch.setattr("retrieve.cli.demo.SAMPLE", 30)
+    monkeypatch.setattr("retrieve.cli.demo.MODULES", ("queues", "locks"))
+    recipe = tmp_path / "tiny.toml"
+    tiny_encoder_folder(tmp_path / "model")
+    recipe.write_text(
+        f'[bm25]\n[dense]\nmodel = "{tmp_path / "model"}"\nbackend = "torch"\nprecision = "fp32"\n'
+    )
+    found = answer("demo", "--recipe", recipe)
+    assert found["passages"] <= 30 < found["words"]["passages"]
+    assert list(found["words"]["questions"][0]["hits"]) == ["bm25"]
+    assert list(found["questions"][0]["hits"]) == ["bm25", "dense", "hybrid"]
+    with Index.open(found["index"]) as index:
+        modules = {str(index.get(doc_id).metadata["module"]) for doc_id in index.ids()}
+    assert "queues" in modules
+    assert len(modules) < 5
+    assert answer("demo", "--recipe", recipe, "--all")["documents"] == found["words"]["documents"]
 
 
 def test_quiet_leaves_only_warnings_and_errors(place: Path) -> None:
