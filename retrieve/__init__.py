@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from retrieve.recipe import Recipe, load_recipe
     from retrieve.search.lookup import DocumentVectors
     from retrieve.search.passage_rankings import PassageRanking
-    from retrieve.types import Document, Hit, LabelledDocument, LabelSet, Passage, PassageHit, Query
+    from retrieve.types import Document, Hit, Hits, LabelledDocument, LabelSet, Passage, PassageHit, Query
 
 _NAMES = {
     "retrieve.api": ("Index", "QueryRanking", "RunResult"),
@@ -72,7 +72,16 @@ _NAMES = {
     "retrieve.recipe": ("Recipe", "load_recipe"),
     "retrieve.search.lookup": ("DocumentVectors",),
     "retrieve.search.passage_rankings": ("PassageRanking",),
-    "retrieve.types": ("Document", "Hit", "LabelSet", "LabelledDocument", "Passage", "PassageHit", "Query"),
+    "retrieve.types": (
+        "Document",
+        "Hit",
+        "Hits",
+        "LabelSet",
+        "LabelledDocument",
+        "Passage",
+        "PassageHit",
+        "Query",
+    ),
 }
 _HOMES = {name: home for home, names in _NAMES.items() for name in names}
 
@@ -87,6 +96,7 @@ __all__ = [
     "FormatTooNew",
     "FormatTooOld",
     "Hit",
+    "Hits",
     "Index",
     "IndexCorrupt",
     "IndexExists",

@@ -7,7 +7,16 @@ A message says what was found, what was wanted and what to do. `UsageError` is t
 from __future__ import annotations
 
 import copyreg
+from collections.abc import Iterable
 from typing import Any
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """What a message adds to a name that there is not: " (did you mean 'search'?)", or "" where nothing is like it."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(name.lower(), list(known), n=2)
+    return f" (did you mean {' or '.join(map(repr, near))}?)" if near else ""
 
 
 class RetrieveError(Exception):

@@ -6,9 +6,11 @@ into `Document.text` as it was given, before any normalisation.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, SupportsIndex, overload
+
+from retrieve.errors import UsageError
 
 MOST_QUERY_WINNERS = 65_535
 """Dimensions that the binary code of a query may have: a count of those it shares takes two bytes."""
@@ -107,9 +109,48 @@ class PassageHit(NamedTuple):
     page: int | None = None
 
 
+class Part(NamedTuple):
+    """A piece of text that is shown, and whether it is a word of the query."""
+
+    text: str
+    found: bool
+
+
+class Excerpt(NamedTuple):
+    """A hit for a person: its title and its snippet in parts, and where that stands.
+
+    The parts of each make one line of plain text together: without control characters, soft hyphens and line ends.
+    `place` is as in "passage 12 of 40, page 3", and "" for the only passage of a document without pages.
+    """
+
+    title: tuple[Part, ...]
+    text: tuple[Part, ...]
+    place: str
+
+    @property
+    def snippet(self) -> str:
+        """The parts of the text together."""
+        return "".join(part.text for part in self.text)
+
+
+class ShowsHits(Protocol):
+    """What a search leaves with its hits, so that they can be shown: the query, and how its words are found."""
+
+    def excerpt(self, hit: Hit) -> Excerpt: ...
+
+    def highlights(self, hit: Hit) -> tuple[tuple[int, int], ...]: ...
+
+    def html(self, hits: Sequence[Hit]) -> str: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One answer. `rank` counts from 1; `scores` holds what each view gave (absent: the view did not find it)."""
+    """One answer. `rank` counts from 1; `scores` holds what each view gave (absent: the view did not find it).
+
+    `passage_count` is how many passages the document has, 0 where nobody says. What a person reads (`snippet`,
+    `highlights`, `excerpt`) is computed when it is asked for; a hit that comes from no search has no `shows`, and
+    raises `UsageError` then.
+    """
 
     doc_id: str
     score: float
@@ -118,6 +159,81 @@ class Hit:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     passages: tuple[PassageHit, ...] = ()
     scores: Mapping[str, float] = field(default_factory=dict)
+    passage_count: int = 0
+    shows: ShowsHits | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def snippet(self) -> str:
+        """The sentences of the best passage that share most with the query, on one line of about 300 characters.
+
+        How the passage begins, where it has no word of the query; "" where the search showed no passages.
+        """
+        return self.excerpt.snippet
+
+    @property
+    def highlights(self) -> tuple[tuple[int, int], ...]:
+        """Characters (start, end) of the document's text where words of the query stand in this hit's passages.
+
+        Words are found as the index's analyzer sees them (stemmed). Sorted, none overlapping.
+        """
+        return self._shows.highlights(self)
+
+    @property
+    def excerpt(self) -> Excerpt:
+        """Title and snippet with the words found told apart, and where the snippet stands."""
+        return self._shows.excerpt(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The hit as a JSON object, with its snippet, its place and its highlights."""
+        excerpt = self.excerpt
+        return {
+            "doc_id": self.doc_id,
+            "score": self.score,
+            "rank": self.rank,
+            "title": self.title,
+            "snippet": excerpt.snippet,
+            "place": excerpt.place,
+            "metadata": dict(self.metadata),
+            "passages": [passage._asdict() for passage in self.passages],
+            "passage_count": self.passage_count,
+            "highlights": [list(span) for span in self.highlights],
+            "scores": dict(self.scores),
+        }
+
+    def _repr_html_(self) -> str | None:
+        """What a notebook shows: title, snippet, place and scores, escaped. None (its `repr`) if it cannot be shown."""
+        return None if self.shows is None else self.shows.html([self])
+
+    @property
+    def _shows(self) -> ShowsHits:
+        if self.shows is None:
+            raise UsageError(
+                f"hit {self.doc_id!r} was made by hand: what a search found has a snippet and highlights"
+            )
+        return self.shows
+
+
+class Hits(list[Hit]):
+    """The hits of one search, best first: a list, which also shows itself."""
+
+    @overload
+    def __getitem__(self, at: SupportsIndex) -> Hit: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> Hits: ...
+
+    def __getitem__(self, at: SupportsIndex | slice) -> Hit | Hits:
+        """A hit, or some of the hits."""
+        return Hits(super().__getitem__(at)) if isinstance(at, slice) else super().__getitem__(at)
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """Each hit as a JSON object, as for a table: `pandas.DataFrame(hits.to_dicts())`."""
+        return [hit.to_dict() for hit in self]
+
+    def _repr_html_(self) -> str | None:
+        """What a notebook shows: the hits, one below the other."""
+        first = self[0].shows if self else None
+        return None if first is None else first.html(self)
 
 
 class Progress(Protocol):

@@ -125,11 +125,14 @@ def test_the_digest_covers_what_decides_the_bytes(change: dict[str, Any], same: 
     [
         ({"name": "x"}, "no view"),
         ({"bm25": {}}, "name: Field required"),
-        ({**SMALL, "bm26": {}}, r"unknown key 'bm26'; known here: bm25, dense, description"),
+        (
+            {**SMALL, "bm26": {}},
+            r"unknown key 'bm26' \(did you mean 'bm25'\?\); known here: bm25, dense, description",
+        ),
         ({**SMALL, "bm25": {"k1": 1}}, r"unknown key 'bm25\.k1'; known here: backend, language, stopwords"),
         (
             {**SMALL, "search": {"dense": {"efsearch": 1}}},
-            r"'search\.dense\.efsearch'; known here: ef_search",
+            r"'search\.dense\.efsearch' .*; known here: ef_search",
         ),
         ({**SMALL, "passages": {"size": "64"}}, r"passages\.size: .*got '64'"),
         ({**SMALL, "passages": {"size": True}}, r"passages\.size"),

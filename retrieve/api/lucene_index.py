@@ -16,8 +16,9 @@ from retrieve.errors import UsageError
 from retrieve.recipe import load_recipe
 from retrieve.search.options import SearchOptions, options_by_name
 from retrieve.search.searcher import check_query
+from retrieve.search.snippets import QueryWords
 from retrieve.store.paths import LUCENE
-from retrieve.types import Hit, PassageHit, Progress, Query
+from retrieve.types import Hit, Hits, PassageHit, Progress, Query
 
 if TYPE_CHECKING:
     from retrieve.index.lucene_folder import LuceneFolder
@@ -60,17 +61,21 @@ class LuceneIndex:
         """Let it go; anything else on it is `UsageError` then."""
         self._opened = None
 
-    def search(self, query: str, k: int = 10, **options: Any) -> list[Hit]:
+    def search(self, query: str, k: int = 10, **options: Any) -> Hits:
         """Up to k hits, best first; each with its text as one passage if the index stores it. `options`: k1, b."""
         check_query(query)
         asked = self._options(k, options)
-        hits = []
+        hits, shows = Hits(), QueryWords.of(query, self._recipe)
         for rank, (doc_id, score) in enumerate(
             self._folder.search(query, k, k1=asked.k1, b=asked.b), start=1
         ):
             text = self._folder.stored_text(doc_id)
             passages = () if text is None else (PassageHit(0, len(text), 0, text, score),)
-            hits.append(Hit(doc_id, score, rank, passages=passages, scores={_VIEW: score}))
+            count = len(passages)
+            scores = {_VIEW: score}
+            hits.append(
+                Hit(doc_id, score, rank, passages=passages, scores=scores, passage_count=count, shows=shows)
+            )
         return hits
 
     def explain(self, query: str, doc_id: str, **options: Any) -> NoReturn:

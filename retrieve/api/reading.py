@@ -35,7 +35,7 @@ from retrieve.search.searcher import check_query
 from retrieve.store.info import describe
 from retrieve.store.snapshot import Snapshot
 from retrieve.store.vectors import query_vector, query_vectors
-from retrieve.types import Document, Hit, Passage, Progress, Query
+from retrieve.types import Document, Hits, Passage, Progress, Query
 
 Vectors = npt.NDArray[np.float32]
 
@@ -78,7 +78,7 @@ class Reading:
         vector: npt.ArrayLike | None = None,
         where: Where = None,
         **options: Unpack[SearchSettings],
-    ) -> list[Hit]:
+    ) -> Hits:
         """The k best documents (or passages) for a query.
 
         `where`: a filter; `vector`: a query vector (D,) for the views of vectors in place of encoding. The options are
@@ -97,7 +97,7 @@ class Reading:
         vectors: npt.ArrayLike | None = None,
         where: Where = None,
         **options: Unpack[SearchSettings],
-    ) -> list[list[Hit]]:
+    ) -> list[Hits]:
         """Hits for several queries, in their order: as by searching one by one, but encoded in batches.
 
         `vectors` (B,D): the queries' vectors, in place of their texts or beside them. Padding in a batch may change the
@@ -267,6 +267,12 @@ class Reading:
     def passages(self, doc_id: str) -> list[Passage]:
         """A document's passages with their offsets and texts; [] where it has none, `UsageError` for an unknown id."""
         return lookup.passages_of_document(self._snapshot, doc_id)
+
+    def sample(self, count: int) -> list[Passage]:
+        """`count` passages, evenly apart in the index's order; all if there are fewer. `UsageError` for less than 1."""
+        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+            raise UsageError(f"count is {count!r}: wanted a whole number of at least 1")
+        return lookup.sample_passages(self._snapshot, count)
 
     def vectors(self, ids: Iterable[str]) -> lookup.DocumentVectors:
         """The vectors of documents' passages as they were stored, one document after the other, float32.

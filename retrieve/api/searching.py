@@ -20,8 +20,9 @@ from retrieve.search.lookup import listed_ids
 from retrieve.search.options import options_by_name
 from retrieve.search.rerank import PairScorer, rerank
 from retrieve.search.searcher import Ranking, Searcher, check_query
+from retrieve.search.snippets import QueryWords
 from retrieve.store.filters import Filter, parse_filter
-from retrieve.types import Hit
+from retrieve.types import Hits
 from retrieve.views.registry import vector_views
 
 Scorers: TypeAlias = Callable[[str], PairScorer]
@@ -47,7 +48,7 @@ def search_all(
     where: Where,
     options: dict[str, Any],
     scorers: Scorers,
-) -> list[list[Hit]]:
+) -> list[Hits]:
     """Hits for each query, a text or None; `vectors` (B,D) go with the queries, and stand for encoding them."""
     texts = [query for query in queries if query is not None]
     for text in texts:
@@ -90,10 +91,10 @@ def explain_one(
     return {"query": query, "doc_id": doc_id} | explain(held.snapshot, ranking, place)
 
 
-def hits_of(searcher: Searcher, text: str, ranking: Ranking, scorers: Scorers) -> list[Hit]:
+def hits_of(searcher: Searcher, text: str, ranking: Ranking, scorers: Scorers) -> Hits:
     """A ranking's hits with their texts, ordered by the cross-encoder if one was asked for."""
     options = searcher.options
-    hits = build_hits(searcher.snapshot, ranking, options)
+    hits = build_hits(searcher.snapshot, ranking, options, QueryWords.of(text, searcher.recipe))
     if not options.reranker:
         return hits
-    return rerank(scorers(options.reranker), text, hits, depth=options.rerank_depth, k=options.k)
+    return Hits(rerank(scorers(options.reranker), text, hits, depth=options.rerank_depth, k=options.k))

@@ -13,6 +13,8 @@ from retrieve.cli.session import Session, fail_by_exit_status, log_to_stderr
 VERBS = (
     Verb("index", "retrieve.cli.index", "Make, fill, inspect and repair index folders."),
     Verb("search", "retrieve.cli.search", "Ask one question."),
+    Verb("show", "retrieve.cli.show", "Show a document, its passages, and a query's words in it."),
+    Verb("analyze", "retrieve.cli.analyze", "Show the terms that a text gives."),
     Verb("run", "retrieve.cli.run", "Answer many queries: a TREC run."),
     Verb("evaluate", "retrieve.cli.evaluate", "Measure a run by judgments."),
     Verb("compare", "retrieve.cli.compare", "Compare runs by judgments, with paired tests."),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -69,7 +70,8 @@ LABEL_SETTINGS = {
 _log = logging.getLogger("retrieve")
 
 
-class Part(NamedTuple):
+@dataclass(frozen=True)
+class Part:
     """An index of the demonstration: where it is, what it holds, how long that took, and its answers."""
 
     index: str
@@ -107,7 +109,7 @@ def command(recipe: str, *, everything: bool, as_json: bool) -> None:
     parts.append(_part(asked.recipe, documents, show=not as_json))
     labels = _label(show=not as_json)
     if as_json:
-        *words, last = (part._asdict() for part in parts)
+        *words, last = (asdict(part) for part in parts)
         print_json({**last, "words": words[0] if words else None, "labels": labels})
     else:
         click.echo(_NEXT)
@@ -210,8 +212,6 @@ def packages() -> LabelledData:
 
 def _label(*, show: bool) -> dict[str, Any]:
     """Learn from four fifths of the modules' documentation which package a text is of; measure it on the rest."""
-    from dataclasses import asdict
-
     from retrieve.classify.classifier import Classifier
     from retrieve.classify.compare import with_test
     from retrieve.classify.measured import see, train_counts

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 import click
 
+from retrieve.errors import did_you_mean
+
 
 class Verb(NamedTuple):
     """A command's name, the module that has it under the name `command`, and its line of help."""
@@ -27,6 +29,14 @@ class LazyGroup(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names in the order of the table, which is that of use."""
         return list(self._verbs)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Click's, with the verb that was meant: click itself knows only those that are loaded."""
+        if args[0] not in self._verbs and not args[0].startswith("-"):
+            ctx.fail(f"No such command {args[0]!r}{did_you_mean(args[0], self._verbs)}.")
+        return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The verb, or None if there is none of that name."""

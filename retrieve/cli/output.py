@@ -54,6 +54,12 @@ def one_line(text: str) -> str:
     return " ".join("".join(char if char.isprintable() else " " for char in text).split())
 
 
+def printable(text: str) -> str:
+    """Text with its lines, pages as empty lines, and without what could steer a terminal or is not seen."""
+    shown = text.replace("\u00ad", "").replace("\f", "\n\n")
+    return "".join(char if char.isprintable() or char in "\n\t\u200c\u200d" else " " for char in shown)
+
+
 def snippet(text: str, width: int = 240) -> str:
     """The beginning of a text on one line, cut at a word."""
     line = one_line(text[: 4 * width])

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from retrieve.cli.hits import hit_json, show_hits
+from retrieve.cli.hits import hit_json, print_csv, show_hits
 from retrieve.cli.opened import opened_index
 from retrieve.cli.options import (
     device_option,
@@ -21,9 +22,12 @@ from retrieve.cli.options import (
     with_options,
 )
 from retrieve.cli.output import as_json, counted, one_line, print_json
+from retrieve.cli.page import check_page, save_page
+from retrieve.cli.query_text import query_text
 from retrieve.errors import UsageError
 
 if TYPE_CHECKING:
+    from retrieve.report.records import Page
     from retrieve.types import Hit
 
 _log = logging.getLogger("retrieve")
@@ -33,7 +37,7 @@ _FORMATS = ("table", "jsonl", "trec", "tsv")
 
 @click.command("search")
 @click.argument("index")
-@click.argument("text")
+@click.argument("text", nargs=-1, required=True)
 @click.option("-k", type=int, default=10, show_default=True, help="How many hits.")
 @search_options
 @unit_option
@@ -41,10 +45,18 @@ _FORMATS = ("table", "jsonl", "trec", "tsv")
 @with_options(*runtime_options, device_option)
 @click.option("--explain", is_flag=True, help="Say of each hit why it scores what it scores.")
 @click.option("--format", type=click.Choice(_FORMATS), help="Default: table on a terminal, else jsonl.")
+@click.option("--csv", "as_csv", is_flag=True, help="A table for a spreadsheet, with snippets.")
+@click.option(
+    "--html",
+    "page",
+    type=click.Path(path_type=Path),
+    metavar="PAGE.html",
+    help="Also one self-contained page.",
+)
 @as_json
 def command(
     index: str,
-    text: str,
+    text: tuple[str, ...],
     *,
     k: int,
     model: str | None,
@@ -53,23 +65,27 @@ def command(
     device: str | None,
     explain: bool,
     format: str | None,
+    as_csv: bool,
+    page: Path | None,
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Search INDEX for TEXT; - reads the text from standard input.
+    """Search INDEX for TEXT: several words are one question; - reads it from standard input.
 
     INDEX may be lucene:FOLDER, an index of Lucene's that Anserini or pyserini made.
     """
     from retrieve.kernels import clock
 
-    if as_json and format is not None:
-        raise UsageError(f"--json and --format {format}: choose one")
+    ways = [f"--format {format}"] * bool(format) + ["--csv"] * as_csv + ["--json"] * as_json
+    if len(ways) > 1:
+        raise UsageError(f"{' and '.join(ways)}: choose one")
+    check_page(page)
     asked = given(options)
     if format == "trec" and asked.get("unit") == "passage":
         raise UsageError(
             "a search's TREC lines name documents: for passages use `retrieve run --unit passage`"
         )
-    query = _read_query() if text == "-" else text
+    query = query_text(text)
     with opened_index(index, model=model, backend=backend, precision=precision, device=device) as opened:
         start = clock()
         hits = opened.search(query, k, **asked)
@@ -78,20 +94,25 @@ def command(
         if explain:
             asked["reranker"] = ""  # what a cross-encoder thinks cannot be taken apart
             reasons = {hit.doc_id: opened.explain(query, hit.doc_id, k=k, **asked) for hit in hits}
+    if page is not None:
+        save_page(_page(query, str(opened.path), hits), page, "the hits' page")
     if as_json:
         records = [hit_json(hit, reasons.get(hit.doc_id)) for hit in hits]
         print_json(
             {"query": query, "index": str(opened.path), "k": k, "seconds": round(seconds, 4), "hits": records}
         )
+    elif as_csv:
+        print_csv(hits)
     else:
         _print(hits, reasons, format or ("table" if sys.stdout.isatty() else "jsonl"))
         _log.info("%s in %.0f ms", counted(len(hits), "hit"), seconds * 1000)
 
 
-def _read_query() -> str:
-    from retrieve.corpora.stream import STANDARD_INPUT, whole_text
+def _page(query: str, index: str, hits: Sequence[Hit]) -> Page:
+    from retrieve.report.records import HitList, Note, Page
 
-    return whole_text(sys.stdin.buffer.read(), STANDARD_INPUT).strip()
+    found = HitList(tuple(hits)) if hits else Note(("Nothing was found.",))
+    return Page(query, f"{counted(len(hits), 'hit')} in {index}", (found,))
 
 
 def _print(hits: Sequence[Hit], reasons: Mapping[str, Mapping[str, Any]], format: str) -> None:

@@ -1,24 +1,17 @@
-"""An answer without a model: the sentences of a context that share most with the question.
-
-They are scored by BM25 as if the context's sentences were the collection, over the index's own terms: what is said
-in every sentence weighs little.
-"""
+"""An answer without a model: the sentences of a context that share most with the question."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
 
-from retrieve.index.idf import bm25_idf
 from retrieve.rag.records import Context, Piece, Quote, Source
 from retrieve.recipe import Recipe
-from retrieve.text.analyze import Analyzer
-from retrieve.text.boundaries import breaks
+from retrieve.search.sentences import sentence_scores, sentence_spans
+from retrieve.search.snippets import analyzer_of
 
 _SENTENCES = 3
-_K1, _B = 0.9, 0.4
 
 
 def best_sentences(question: str, given: Context, recipe: Recipe) -> tuple[Quote, ...]:
@@ -31,21 +24,7 @@ def best_sentences(question: str, given: Context, recipe: Recipe) -> tuple[Quote
     for quote in _sentences(given):
         by_words.setdefault(" ".join(quote.text.split()), quote)
     quotes = list(by_words.values())
-    analyzer = (
-        Analyzer() if recipe.bm25 is None else Analyzer(recipe.bm25.language, stopwords=recipe.bm25.stopwords)
-    )
-    counts = [Counter(analyzer.terms(quote.text)) for quote in quotes]
-    lengths = [sum(count.values()) for count in counts]
-    mean = max(sum(lengths) / max(len(quotes), 1), 1.0)
-    terms = list(dict.fromkeys(analyzer.terms(question)))
-    frequencies = [sum(term in count for count in counts) for term in terms]
-    weights = bm25_idf(frequencies, len(quotes)).tolist()
-    scores = []
-    for count, length in zip(counts, lengths, strict=True):
-        norm = _K1 * (1 - _B + _B * length / mean)
-        scores.append(
-            sum(w * count[term] / (count[term] + norm) for term, w in zip(terms, weights, strict=True))
-        )
+    scores = sentence_scores(question, [quote.text for quote in quotes], analyzer_of(recipe))
     order = np.argsort(-np.array(scores), kind="stable")[:_SENTENCES].tolist()
     return tuple(quotes[at] for at in order if scores[at] > 0) or tuple(quotes[:1])
 
@@ -57,11 +36,7 @@ def _sentences(given: Context) -> Iterator[Quote]:
 
 
 def _of_piece(source: Source, piece: Piece) -> Iterator[Quote]:
-    """Its sentences, without the spaces around them."""
-    begin = 0
-    for end in (*breaks(piece.text).sentences.tolist(), len(piece.text)):
-        raw = piece.text[begin:end]
-        if text := raw.strip():
-            start = piece.start + begin + len(raw) - len(raw.lstrip())
-            yield Quote(source.number, source.doc_id, start, start + len(text), text)
-        begin = end
+    for start, end in sentence_spans(piece.text):
+        yield Quote(
+            source.number, source.doc_id, piece.start + start, piece.start + end, piece.text[start:end]
+        )

@@ -11,7 +11,7 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from retrieve.errors import RecipeError
+from retrieve.errors import RecipeError, did_you_mean
 from retrieve.recipe.sections import Recipe, recipe_record
 
 Section = TypeVar("Section", bound=BaseModel)
@@ -62,7 +62,8 @@ def _recipe_file(source: str | Path) -> Path:
     known = shipped()
     if str(source) not in known:
         raise RecipeError(
-            f"no recipe {str(source)!r}: the shipped ones are {', '.join(known)}; or give a .toml file"
+            f"no recipe {str(source)!r}{did_you_mean(str(source), known)}: the shipped ones are "
+            f"{', '.join(known)}; or give a .toml file"
         )
     return known[str(source)]
 
@@ -130,7 +131,8 @@ def _explain(kind: type[BaseModel], item: Any) -> str:
     key = ".".join(str(part) for part in item["loc"]) or "recipe"
     if item["type"] == "extra_forbidden":
         known = _known_keys(kind, item["loc"][:-1])
-        return f"unknown key {key!r}; known here: {', '.join(known)}"
+        last = str(item["loc"][-1])
+        return f"unknown key {key!r}{did_you_mean(last, known)}; known here: {', '.join(known)}"
     if item["type"] == "value_error":  # raised above, in words that name the keys and what was got
         return str(item["ctx"]["error"])
     return f"{key}: {item['msg']} (got {item['input']!r})"

@@ -37,6 +37,12 @@ def render(page: Page) -> str:
     return _environment().get_template("page.html").render(page=page)
 
 
+def render_block(block: Block) -> str:
+    """One block as a fragment of HTML, for a page that is not ours."""
+    macros = _environment().get_template("blocks.html").module
+    return str(getattr(macros, type(block).__name__)(block))
+
+
 def write_page(page: Page, path: str | Path) -> None:
     """Write the page, all or nothing. Raises `OSError` where its folder is not there."""
     write_file(Path(path), render(page).encode("utf-8"))

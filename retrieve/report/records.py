@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from retrieve.errors import UsageError
+from retrieve.types import Hit
 
 Cell = str | int | float | None
 """A cell of a table. Numbers stand right, with thousands separated or `decimals` places; None is a dash."""
@@ -213,6 +214,17 @@ class Highlighted:
                     )
 
 
+@dataclass(frozen=True, slots=True)
+class HitList:
+    """What a search found, as a person reads it."""
+
+    hits: tuple[Hit, ...]
+
+    def __post_init__(self) -> None:
+        for hit in self.hits:
+            _check_finite(hit.doc_id, (hit.score, *hit.scores.values()))
+
+
 Block = (
     Table
     | Matrix
@@ -225,6 +237,7 @@ Block = (
     | Code
     | Note
     | Highlighted
+    | HitList
 )
 
 

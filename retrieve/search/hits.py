@@ -14,17 +14,18 @@ from retrieve.store.documents import StoredDocument
 from retrieve.store.segment import IntArray
 from retrieve.store.snapshot import Snapshot
 from retrieve.text.layout import page_at
-from retrieve.types import Hit, PassageHit
+from retrieve.types import Hit, Hits, PassageHit, ShowsHits
 
 
-def build_hits(snapshot: Snapshot, ranking: Ranking, options: SearchOptions) -> list[Hit]:
-    """Hits of one ranking, rank from 1."""
+def build_hits(snapshot: Snapshot, ranking: Ranking, options: SearchOptions, shows: ShowsHits) -> Hits:
+    """Hits of one ranking, rank from 1. `shows`: what shows them in the words of their query."""
     keys = ranking.final.keys
     documents = keys if options.unit == "document" else documents_of(snapshot, keys)
     stored = load_documents(snapshot, documents)
     given = {name: pool.mapping() for name, pool in ranking.pools.items()}
     passages = _passages(snapshot, ranking, options, documents, stored)
-    return [
+    counts = _passage_counts(snapshot, documents)
+    return Hits(
         Hit(
             doc_id=document.document.id,
             score=float(score),
@@ -33,11 +34,17 @@ def build_hits(snapshot: Snapshot, ranking: Ranking, options: SearchOptions) -> 
             metadata=document.document.metadata,
             passages=passages[rank - 1],
             scores={name: scores[int(key)] for name, scores in given.items() if int(key) in scores},
+            passage_count=counts[rank - 1],
+            shows=shows,
         )
         for rank, (key, score, document) in enumerate(
             zip(keys, ranking.final.scores, stored, strict=True), start=1
         )
-    ]
+    )
+
+
+def _passage_counts(snapshot: Snapshot, documents: IntArray) -> list[int]:
+    return [len(passages_of(snapshot, int(document))[1]) for document in documents]
 
 
 def load_documents(snapshot: Snapshot, documents: IntArray) -> list[StoredDocument]:

@@ -57,6 +57,22 @@ def passages_of_document(snapshot: Snapshot, doc_id: str) -> list[Passage]:
     return [passage for passage in passages_at(snapshot, keys) if passage is not None]
 
 
+def sample_passages(snapshot: Snapshot, count: int) -> list[Passage]:
+    """`count` passages of live documents, evenly apart in the order of the index; all of them if there are fewer."""
+    alive = [
+        np.arange(len(segment.document_of)) + base
+        if live is None
+        else np.flatnonzero(live[segment.document_of]) + base
+        for segment, live, base in zip(
+            snapshot.segments, snapshot.live, snapshot.passage_bases.tolist(), strict=False
+        )
+    ]
+    keys = np.concatenate([np.empty(0, np.int64), *alive]).astype(np.int64)
+    if len(keys) > count:
+        keys = keys[(2 * np.arange(count) + 1) * len(keys) // (2 * count)]
+    return [passage for passage in passages_at(snapshot, keys) if passage is not None]
+
+
 def passages_at(snapshot: Snapshot, keys: IntArray) -> list[Passage | None]:
     """Passages of keys (K,), in their order; None where a key is −1."""
     found = keys[keys != NO_KEY]

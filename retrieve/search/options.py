@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypedDict, TypeVar, Unpack, get_args, get_type_hints
 
-from retrieve.errors import UsageError
+from retrieve.errors import UsageError, did_you_mean
 from retrieve.recipe import Aggregate, FusionMethod, Recipe, Unit
 from retrieve.types import MOST_QUERY_WINNERS
 from retrieve.views.protocol import Feedback
@@ -152,7 +152,14 @@ def check_names(options: Mapping[str, Any], known: type) -> None:
     """Raise `UsageError` for an option that is not in the typed dictionary `known`."""
     names = _names_of(known)
     if unknown := sorted(options.keys() - names):
-        raise UsageError(f"unknown search options {unknown}: there are {', '.join(sorted(names))}")
+        raise UsageError(
+            f"unknown search options {unknown}{_meant(unknown, names)}: there are {', '.join(sorted(names))}"
+        )
+
+
+def _meant(unknown: Sequence[str], known: Iterable[str]) -> str:
+    """What was meant by the first of the unknown names."""
+    return did_you_mean(unknown[0], known) if unknown and isinstance(unknown[0], str) else ""
 
 
 @cache
@@ -172,7 +179,8 @@ def _views(recipe: Recipe, using: str | Sequence[str] | None) -> tuple[str, ...]
     unknown = [name for name in names if name not in recipe.views]
     if unknown or not names or len(set(names)) != len(names):
         raise UsageError(
-            f"using={using!r}: this index has the views {list(recipe.views)} (or 'hybrid' for all)"
+            f"using={using!r}{_meant(unknown, recipe.views)}: this index has the views {list(recipe.views)} "
+            "(or 'hybrid' for all)"
         )
     return names
 
@@ -181,7 +189,9 @@ def _weights(recipe: Recipe, views: tuple[str, ...], given: Mapping[str, float])
     """Each view's weight. One of weight 0 is not asked: the search is the one without it."""
     unknown = sorted(set(given) - set(recipe.views))
     if unknown:
-        raise UsageError(f"weights name {unknown}; this index has the views {list(recipe.views)}")
+        raise UsageError(
+            f"weights name {unknown}{_meant(unknown, recipe.views)}; this index has the views {list(recipe.views)}"
+        )
     weights = {name: float(given.get(name, 1.0)) for name in views}
     if not all(weight >= 0 for weight in weights.values()) or not 0 < sum(weights.values()) < math.inf:
         raise UsageError(f"weights are {weights}: wanted none below 0 and one above")

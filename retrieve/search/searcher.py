@@ -16,6 +16,7 @@ import numpy.typing as npt
 from retrieve.errors import UsageError
 from retrieve.passages.encoder import PassageEncoder
 from retrieve.passages.vectors import prepare, truncated_vectors
+from retrieve.recipe import Recipe
 from retrieve.search.aggregate import aggregate_pool, in_scope
 from retrieve.search.feedback import found_passages
 from retrieve.search.fusion import fuse_pools
@@ -126,6 +127,11 @@ class Searcher:
         by_view = [self._view_scores(name, asks, encoded, lookup=lookup) for name, asks in group.items()]
         for number, scores in enumerate(zip(*by_view, strict=True)):
             yield dict(zip(group, scores, strict=True)), bool(encoded.cut[number])
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe of the index that is searched."""
+        return self._passage_encoder.recipe
 
     def takes_vectors(self, name: str) -> bool:
         """Whether a view is searched by a query's vector."""

@@ -116,12 +116,13 @@ def test_json_of_a_path_that_is_not_utf8(capsys: pytest.CaptureFixture[str]) -> 
     assert json.loads(printed) == {"index": "caf\udce9 é"}
 
 
-def test_the_table_shows_the_place_of_a_passage() -> None:
+def test_the_table_shows_what_was_found() -> None:
     table = call("search", "words", "court law", "-k", 1, "--format", "table", "--explain").stdout
     hit = answer("search", "words", "court law", "-k", 1)["hits"][0]
-    best = hit["passages"][0]
-    assert hit["doc_id"] in table.splitlines()[0]
-    assert f"[{best['start']}:{best['end']}] {best['text']}" in table
+    head, snippet, scores, *_ = table.splitlines()
+    assert hit["doc_id"] in head and hit["title"] in head
+    assert snippet.strip() == hit["snippet"]
+    assert "bm25" in scores
     assert "court " in table.splitlines()[-1]  # what the term contributed
 
 
@@ -192,7 +193,13 @@ WRONG_USAGE = {
     "one run": (["fuse", "a.run", "--out", "b.run"], "two or more"),
     "tuned weights": (["fuse", "a", "b", "--out", "c", "--tune", "q", "--weights", "1,1"], "--tune"),
     "weights": (["fuse", "a", "b", "--out", "c", "--weights", "x,1"], "one number for each run"),
-    "unknown verb": (["serach"], "No such command"),
+    "unknown verb": (["serach"], "No such command 'serach' (did you mean 'search'?)"),
+    "unknown verb of a group": (["index", "creat", "x"], "(did you mean 'create'?)"),
+    "a verb like no other": (["zzz"], "No such command 'zzz'."),
+    "misspelt option": (["search", "words", "law", "--usign", "bm25"], "--using"),
+    "misspelt view": (["search", "words", "law", "--using", "bm52"], "did you mean 'bm25'?"),
+    "misspelt view's weight": (["search", "both", "law", "--weights", "dnse=1"], "did you mean 'dense'?"),
+    "no words": (["search", "words"], "Missing argument"),
 }
 
 
@@ -201,6 +208,13 @@ def test_wrong_usage_exits_with_2(arguments: list[str], said: str) -> None:
     result = call(*arguments, status=2)
     assert result.stdout == ""
     assert said in result.stderr
+
+
+def test_a_misspelt_recipe_or_key_is_told_what_was_meant() -> None:
+    misspelt = call("index", "create", "x", "--recipe", "hybird", status=1).stderr
+    assert "no recipe 'hybird' (did you mean 'hybrid'" in misspelt
+    misspelt = call("index", "create", "x", "--recipe", "bm25", "--set", "passages.szie=3", status=1).stderr
+    assert "unknown key 'passages.szie' (did you mean 'size'?)" in misspelt
 
 
 def test_failures_exit_with_1(place: Path, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import shlex
 from typing import Any
 
 import click
@@ -17,6 +19,8 @@ from retrieve.cli.options import (
     with_runtime,
 )
 from retrieve.cli.output import as_json
+
+_log = logging.getLogger("retrieve")
 
 
 @click.command("create")
@@ -63,3 +67,11 @@ def command(
                 remove_unfilled(made.path)
             raise
         report(made, filled, as_json=as_json)
+        if not as_json:
+            _log.info("next: %s", _next(index, filled=bool(len(made))))
+
+
+def _next(index: str, *, filled: bool) -> str:
+    """What to type now."""
+    name = shlex.quote(index)
+    return f'retrieve search {name} "your question"' if filled else f"retrieve index add {name} SOURCE"
