@@ -11,7 +11,7 @@ import threading
 import unicodedata
 from collections.abc import Iterator
 from functools import cached_property
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ import regex
 import Stemmer
 
 from retrieve.errors import RecipeError
-from retrieve.text.layout import PARTED, parts_beside
+from retrieve.text.layout import PARTED, with_parts
 from retrieve.text.stemmer_identity import stemmer_fingerprint
 
 RULES = 2  # raise it when a change here gives any text other terms: indexes record it in `Analyzer.identity`
@@ -86,16 +86,17 @@ class Analyzer:
         stems = self._stems()
         if normal.isascii():
             return [stem for word in normal.translate(_ASCII_SPACES).split() if (stem := stems[word])]
-        if PARTED in normal:
-            normal = parts_beside(normal)
         if _ANY_UNSPACED.search(normal) is None:
-            return [stem for word in _WORD.findall(normal) if (stem := stems[word])]
+            words = _WORD.findall(normal)
+            if PARTED in normal:
+                words = chain.from_iterable(map(with_parts, words))
+            return [stem for word in words if (stem := stems[word])]
         terms: list[str] = []
         for match in _RUN.finditer(normal):
             if match[1]:
                 terms.extend(_bigrams(match[1]))
-            elif stem := stems[match[0]]:
-                terms.append(stem)
+            else:
+                terms.extend(stem for word in with_parts(match[0]) if (stem := stems[word]))
         return terms
 
     def word_offsets(self, text: str) -> npt.NDArray[np.int64]:

@@ -6,8 +6,6 @@ know nothing of them. Neither is seen: a form feed is white space, and a soft hy
 
 from __future__ import annotations
 
-import regex
-
 PAGE_END = "\f"
 """Between two pages."""
 
@@ -15,8 +13,6 @@ PARTED = "\u00ad\u00ad"
 """Inside a word that was printed in two parts, with a hyphen and a line end between them: nobody can tell whether the
 hyphen belongs to the word (`well-known`) or to the line (`respon-sible`). One soft hyphen alone says no more than where
 a line may end."""
-
-_PARTED_WORD = regex.compile(rf"[\p{{L}}\p{{M}}\p{{N}}]+(?:{PARTED}[\p{{L}}\p{{M}}\p{{N}}]+)++")
 
 
 def page_at(text: str, offset: int) -> int | None:
@@ -26,9 +22,6 @@ def page_at(text: str, offset: int) -> int | None:
     return 1 + text.count(PAGE_END, 0, offset)
 
 
-def parts_beside(text: str) -> str:
-    """The text with its parted words whole, each followed by its parts, so that it is found by either."""
-    beside: str = _PARTED_WORD.sub(
-        lambda word: f"{word[0].replace(PARTED, '')} {word[0].replace(PARTED, ' ')}", text
-    )
-    return beside
+def with_parts(word: str) -> list[str]:
+    """A word; one that was printed in parts whole, and then its parts, so that it is found by either."""
+    return [word.replace(PARTED, ""), *word.split(PARTED)] if PARTED in word else [word]

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retrieve.text.analyze import Analyzer
-from retrieve.text.layout import PAGE_END, PARTED, page_at, parts_beside
+from retrieve.text.layout import PAGE_END, PARTED, page_at, with_parts
 
 words = st.text("abcdefghäß", min_size=1, max_size=6)
 
@@ -39,6 +39,9 @@ def test_parted_words_among_unspaced_scripts() -> None:
     assert [text[start:end] for start, end in analyzer.word_offsets(text)][3:] == [f"well{PARTED}known"]
 
 
+def test_a_run_of_another_script_is_no_part_of_a_parted_word() -> None:
+    assert Analyzer().terms(f"承运人respon{PARTED}sible") == ["承运", "运人", "respons", "respon", "sibl"]
+
+
 def test_one_soft_hyphen_alone_parts_no_word() -> None:
-    assert parts_beside("Donau\u00addampf") == "Donau\u00addampf"
-    assert parts_beside(f"{PARTED} a{PARTED} {PARTED}b") == f"{PARTED} a{PARTED} {PARTED}b"
+    assert with_parts("Donau\u00addampf") == ["Donau\u00addampf"]
