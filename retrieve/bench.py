@@ -175,6 +175,7 @@ def _settings(recipe: Recipe) -> dict[str, Any]:
         "unit": search.unit,
         "k1": search.bm25.k1,
         "b": search.bm25.b,
+        "query_terms": search.bm25.query_terms,
         "rm3": search.bm25.rm3,
         "fb_docs": search.bm25.fb_docs,
         "fb_terms": search.bm25.fb_terms,

@@ -51,7 +51,8 @@ def test_options_are_those_that_are_resolved_and_stand_in_every_signature() -> N
     resolved = {field.name for field in fields(SearchOptions)}
     assert {name for name in told if name not in resolved} == {"using"}
     assert resolved - set(told) == {"k", "named", "views"}
-    for call in (Index.search, Index.search_many, Index.run, Index.iter_run, Index.explain, resolve_options):
+    calls = (Index.search, Index.similar, Index.search_many, Index.run, Index.iter_run, Index.explain)
+    for call in (*calls, resolve_options):
         kind = typing.get_type_hints(call)[inspect.getfullargspec(call).varkw or ""]
         assert typing.get_args(kind) == (SearchSettings,)
 
@@ -65,6 +66,7 @@ VALUES: dict[str, Any] = {
     "unit": "document",
     "k1": 1.5,
     "b": 0.7,
+    "query_terms": 50,
     "rm3": True,
     "fb_docs": 3,
     "fb_terms": 4,
@@ -90,9 +92,14 @@ def test_every_option_is_taken_and_none_is_the_recipes_own() -> None:
     assert resolve_options(recipe, **dict.fromkeys(VALUES)) == resolve_options(recipe)
 
 
-@pytest.mark.parametrize("call", ["search", "search_many", "run", "iter_run", "explain"])
+@pytest.mark.parametrize("call", ["search", "similar", "search_many", "run", "iter_run", "explain"])
 def test_an_option_that_does_not_exist_is_refused_by_every_call(toy: Index, call: str) -> None:
-    first: dict[str, list[Any]] = {"search": ["wing"], "search_many": [["wing"]], "explain": ["wing", "0"]}
+    first: dict[str, list[Any]] = {
+        "search": ["wing"],
+        "similar": ["0"],
+        "search_many": [["wing"]],
+        "explain": ["wing", "0"],
+    }
     arguments = first.get(call, [[Query("q", "wing")]])
     with pytest.raises(UsageError, match=r"unknown search options \['colour'\]: there are aggregate, b, "):
         getattr(toy, call)(*arguments, colour="red")

@@ -78,6 +78,10 @@ class LuceneIndex:
             )
         return hits
 
+    def similar(self, doc_id: str, k: int = 10, **options: Any) -> NoReturn:
+        """Refused: no terms of a document are at hand."""
+        raise UsageError(f"{self.path} is an index of Lucene's: search it with the document's text")
+
     def explain(self, query: str, doc_id: str, **options: Any) -> NoReturn:
         """Refused: Anserini keeps no reasons."""
         raise UsageError(f"{self.path} is an index of Lucene's, which has no explain: leave it out")

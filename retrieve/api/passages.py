@@ -42,7 +42,7 @@ def rank_passages(
 ) -> PassageRanking:
     """See `Index.rank_passages`."""
     if fusion not in (None, *get_args(FusionMethod), "sum"):
-        raise UsageError(f"fusion is {fusion!r}: wanted convex, rrf or sum")
+        raise UsageError(f"fusion is {fusion!r}: wanted convex, z, rrf or sum")
     check_names(options, PassageSettings)
     how = None if fusion == "sum" else fusion
     searcher = _searcher(held, queries, k, where, {**options, "fusion": how})

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from retrieve.api import passages
 from retrieve.api.open_state import Held, Settings
 from retrieve.api.runs import QueryRanking, RunResult, RunSettings, start_run
-from retrieve.api.searching import explain_one, filter_of, search_all
+from retrieve.api.searching import explain_one, filter_of, search_all, search_like
 from retrieve.api.writer import Where
 from retrieve.errors import UsageError
 from retrieve.fork_safety import ForkSafeLock
@@ -88,6 +88,26 @@ class Reading:
             raise UsageError("search wants a query text, a vector, or both")
         vectors = None if vector is None else query_vector(vector)
         return search_all(self._now, [query], k, vectors, where, dict(options), self._scorer)[0]
+
+    def similar(
+        self,
+        doc_id: str | None = None,
+        k: int = 10,
+        *,
+        text: str | None = None,
+        where: Where = None,
+        **options: Unpack[SearchSettings],
+    ) -> Hits:
+        """The k documents (or passages) most like a document: one of the index by its id, or any `text`.
+
+        One of the index is left out itself, and searches by its stored vectors and its terms: nothing is encoded where
+        vectors were kept. Arguments and errors are otherwise those of `search`; an unknown id is `UsageError`.
+        """
+        if (doc_id is None) == (text is None):
+            raise UsageError("similar wants the id of a document, or text=: one of the two")
+        if doc_id is None:
+            return self.search(text, k, where=where, **options)
+        return search_like(self._now, doc_id, k, where, options, self._scorer)
 
     def search_many(
         self,
@@ -197,9 +217,9 @@ class Reading:
 
         A query is a text, a vector (D,), or a mapping view → text or vector, for BM25 also a mapping text → weight:
         the texts' scores are added up, each times its weight. `fusion`: "sum" of the views' own scores times
-        `weights`, exact whichever view found a passage; or "convex" or "rrf", as a search for passages has it and the
-        recipe says by default. Scores are ordered before they are rounded to float32. The keys hold in this generation
-        and in those of `reencode`: `layout` says which passages they number.
+        `weights`, exact whichever view found a passage; or "convex", "z" or "rrf", as a search for passages has it and
+        the recipe says by default. Scores are ordered before they are rounded to float32. The keys hold in this
+        generation and in those of `reencode`: `layout` says which passages they number.
         """
         return passages.rank_passages(self._now, queries, k, fusion, where, options)
 

@@ -15,11 +15,11 @@ from retrieve.api.open_state import Held
 from retrieve.api.writer import Where
 from retrieve.errors import UsageError
 from retrieve.search.explain import explain
-from retrieve.search.hits import build_hits
-from retrieve.search.lookup import listed_ids
+from retrieve.search.hits import build_hits, load_documents
+from retrieve.search.lookup import listed_ids, stored_vectors
 from retrieve.search.options import options_by_name
 from retrieve.search.rerank import PairScorer, rerank
-from retrieve.search.searcher import Ranking, Searcher, check_query
+from retrieve.search.searcher import Ask, Ranking, Searcher, check_query
 from retrieve.search.snippets import QueryWords
 from retrieve.store.filters import Filter, parse_filter
 from retrieve.types import Hits
@@ -29,10 +29,15 @@ Scorers: TypeAlias = Callable[[str], PairScorer]
 """A cross-encoder's folder or name → the cross-encoder, loaded once."""
 
 
-def searcher_of(held: Held, k: int, where: Where, options: Mapping[str, Any]) -> Searcher:
-    """What ranks queries of a generation with these options. Raises `UsageError` for what cannot work."""
+def searcher_of(
+    held: Held, k: int, where: Where, options: Mapping[str, Any], without: int | None = None
+) -> Searcher:
+    """What ranks queries of a generation with these options. Raises `UsageError` for what cannot work.
+
+    `without`: a document that is not found, by its number in the snapshot.
+    """
     resolved = options_by_name(held.passage_encoder.recipe, k, options)
-    return Searcher(held.snapshot, held.passage_encoder, resolved, filter_of(where))
+    return Searcher(held.snapshot, held.passage_encoder, resolved, filter_of(where), without)
 
 
 def filter_of(where: Where) -> Filter | None:
@@ -72,6 +77,30 @@ def search_all(
         hits_of(searcher, text, ranking, scorers)
         for text, ranking in zip(shown, searcher.rank(shown, vectors), strict=True)
     ]
+
+
+def search_like(
+    held: Held, doc_id: str, k: int, where: Where, options: Mapping[str, Any], scorers: Scorers
+) -> Hits:
+    """Hits for a document of the index, without itself: by its vectors as they were stored, and its text's terms.
+
+    Where no vectors were kept its text is encoded. Raises `UsageError` for an unknown id, or one without text.
+    """
+    snapshot, passage_encoder = held.snapshot, held.passage_encoder
+    place = snapshot.locate(listed_ids([doc_id]))[0]
+    if place is None:
+        raise UsageError(f"no document {doc_id!r} in {snapshot.folder}")
+    number = int(snapshot.bases[place.segment]) + place.row
+    document = load_documents(snapshot, np.array([number]))[0].document
+    (text,) = passage_encoder.fed(document, np.array([[0, len(document.text)]]))
+    if not text.strip():
+        raise UsageError(f"document {doc_id!r} has no text: nothing can be like it")
+    searcher = searcher_of(held, k, where, options, without=number)
+    asks: dict[str, list[Ask]] = {name: [text] for name in searcher.options.views}
+    for name in asks:
+        if searcher.takes_vectors(name) and snapshot.segments[place.segment].has_vectors:
+            asks[name] = [stored_vectors(snapshot, [doc_id]).vectors]
+    return hits_of(searcher, text, next(searcher.rank_asks(1, asks)), scorers)
 
 
 def explain_one(

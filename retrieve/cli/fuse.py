@@ -26,7 +26,7 @@ def _numbers(ctx: click.Context, param: click.Parameter, value: str | None) -> l
 @click.command("fuse")
 @click.argument("runs", nargs=-1, required=True, metavar="RUN RUN…")
 @click.option("--out", required=True, metavar="RUN", help="The fused run's file, or - .")
-@click.option("--method", metavar="HOW", help="convex (min-max, the default) or rrf.")
+@click.option("--method", metavar="HOW", help="convex (min-max, the default), z (z-scores) or rrf.")
 @click.option("--weights", callback=_numbers, metavar="NUMBERS", help="One for each run, as in 0.3,0.7.")
 @click.option("--depth", type=int, default=1000, show_default=True, help="Documents of each run that go in.")
 @click.option("--tune", metavar="QRELS", help="Choose the weights of two runs by these judgments.")
@@ -55,21 +55,21 @@ def command(
 
     if len(runs) < 2:
         raise UsageError(f"{len(runs)} run to fuse: name two or more")
-    if tune is not None and (weights is not None or method not in (None, "convex")):
+    if tune is not None and (weights is not None or method == "rrf"):
         raise UsageError(
-            "--tune chooses the weights of a convex fusion: give neither --weights nor --method rrf"
+            "--tune chooses the weights of a convex or z fusion: give neither --weights nor --method rrf"
         )
     if as_json and out == "-":
         raise UsageError("--json and --out - would both be standard output: name a file for the run")
     pools = [read_run(path) for path in runs]
+    chosen = method or "convex"
     tuned: dict[str, Any] = {}
     if tune is not None:
-        tuning = tune_weights(pools, read_judgments(tune, split), measure, depth=depth)
+        tuning = tune_weights(pools, read_judgments(tune, split), measure, method=chosen, depth=depth)
         weights = list(tuning.weights)
         grid = {str(weight): value for weight, value in tuning.grid.items()}
         tuned = {"tuned": {tuning.measure: tuning.value, "queries": tuning.queries, "grid": grid}}
         _log.info("weights %s: %s %s", tuning.weights, tuning.measure, figure(tuning.value))
-    chosen = method or "convex"
     fused = fuse_runs(pools, chosen, weights, depth)
     write_run(out, fused, tag)
     if as_json:

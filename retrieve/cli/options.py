@@ -46,11 +46,12 @@ _SEARCH = (
     click.option("--using", callback=_names, metavar="VIEWS", help="Views, as in bm25,dense; hybrid: all."),
     click.option("--where", metavar="JSON", help='Filter on metadata, as in \'{"year": {"gte": 2015}}\'.'),
     click.option("--aggregate", metavar="HOW", help="Passages to documents: max, first, sum, mean or top3."),
-    click.option("--fusion", metavar="HOW", help="convex (min-max) or rrf."),
+    click.option("--fusion", metavar="HOW", help="convex (min-max), z (z-scores) or rrf."),
     click.option("--weights", callback=_weights, metavar="WEIGHTS", help="As in bm25=1,dense=2."),
     click.option("--depth", type=int, help="Documents that each view supplies to the fusion."),
     click.option("--k1", type=float, help="BM25's k1."),
     click.option("--b", type=float, help="BM25's b."),
+    click.option("--query-terms", type=int, help="Terms that BM25 keeps of a long query."),
     click.option(
         "--rm3/--no-rm3", default=None, help="Expand BM25's query by terms of what it finds, and ask again."
     ),

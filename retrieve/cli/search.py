@@ -37,7 +37,8 @@ _FORMATS = ("table", "jsonl", "trec", "tsv")
 
 @click.command("search")
 @click.argument("index")
-@click.argument("text", nargs=-1, required=True)
+@click.argument("text", nargs=-1)
+@click.option("--like", metavar="ID", help="In place of TEXT: what is like this document of the index.")
 @click.option("-k", type=int, default=10, show_default=True, help="How many hits.")
 @search_options
 @unit_option
@@ -54,10 +55,11 @@ _FORMATS = ("table", "jsonl", "trec", "tsv")
     help="Also one self-contained page.",
 )
 @as_json
-def command(
+def command(  # noqa: PLR0913 - one for each option
     index: str,
     text: tuple[str, ...],
     *,
+    like: str | None,
     k: int,
     model: str | None,
     backend: str | None,
@@ -70,7 +72,7 @@ def command(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Search INDEX for TEXT: several words are one question; - reads it from standard input.
+    """Search INDEX for TEXT: several words are one question, which may be a whole document; - reads standard input.
 
     INDEX may be lucene:FOLDER, an index of Lucene's that Anserini or pyserini made.
     """
@@ -85,21 +87,26 @@ def command(
         raise UsageError(
             "a search's TREC lines name documents: for passages use `retrieve run --unit passage`"
         )
-    query = query_text(text)
+    if (not text) == (like is None):
+        raise UsageError("wanted a TEXT to search for, or --like ID: one of the two")
+    if like is not None and explain:
+        raise UsageError("--explain takes the hits of a text apart: it does not go with --like")
+    query = query_text(text) if like is None else ""
     with opened_index(index, model=model, backend=backend, precision=precision, device=device) as opened:
         start = clock()
-        hits = opened.search(query, k, **asked)
+        hits = opened.search(query, k, **asked) if like is None else opened.similar(like, k, **asked)
         seconds = clock() - start
         reasons: dict[str, Mapping[str, Any]] = {}
         if explain:
             asked["reranker"] = ""  # what a cross-encoder thinks cannot be taken apart
             reasons = {hit.doc_id: opened.explain(query, hit.doc_id, k=k, **asked) for hit in hits}
     if page is not None:
-        save_page(_page(query, str(opened.path), hits), page, "the hits' page")
+        save_page(_page(query or f"Like {like}", str(opened.path), hits), page, "the hits' page")
     if as_json:
         records = [hit_json(hit, reasons.get(hit.doc_id)) for hit in hits]
         print_json(
-            {"query": query, "index": str(opened.path), "k": k, "seconds": round(seconds, 4), "hits": records}
+            ({"query": query} if like is None else {"like": like})
+            | {"index": str(opened.path), "k": k, "seconds": round(seconds, 4), "hits": records}
         )
     elif as_csv:
         print_csv(hits)

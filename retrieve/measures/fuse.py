@@ -2,23 +2,26 @@
 retrievers (rows).
 
 Scores of different views have different units, and raw sums of them lose to either parent; so a view is
-brought to 0 … 1 within its own pool (`convex`), or only its ranks are used (`rrf`). Every document of every
-pool is in the result, unless the pool weighs 0: that one is not asked, and the result is the one without it.
+brought to 0 … 1 within its own pool (`convex`), or to mean 0 and deviation 1 (`z`), or only its ranks are used
+(`rrf`). Every document of every pool is in the result, unless the pool weighs 0: that one is not asked, and the
+result is the one without it.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from retrieve.errors import InputError, UsageError
 from retrieve.trec import Key, ordered
 
-METHODS = ("convex", "rrf")
+METHODS = ("convex", "z", "rrf")
 
+FloatArray = npt.NDArray[np.float64]
 Asked = TypeVar("Asked")
 
 
@@ -42,6 +45,51 @@ def convex(pools: Sequence[Mapping[Key, float]], weights: Sequence[float] | None
         for key, score in pool.items():
             fused[key] = fused.get(key, 0.0) + share * ((score - low) / span if span else 1.0)
     return fused
+
+
+def z(pools: Sequence[Mapping[Key, float]], weights: Sequence[float] | None = None) -> dict[Key, float]:
+    """Weighted mean of standard scores: how many deviations a score is above the mean of its pool.
+
+    A document missing from a view gets the least of that view's standard scores; where all of a view's scores are
+    equal, each is 0, a missing document's too; a view without hits contributes 0 and keeps its weight. Weights and
+    errors are those of `convex`.
+    """
+    asked = _asked(pools, weights)
+    total = sum(weight for _, weight in asked)
+    fused = {key: 0.0 for pool, _ in asked for key in pool}
+    for pool, weight in asked:
+        if not pool:
+            continue
+        low, span = _range(pool)
+        standard = Standard.of((np.array(list(pool.values()), np.float64) - low) / (span or 1.0))
+        places = dict(zip(pool, standard.values.tolist(), strict=True))
+        share = weight / total
+        for key in fused:
+            fused[key] += share * places.get(key, standard.least)
+    return fused
+
+
+class Standard(NamedTuple):
+    """Numbers (K,) as `values` of mean 0 and deviation 1, the `least` of them, and what made them so.
+
+    Numbers that are all equal are 0, and their deviation is taken for 1.
+    """
+
+    values: FloatArray
+    least: float
+    mean: float
+    deviation: float
+
+    @classmethod
+    def of(cls, numbers: FloatArray) -> Standard:
+        """Of one number or more, in whatever order: sums are exact, so the order changes no bit."""
+        count = len(numbers)
+        mean = math.fsum(numbers.tolist()) / count
+        deviation = math.sqrt(math.fsum(np.square(numbers - mean).tolist()) / count)
+        if numbers.min() == numbers.max():
+            mean, deviation = float(numbers[0]), 1.0
+        values = (numbers - mean) / deviation
+        return cls(values, float(values.min()), mean, deviation)
 
 
 def rrf(
@@ -82,7 +130,7 @@ def fuse_runs(
         raise UsageError(f"fusion {method!r} does not exist: choose one of {', '.join(METHODS)}")
     if depth < 1:
         raise UsageError(f"depth is {depth}, wanted at least 1")
-    fuse = convex if method == "convex" else rrf
+    fuse = {"convex": convex, "z": z, "rrf": rrf}[method]
     asked = _asked(runs, weights)
     shares = [weight for _, weight in asked]
     queries = dict.fromkeys(query_id for run, _ in asked for query_id in run)

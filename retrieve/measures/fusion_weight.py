@@ -1,4 +1,4 @@
-"""The weight of a convex fusion, chosen on judged queries: a plain grid, because one number needs no
+"""The weight of a fusion of two runs, chosen on judged queries: a plain grid, because one number needs no
 optimiser.
 
 What was tuned on some queries must be measured on others; the result therefore says how many queries it has
@@ -40,11 +40,13 @@ def tune_weights(
     measure: str = "nDCG@10",
     grid: Sequence[float] = GRID,
     depth: int = 1000,
+    *,
+    method: str = "convex",
 ) -> Tuning:
-    """The convex weights of two runs that give the best mean over the judged queries; of equal ones, the
-    most even.
+    """The weights of two runs that give the best mean over the judged queries; of equal ones, the most even.
 
-    `UsageError`: not two runs, a grid that is empty or leaves 0 … 1. `MeasureError`: as in `evaluate`.
+    `method`: how they are fused, as in `fuse_runs`; weights that add up to 1 suit "convex" and "z". `UsageError`: not
+    two runs, a grid that is empty or leaves 0 … 1, a method that does not exist. `MeasureError`: as in `evaluate`.
     """
     if len(runs) != 2:
         raise UsageError(f"{len(runs)} runs to tune, wanted two: fuse two of them first")
@@ -56,7 +58,7 @@ def tune_weights(
     means: dict[float, float] = {}
     queries = 0
     for weight in grid:
-        fused = fuse_runs(judged, "convex", (weight, 1 - weight), depth)
+        fused = fuse_runs(judged, method, (weight, 1 - weight), depth)
         evaluation = measured(as_run(fused), qrels, parsed)
         means[weight], queries = evaluation.means[name], evaluation.queries
     best = max(means, key=lambda weight: (means[weight], -abs(weight - 0.5)))

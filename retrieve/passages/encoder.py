@@ -289,6 +289,37 @@ class PassageEncoder:
                 terms += weighs_more * self.analyzer.terms(shown_title(document, position, title=title))
             yield terms
 
+    def query_windows(self, queries: Sequence[str]) -> list[list[str]]:
+        """What is encoded of each query: itself, or the windows of one that is longer than the encoder reads.
+
+        They are cut as the recipe cuts documents into windows of tokens, else at the encoder's limit.
+        """
+        encoder = self.models.queries
+        room = encoder.limit - encoder.special_tokens
+        tokens = encoder.token_offsets([encoder.query_prompt + query for query in queries])
+        windows = [[query] for query in queries]
+        long = [number for number, offsets in enumerate(tokens) if len(offsets) > room]
+        if long:
+            cut = self._query_splitter.split([Document("query", queries[number]) for number in long])
+            for number, found in zip(long, cut, strict=True):
+                windows[number] = [queries[number][start:end] for start, end in found.spans.tolist()]
+        return windows
+
+    @cached_property
+    def _query_splitter(self) -> Splitter:
+        passages, encoder = self.recipe.passages, self.models.queries
+        prompt = len(encoder.token_offsets([encoder.query_prompt])[0])
+        by_tokens = passages.unit == "tokens" and passages.mode == "window"
+        return Splitter(
+            offsets=encoder.token_offsets,
+            limit=encoder.limit - encoder.special_tokens - prompt,
+            size=passages.size if by_tokens else None,
+            overlap=passages.overlap if by_tokens else 0,
+            mode="window",
+            title="none",
+            boundaries=passages.boundaries,
+        )
+
     # -- encoding ---------------------------------------------------------------------------------------------
 
     def encode(

@@ -16,7 +16,7 @@ from retrieve.types import MOST_QUERY_WINNERS
 
 Aggregate = Literal["max", "first", "sum", "mean", "top3"]
 Unit = Literal["document", "passage"]
-FusionMethod = Literal["convex", "rrf"]
+FusionMethod = Literal["convex", "z", "rrf"]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=False)]
 
 VIEWS = ("bm25", "dense", "uhd", "splade")
@@ -122,14 +122,16 @@ class Filters(Section):
 
 
 class SearchBM25(Section):
-    """BM25's parameters; the defaults are those of the published Lucene runs.
+    """BM25's parameters; the defaults of `k1` and `b` are those of the published Lucene runs.
 
-    `rm3`: whether queries are expanded by `fb_terms` terms of their `fb_docs` best documents, `original_weight` being
-    that of their own; the defaults are those of Anserini.
+    `query_terms`: a query of more distinct terms, such as a document, keeps so many, those of largest tf·idf; the
+    native backend alone does so. `rm3`: whether queries are expanded by `fb_terms` terms of their `fb_docs` best
+    documents, `original_weight` being that of their own; the defaults are those of Anserini.
     """
 
     k1: float = Field(default=0.9, ge=0, allow_inf_nan=False, strict=False)
     b: float = Field(default=0.4, ge=0, le=1, strict=False)
+    query_terms: int = Field(default=100, ge=1)
     rm3: bool = False
     fb_docs: int = Field(default=10, ge=1)
     fb_terms: int = Field(default=10, ge=1)

@@ -17,11 +17,27 @@ from retrieve.store.snapshot import Snapshot
 from retrieve.views.protocol import Eligible
 
 
-def in_scope(snapshot: Snapshot, where: Filter | None, unit: Unit, aggregate: Aggregate) -> Scope:
-    """Passages that may be found: of selected documents and, for `first`, at position 0. Kept with the snapshot."""
+def in_scope(
+    snapshot: Snapshot, where: Filter | None, unit: Unit, aggregate: Aggregate, without: int | None = None
+) -> Scope:
+    """Passages that may be found: of selected documents and, for `first`, at position 0. Kept with the snapshot.
+
+    `without`: a document, by its snapshot-wide number, of which none may be.
+    """
     first = aggregate == "first"
     key = (None if where is None else where.canonical, unit, first)
-    return snapshot.kept(key, lambda: _make_scope(snapshot, snapshot.select(where), unit, first=first))
+    scope = snapshot.kept(key, lambda: _make_scope(snapshot, snapshot.select(where), unit, first=first))
+    return scope if without is None else _leaving_out(snapshot, scope, without)
+
+
+def _leaving_out(snapshot: Snapshot, scope: Scope, document: int) -> Scope:
+    number, rows = passages_of(snapshot, document)
+    parts = list(scope.segments)
+    before = parts[number]
+    eligible = np.ones(before.rows, np.bool_) if before.live is None else before.live.copy()
+    eligible[rows] = False
+    parts[number] = Eligible(before.rows, eligible, before.groups)
+    return Scope(scope.unit, tuple(parts))
 
 
 def _make_scope(

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from retrieve.errors import InputError
+from retrieve.measures.fuse import Standard
 from retrieve.recipe import FusionMethod
 from retrieve.search.pool import FloatArray, Pool
 from retrieve.store.segment import IntArray
@@ -35,6 +36,11 @@ def fuse_pools(
         at = np.searchsorted(keys, pool.keys)
         if fusion == "convex":
             fused[at] += weight / total * _in_range(pool.scores)
+        elif fusion == "z":
+            standard = _standard(pool.scores)
+            of_all = np.full(len(keys), standard.least)
+            of_all[at] = standard.values
+            fused += weight / total * of_all
         else:
             fused[at] += weight / (RRF_CONSTANT + np.arange(1, len(at) + 1))
     return keys, fused
@@ -42,11 +48,23 @@ def fuse_pools(
 
 def _in_range(scores: FloatArray) -> FloatArray:
     """A pool's scores, best first, at their places between its lowest (0) and its highest (1)."""
+    low, span = _range(scores)
+    return (scores - low) / span if span else np.ones(len(scores))
+
+
+def _standard(scores: FloatArray) -> Standard:
+    """A pool's scores, best first, brought to mean 0 and deviation 1."""
+    low, span = _range(scores)
+    return Standard.of((scores - low) / (span or 1.0))
+
+
+def _range(scores: FloatArray) -> tuple[float, float]:
+    """The lowest of a pool's scores, best first, and how far the highest is above it."""
     high, low = float(scores[0]), float(scores[-1])
     span = high - low
     if not math.isfinite(span):
         raise InputError("", f"scores from {low} to {high} are too far apart to be normalised")
-    return (scores - low) / span if span else np.ones(len(scores))
+    return low, span
 
 
 def fuse_passages(
@@ -56,13 +74,12 @@ def fuse_passages(
 
     One view: its score. Otherwise a passage stands where a document with that score would stand in the view's pool
     (`tops`, by best passages), so that one which carries its document in every view has the document's score; below
-    the pool it gets nothing.
+    the pool it gets what a document gets that is not in it.
     """
     if len(scores) == 1:
         return scores[0]
-    convex = fusion == "convex"
-    share = sum(weights) if convex else 1.0
-    place = _place_in_range if convex else _reciprocal_rank
+    share = 1.0 if fusion == "rrf" else sum(weights)
+    place = {"convex": _place_in_range, "z": _standard_place, "rrf": _reciprocal_rank}[fusion]
     total = np.zeros(len(scores[0]))
     for weight, top, values in zip(weights, tops, scores, strict=True):
         if len(top.scores):
@@ -75,6 +92,14 @@ def _place_in_range(top: FloatArray, values: FloatArray) -> FloatArray:
     if high == low:
         return np.asarray(values >= high, dtype=np.float64)
     return np.asarray(((values - low) / (high - low)).clip(min=0), dtype=np.float64)
+
+
+def _standard_place(top: FloatArray, values: FloatArray) -> FloatArray:
+    (low, span), standard = _range(top), _standard(top)
+    if not span:
+        return np.zeros(len(values))
+    places = ((values - low) / span - standard.mean) / standard.deviation
+    return np.asarray(places.clip(min=standard.least), dtype=np.float64)
 
 
 def _reciprocal_rank(top: FloatArray, values: FloatArray) -> FloatArray:

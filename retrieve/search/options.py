@@ -22,12 +22,13 @@ class SearchSettings(TypedDict, total=False):
     """What a call may say of its search, by name; what it leaves out, or gives as None, is as the recipe says.
 
     `using`: a view, several, or "hybrid" for all. `weights`: view → number; one left out weighs 1, one of weight 0 is
-    not asked. `fusion`: "convex" or "rrf". `depth`: what each view supplies to it. `aggregate`: how passages make a
-    document ("max", "first", "sum", "mean", "top3"). `unit`: what a hit is, "document" or "passage". `k1`, `b`: BM25's.
-    `rm3`: expand BM25's query by `fb_terms` terms of its `fb_docs` best documents, its own keeping `original_weight`.
-    `ef_search`, `nprobe`, `oversample`: effort of an approximate dense search. `query_winners`: dimensions that a query
-    of a UHD view keeps. `passages`: how many a hit shows (3). `reranker`: a cross-encoder's folder or name, "" for
-    none; it reads the first `rerank_depth` hits.
+    not asked. `fusion`: "convex", "z" or "rrf". `depth`: what each view supplies to it. `aggregate`: how passages make
+    a document ("max", "first", "sum", "mean", "top3"). `unit`: what a hit is, "document" or "passage". `k1`, `b`:
+    BM25's. `query_terms`: how many terms of a longer query BM25 keeps, those of largest tf·idf. `rm3`: expand BM25's
+    query by `fb_terms` terms of its `fb_docs` best documents, its own keeping `original_weight`. `ef_search`, `nprobe`,
+    `oversample`: effort of an approximate dense search. `query_winners`: dimensions that a query of a UHD view keeps.
+    `passages`: how many a hit shows (3). `reranker`: a cross-encoder's folder or name, "" for none; it reads the first
+    `rerank_depth` hits.
     """
 
     using: str | Sequence[str] | None
@@ -38,6 +39,7 @@ class SearchSettings(TypedDict, total=False):
     unit: Unit | None
     k1: float | None
     b: float | None
+    query_terms: int | None
     rm3: bool | None
     fb_docs: int | None
     fb_terms: int | None
@@ -68,6 +70,7 @@ class SearchOptions:
     unit: Unit
     k1: float
     b: float
+    query_terms: int
     rm3: bool
     fb_docs: int
     fb_terms: int
@@ -86,6 +89,7 @@ class SearchOptions:
         return {
             "k1": self.k1,
             "b": self.b,
+            "query_terms": self.query_terms,
             "ef_search": self.ef_search,
             "nprobe": self.nprobe,
             "oversample": self.oversample,
@@ -121,6 +125,7 @@ def resolve_options(recipe: Recipe, *, k: int = 10, **given: Unpack[SearchSettin
         unit=_one_of(said.get("unit", defaults.unit), Unit, "unit"),
         k1=said.get("k1", defaults.bm25.k1),
         b=said.get("b", defaults.bm25.b),
+        query_terms=_at_least(said.get("query_terms", defaults.bm25.query_terms), "query_terms", 1),
         rm3=_rm3(recipe, named, views, said),
         fb_docs=_at_least(said.get("fb_docs", defaults.bm25.fb_docs), "fb_docs", 1),
         fb_terms=_at_least(said.get("fb_terms", defaults.bm25.fb_terms), "fb_terms", 1),

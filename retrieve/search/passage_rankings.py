@@ -33,6 +33,7 @@ class ScoreSettings(TypedDict, total=False):
     using: str | Sequence[str] | None
     k1: float | None
     b: float | None
+    query_terms: int | None
     query_winners: int | None
 
 
@@ -65,7 +66,7 @@ def rank_passages(
     """The `options.k` best passages of `count` queries, in order (−score, document id, position) before the cut.
 
     Each view supplies its best `depth` passages. "sum" adds the views' own scores, exact for every passage that any
-    view supplied, times the views' weights; "convex" and "rrf" are those of a search for passages.
+    view supplied, times the views' weights; "convex", "z" and "rrf" are those of a search for passages.
     """
     snapshot, k = searcher.snapshot, searcher.options.k
     keys = np.full((count, k), NO_KEY, np.int64)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
@@ -34,8 +35,9 @@ if TYPE_CHECKING:
 
 Vector: TypeAlias = npt.NDArray[np.float32]
 Vectors: TypeAlias = npt.NDArray[np.float32]
-Ask: TypeAlias = str | Mapping[str, float] | Vector
-"""What one query asks of a view: a text, texts with weights where it takes terms, or a vector (D,)."""
+Ask: TypeAlias = str | Mapping[str, float] | Vector | Vectors
+"""What one query asks of a view: a text, texts with weights where it takes terms, a vector (D,), or the vectors (W,D)
+of several windows, whose scores are added up."""
 
 _GROUP = 16
 """Queries scored at a time, of which exact views hold a score for every passage."""
@@ -61,18 +63,20 @@ class Ranking(NamedTuple):
 
 
 class _Encoded(NamedTuple):
-    """What an encoder made of a group of queries: vectors by text, sparse rows, and which queries it `cut` (B,)."""
+    """What an encoder made of a group of queries: vectors (W,D) of their windows by text, sparse rows, and which
+    queries it `cut` (B,).
+    """
 
-    vectors: Mapping[str, Vector]
+    vectors: Mapping[str, Vectors]
     rows: SparseRows | None
     cut: BoolArray
 
-    def vector(self, ask: Ask) -> Vector:
-        """The vector of one query."""
+    def windows(self, ask: Ask) -> Vectors:
+        """The vectors (W,D) of one query's windows: of most queries there is one."""
         if isinstance(ask, str):
             return self.vectors[ask]
         assert isinstance(ask, np.ndarray)
-        return ask
+        return ask.reshape(-1, ask.shape[-1])
 
 
 class Searcher:
@@ -84,11 +88,13 @@ class Searcher:
         passage_encoder: PassageEncoder,
         options: SearchOptions,
         where: Filter | None,
+        without: int | None = None,
     ) -> None:
+        """`without`: a document that is not found, by its snapshot-wide number."""
         self.snapshot = snapshot
         self.options = options
         self._passage_encoder = passage_encoder
-        self._scope = in_scope(snapshot, where, options.unit, options.aggregate)
+        self._scope = in_scope(snapshot, where, options.unit, options.aggregate, without)
 
     def rank(self, texts: Sequence[str], vectors: Vectors | None = None) -> Iterator[Ranking]:
         """Rankings of several queries, one after the other. `vectors` (B,D) stand for encoding the texts."""
@@ -96,7 +102,11 @@ class Searcher:
             name: texts if vectors is None or not self.takes_vectors(name) else list(vectors)
             for name in self.options.views
         }
-        for scores, cut in self.score(len(texts), by_view):
+        return self.rank_asks(len(texts), by_view)
+
+    def rank_asks(self, count: int, asks: Mapping[str, Sequence[Ask]]) -> Iterator[Ranking]:
+        """Rankings of `count` queries, one after the other; `asks`: for each view what they ask of it."""
+        for scores, cut in self.score(count, asks):
             yield self._rank_one(scores, cut)
 
     def score(
@@ -144,7 +154,7 @@ class Searcher:
         return prepare(vectors, "the query", record.dimensions, normalize=form.normalize)
 
     def _encode(self, group: Mapping[str, Sequence[Ask]]) -> _Encoded:
-        """All that the group asks of an encoder, each text once."""
+        """All that the group asks of an encoder, each text once; one that is too long for vectors window by window."""
         by_vector = {name: asks for name, asks in group.items() if self.takes_vectors(name)}
         sparse = [name for name in group if self.snapshot.views[name].encoding == "sparse"]
         size = len(next(iter(group.values())))
@@ -152,17 +162,21 @@ class Searcher:
         texts = list(
             dict.fromkeys(ask for asks in by_vector.values() for ask in asks if isinstance(ask, str))
         )
-        vectors: dict[str, Vector] = {}
+        vectors: dict[str, Vectors] = {}
         if texts:
-            encoded = self._passage_encoder.models.queries.encode_queries(texts)
+            windows = self._passage_encoder.query_windows(texts)
+            firsts = np.cumsum([0, *map(len, windows)])
+            encoded = self._passage_encoder.models.queries.encode_queries(list(chain.from_iterable(windows)))
             _warn_truncated(encoded.cut)
             form = self._passage_encoder.recipe.vectors
             assert form is not None
             ours = np.asarray(
                 truncated_vectors(encoded.vectors, form.dimensions, normalize=form.normalize), np.float32
             )
-            vectors = dict(zip(texts, ours, strict=True))
-            shortened = {text for text, lost in zip(texts, encoded.cut, strict=True) if lost}
+            bounds = list(pairwise(firsts.tolist()))
+            vectors = {text: ours[slice(*part)] for text, part in zip(texts, bounds, strict=True)}
+            lost = np.add.reduceat(encoded.cut, firsts[:-1])
+            shortened = {text for text, tokens in zip(texts, lost.tolist(), strict=True) if tokens}
             for asks in by_vector.values():
                 cut |= [isinstance(ask, str) and ask in shortened for ask in asks]
         rows: SparseRows | None = None
@@ -181,7 +195,11 @@ class Searcher:
             check_analyzer(self.snapshot.folder, self.snapshot.manifest, self._passage_encoder.analyzer)
         asked = Asked(self._passage_encoder, self.options.of_views, lookup=lookup)
         if view.encoding == "vectors":
-            asked = asked._replace(vectors=np.stack([encoded.vector(ask) for ask in asks]))
+            windows = [encoded.windows(ask) for ask in asks]
+            asked = asked._replace(
+                vectors=np.stack([own[0] if len(own) == 1 else own.sum(axis=0) for own in windows]),
+                windows={number: own for number, own in enumerate(windows) if len(own) > 1},
+            )
         elif view.encoding == "sparse":
             asked = asked._replace(rows=encoded.rows)
         else:

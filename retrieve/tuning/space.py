@@ -99,8 +99,10 @@ def steps(recipe: Recipe) -> list[Step]:
         found.append(Step("aggregate", [{"aggregate": aggregate} for aggregate in get_args(Aggregate)]))
     if (views := len(recipe.views)) > 1:
         equal = (1 / views,) * views
-        convex = [{"fusion": "convex", "weights": weights} for weights in _shares(views)]
-        found.append(Step("fusion, weights", [*convex, {"fusion": "rrf", "weights": equal}]))
+        weighted = [
+            {"fusion": fusion, "weights": weights} for fusion in ("convex", "z") for weights in _shares(views)
+        ]
+        found.append(Step("fusion, weights", [*weighted, {"fusion": "rrf", "weights": equal}]))
         found.append(Step("depth", [{"depth": depth} for depth in DEPTHS]))
     return found
 

@@ -166,7 +166,9 @@ class Scores(Protocol):
 class Asked(NamedTuple):
     """What a group of B queries asks of a view: one of `texts`, `vectors` (B,D) and `rows`, by what the view takes.
 
-    A text may be several with weights, where the view takes `terms`. `lookup`: nothing but `at` will be called.
+    A text may be several with weights, where the view takes `terms`. `windows`: the vectors (W,D) of a query that has
+    several, by its number; its row of `vectors` is their sum, whose inner products are the sums of theirs. `lookup`:
+    nothing but `at` will be called.
     """
 
     encoder: PassageEncoder
@@ -175,6 +177,7 @@ class Asked(NamedTuple):
     vectors: Vectors | None = None
     rows: SparseRows | None = None
     lookup: bool = False
+    windows: Mapping[int, Vectors] = {}
 
 
 class Found(NamedTuple):

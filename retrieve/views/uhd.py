@@ -1,4 +1,5 @@
-"""The UHD view: a query's winners, counted over the codes of every passage; the score is how many both have.
+"""The UHD view: a query's winners, counted over the codes of every passage; the score is how many both have, of a query
+of several windows the sum of theirs.
 
 Segments may have been coded with different means (a small one before there was enough to learn from), so a query is
 coded once for each mean. Source of the representation: Jang et al., arXiv 2104.07198.
@@ -7,7 +8,7 @@ coded once for each mean. Source of the representation: Jang et al., arXiv 2104.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy as np
 from retrieve.errors import IndexCorrupt
 from retrieve.index.code_postings import Counted, CountedBuilder, Counts, merge_counted
 from retrieve.index.codes import Codes
+from retrieve.index.select import select_top
 from retrieve.passages.encoder import PassageEncoder
 from retrieve.passages.vectors import truncated_vectors
 from retrieve.recipe import Recipe
@@ -41,6 +43,8 @@ from retrieve.views.protocol import (
 )
 
 MEAN = "mean.npy"
+_AT_A_TIME = 16
+"""Windows of one query of which counts are held: a book has hundreds."""
 
 
 class UHDView(View):
@@ -104,14 +108,18 @@ class UHDView(View):
 
     def scores(self, asked: Asked, segments: Sequence[LiveSegment]) -> CountedScores:
         """Counts of queries' winners."""
+        parts = [segment.opened for segment in segments]
         if asked.rows is not None:
-            codes = [Codes(asked.rows.starts, asked.rows.dims)] * len(segments)
-        else:
-            assert asked.vectors is not None
-            codes = codes_by_segment(
-                asked.encoder, segments, asked.vectors, asked.parameters["query_winners"]
-            )
-        return CountedScores([segment.opened for segment in segments], codes)
+            return CountedScores(parts, [Codes(asked.rows.starts, asked.rows.dims)] * len(segments))
+        assert asked.vectors is not None
+        winners = asked.parameters["query_winners"]
+        windows = {
+            query: codes_by_segment(asked.encoder, segments, vectors, winners)
+            for query, vectors in asked.windows.items()
+        }
+        return CountedScores(
+            parts, codes_by_segment(asked.encoder, segments, asked.vectors, winners), windows
+        )
 
     def verify(self, opened: Counted, passages: int) -> Iterator[str]:
         """As many rows as passages."""
@@ -167,14 +175,26 @@ def codes_by_segment(
 
 
 class CountedScores:
-    """Counts of queries in every segment; `codes` are those of all queries for each segment in turn."""
+    """Counts of queries in every segment; `codes` are those of all queries for each segment in turn.
+
+    `windows`: of a query that has several, the codes of all of them for each segment; their counts are added up.
+    """
 
     exact = True
     floor = 0.0
 
-    def __init__(self, segments: Sequence[Counted], codes: Sequence[Codes]) -> None:
+    def __init__(
+        self,
+        segments: Sequence[Counted],
+        codes: Sequence[Codes],
+        windows: Mapping[int, Sequence[Codes]] | None = None,
+    ) -> None:
         self._counts = [_count(counted, _rows(coded)) for counted, coded in zip(segments, codes, strict=True)]
         self._winners = [np.diff(coded.starts) for coded in codes]
+        self._sums = {
+            query: [_summed(counted, _rows(coded)) for counted, coded in zip(segments, parts, strict=True)]
+            for query, parts in (windows or {}).items()
+        }
 
     def matches(self, query: int) -> bool:
         """Whether it has any winner."""
@@ -186,16 +206,25 @@ class CountedScores:
         """Passages that share nothing with the query are not found."""
         rows, values, bounds = [], [], [0]
         for query in queries:
-            found, _, best = self._counts[segment][query].top(
-                depth, groups=eligible.groups, live=eligible.bitmap
-            )
-            rows.append(found.astype(np.int64))
-            values.append(best.astype(np.float64))
+            found, best = self._top(segment, query, depth, eligible)
+            rows.append(found)
+            values.append(best)
             bounds.append(bounds[-1] + len(found))
         return Best(np.concatenate(rows), np.concatenate(values), np.array(bounds))
 
+    def _top(self, segment: int, query: int, depth: int, eligible: Eligible) -> tuple[IntArray, FloatArray]:
+        if query in self._sums:
+            sums, live = self._sums[query][segment], eligible.live
+            found, _, best = select_top(sums, depth, groups=eligible.groups, live=live, floor=self.floor)
+            return found, best
+        counts = self._counts[segment][query]
+        found, _, shared = counts.top(depth, groups=eligible.groups, live=eligible.bitmap)
+        return found.astype(np.int64), shared.astype(np.float64)
+
     def at(self, query: int, segment: int, rows: IntArray) -> FloatArray:
         """Counts of rows."""
+        if query in self._sums:
+            return self._sums[query][segment][rows].astype(np.float64)
         return self._counts[segment][query].at(rows).astype(np.float64)
 
     def explain(self, query: int, segment: int, row: int) -> dict[str, Any]:
@@ -209,6 +238,16 @@ def _rows(codes: Codes) -> list[UInt32s]:
 
 def _count(counted: Counted, rows: Sequence[UInt32s]) -> list[Counts]:
     return in_parts(len(rows), lambda part: counted.count_many(rows[part]))
+
+
+def _summed(counted: Counted, rows: Sequence[UInt32s]) -> Vectors:
+    """What all windows of a query share with every passage (P,): whole numbers, exact in float32."""
+    everything = np.arange(counted.rows)
+    total = np.zeros(counted.rows, np.float32)
+    for start in range(0, len(rows), _AT_A_TIME):
+        for counts in _count(counted, rows[start : start + _AT_A_TIME]):
+            total += counts.at(everything)
+    return total
 
 
 def _mean(learned: Learned | None) -> Vectors | None:

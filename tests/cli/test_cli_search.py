@@ -476,7 +476,7 @@ def test_weight_zero_on_the_command_line(place: Path, tmp_path: Path) -> None:
     runs = [tmp_path / f"{view}.run" for view in ("bm25", "dense")]
     for view, run in zip(("bm25", "dense"), runs, strict=True):
         call("run", "both", place / "data", "--using", view, "-k", 12, "--out", run)
-    for method in ("convex", "rrf"):
+    for method in ("convex", "z", "rrf"):
         call("fuse", *runs, "--method", method, "--weights", "1,0", "--out", tmp_path / "fused.run")
         fused, alone = read_run(tmp_path / "fused.run"), read_run(runs[0])
         assert {name: list(scores) for name, scores in fused.items()} == {
@@ -496,3 +496,19 @@ def test_a_device_is_where_a_search_computes() -> None:
     assert call(*asked, "--device", "cpu").stdout == call(*asked).stdout
     refused = call(*asked, "--device", "abacus", status=1)
     assert "device 'abacus'" in refused.stderr
+
+
+def test_what_is_like_a_document() -> None:
+    found = answer("search", "both", "--like", "d07", "-k", "5")
+    assert found["like"] == "d07" and len(found["hits"]) == 5 and "query" not in found
+    assert "d07" not in {hit["doc_id"] for hit in found["hits"]}
+    with Index.open("both") as index:
+        assert [hit["doc_id"] for hit in found["hits"]] == [hit.doc_id for hit in index.similar("d07", 5)]
+    few = answer("search", "words", "court law act", "--query-terms", "1", "-k", "40")
+    assert {hit["doc_id"] for hit in few["hits"]} < {
+        hit["doc_id"] for hit in answer("search", "words", "court law act", "-k", "40")["hits"]
+    }
+    assert "one of the two" in call("search", "both", status=2).stderr
+    assert "one of the two" in call("search", "both", "law", "--like", "d07", status=2).stderr
+    assert "does not go" in call("search", "both", "--like", "d07", "--explain", status=2).stderr
+    assert "no document" in call("search", "both", "--like", "d99", status=2).stderr

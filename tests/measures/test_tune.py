@@ -36,10 +36,11 @@ def test_the_best_of_the_grid_and_of_equals_the_most_even(caplog: pytest.LogCapt
     assert tune_weights([GOOD, POOR], turned, "RR@10").weights == (0.45, 0.55)
 
 
-def test_every_value_of_the_grid_is_that_of_the_fused_run() -> None:
-    tuning = tune_weights([GOOD, POOR], QRELS, "nDCG@10", grid=[0, 0.3, 1])
+@pytest.mark.parametrize("method", ["convex", "z"])
+def test_every_value_of_the_grid_is_that_of_the_fused_run(method: str) -> None:
+    tuning = tune_weights([GOOD, POOR], QRELS, "nDCG@10", grid=[0, 0.3, 1], method=method)
     for weight, value in tuning.grid.items():
-        fused = as_run(fuse_runs([GOOD, POOR], "convex", (weight, 1 - weight)))
+        fused = as_run(fuse_runs([GOOD, POOR], method, (weight, 1 - weight)))
         assert value == evaluate(fused, QRELS, ["nDCG@10"]).means["nDCG@10"]
 
 

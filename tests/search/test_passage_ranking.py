@@ -133,7 +133,7 @@ def test_views_own_scores_are_their_formulas(toy: Toy) -> None:
             assert own == pytest.approx([scores[place] for place in found], abs=1e-5)
 
 
-@pytest.mark.parametrize("fusion", ["convex", "rrf"])
+@pytest.mark.parametrize("fusion", ["convex", "z", "rrf"])
 @pytest.mark.parametrize("using", [("bm25",), ("dense",), ("bm25", "dense"), ("uhd", "bm25", "dense")])
 @pytest.mark.parametrize("depth", [4, 1000])
 def test_other_fusions_are_those_of_a_search_for_passages(
@@ -152,7 +152,7 @@ def test_other_fusions_are_those_of_a_search_for_passages(
         assert np.array_equal(ranking.scores[row, : len(own)], np.float32([hit.score for hit in own]))
 
 
-@pytest.mark.parametrize("fusion", ["sum", "convex", "rrf"])
+@pytest.mark.parametrize("fusion", ["sum", "convex", "z", "rrf"])
 @pytest.mark.parametrize("using", ["bm25", "dense", "uhd", ("bm25", "dense", "uhd")])
 def test_ties_across_segments_go_by_id_where_a_pool_or_a_ranking_is_cut(
     tmp_path: Path, fusion: Any, using: Any
@@ -319,7 +319,7 @@ def refused(toy: Toy) -> list[tuple[str, Callable[[], object]]]:
         ("none below 0", rank({"bm25": {"wing": -1.0}})),
         ("none below 0", rank({"bm25": {}})),
         ("the weight of 'wing' is '2'", rank({"bm25": {"wing": "2"}})),
-        ("fusion is 'max': wanted convex, rrf or sum", rank("wing", fusion="max")),
+        ("fusion is 'max': wanted convex, z, rrf or sum", rank("wing", fusion="max")),
         ("k is 0", rank("wing", using="bm25", k=0)),
         ("the keys are no array: fill rows up", score([[0], [0, 1]], ("wing", "flow"))),
         ("unknown search options", rank("wing", using="bm25", reranker="model")),

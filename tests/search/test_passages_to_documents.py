@@ -109,7 +109,7 @@ def test_a_hit_shows_its_best_passages(toy: tuple[Index, list[Document], list[Ve
     assert all(hit.passages == () for hit in ask(index, using, passages=0))
 
 
-@pytest.mark.parametrize("fusion", ["convex", "rrf"])
+@pytest.mark.parametrize("fusion", ["convex", "z", "rrf"])
 @pytest.mark.parametrize("aggregate", COMBINE)
 def test_a_hybrid_hit_shows_passages_that_are_better_in_both_views_first(
     toy: tuple[Index, list[Document], list[Vectors]], fusion: str, aggregate: str
@@ -126,7 +126,7 @@ def test_a_hybrid_hit_shows_passages_that_are_better_in_both_views_first(
                 assert one.score >= other.score
 
 
-@pytest.mark.parametrize("fusion", ["convex", "rrf"])
+@pytest.mark.parametrize("fusion", ["convex", "z", "rrf"])
 def test_a_passage_that_carries_its_document_in_every_view_has_its_score(tmp_path: Path, fusion: str) -> None:
     documents = [Document(str(number), f"wing {'heat ' * number}".strip()) for number in range(1, 5)]
     documents.append(Document("unlike", "flow"))
@@ -138,7 +138,7 @@ def test_a_passage_that_carries_its_document_in_every_view_has_its_score(tmp_pat
         assert hit.passages[0].score == pytest.approx(hit.score)
 
 
-@pytest.mark.parametrize("fusion", ["convex", "rrf"])
+@pytest.mark.parametrize("fusion", ["convex", "z", "rrf"])
 @pytest.mark.parametrize("aggregate", ["sum", "mean", "top3"])
 def test_how_documents_are_scored_does_not_change_their_passages(
     toy: tuple[Index, list[Document], list[Vectors]], fusion: str, aggregate: str

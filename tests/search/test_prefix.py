@@ -14,7 +14,7 @@ from retrieve import Document, Index
 OPTIONS: list[dict[str, Any]] = [
     {"using": using, "aggregate": aggregate, "fusion": fusion}
     for using, aggregate, fusion in product(
-        ("bm25", "dense", "hybrid"), ("max", "first", "sum", "mean", "top3"), ("convex", "rrf")
+        ("bm25", "dense", "hybrid"), ("max", "first", "sum", "mean", "top3"), ("convex", "z", "rrf")
     )
     if using == "hybrid" or fusion == "convex"
 ] + [{"using": using, "unit": "passage"} for using in ("bm25", "dense", "hybrid")]

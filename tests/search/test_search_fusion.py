@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,28 @@ def test_reciprocal_ranks(index: Index) -> None:
     ]
     weighted = search(index, fusion="rrf", weights={"bm25": 2, "dense": 0.5})
     assert weighted[0] == ("c", pytest.approx(2 / 61 + 0.5 / 63))
+
+
+def standard(scores: dict[str, float]) -> dict[str, float]:
+    mean = sum(scores.values()) / len(scores)
+    deviation = math.sqrt(sum((score - mean) ** 2 for score in scores.values()) / len(scores))
+    return {name: (score - mean) / (deviation or 1) for name, score in scores.items()}
+
+
+def test_standard_scores(index: Index) -> None:
+    """bm25 finds b and c, one deviation off their mean; what it does not find stands with b."""
+    places = standard(COSINES)
+    by_words = {"a": -1.0, "b": -1.0, "c": 1.0, "d": -1.0}
+
+    def fused(share: float) -> list[tuple[str, Any]]:
+        both = {name: share * by_words[name] + (1 - share) * places[name] for name in TEXTS}
+        return approximately(dict(sorted(both.items(), key=lambda item: -item[1])))
+
+    assert search(index, fusion="z") == fused(0.5)
+    assert search(index, fusion="z", weights={"bm25": 3}) == fused(0.75)
+    # A view all of whose scores are equal says nothing, and one without a hit contributes nothing: half is left.
+    half = approximately({name: place / 2 for name, place in places.items()})
+    assert search(index, "heat", fusion="z") == search(index, "unheard", fusion="z") == half
 
 
 def test_equal_scores_are_all_the_best(index: Index) -> None:

@@ -16,7 +16,7 @@ from toy_index import DIMENSIONS, WORDS, corpus, make_index, toy_recipe, unit_ve
 
 from retrieve import Index
 from retrieve.errors import RecipeError, UsageError
-from retrieve.measures.fuse import convex, fuse_runs, rrf
+from retrieve.measures.fuse import convex, fuse_runs, rrf, z
 from retrieve.types import Hit, Query
 
 VIEWS = ("bm25", "dense", "uhd")
@@ -38,7 +38,7 @@ def numbers(hits: list[Hit]) -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize("unit", ["document", "passage"])
-@pytest.mark.parametrize("fusion", ["convex", "rrf"])
+@pytest.mark.parametrize("fusion", ["convex", "z", "rrf"])
 @pytest.mark.parametrize("text", ["wing heat", "court", "unheard of"])
 def test_every_choice_of_views_is_the_search_that_names_the_others(
     three: Index, fusion: Any, unit: Any, text: str
@@ -126,7 +126,7 @@ def test_a_run_of_weight_zero_is_as_if_it_were_not_there(
 ) -> None:
     all_runs, weights = [run for run, _ in weighted], [weight for _, weight in weighted]
     asked = [(run, weight) for run, weight in weighted if weight]
-    for method in ("convex", "rrf"):
+    for method in ("convex", "z", "rrf"):
         if not asked:
             with pytest.raises(UsageError, match="not all zero"):
                 fuse_runs(all_runs, method, weights)
@@ -135,7 +135,7 @@ def test_a_run_of_weight_zero_is_as_if_it_were_not_there(
         assert fuse_runs(all_runs, method, weights) == others
 
 
-@pytest.mark.parametrize("fuse", [convex, rrf])
+@pytest.mark.parametrize("fuse", [convex, z, rrf])
 def test_a_pool_of_weight_zero_is_not_even_looked_at(fuse: Any) -> None:
     assert fuse([{"a": 2.0, "b": 1.0}, {"c": float("nan")}], [1, 0]) == fuse([{"a": 2.0, "b": 1.0}], [1])
 

@@ -287,3 +287,13 @@ def test_what_a_caller_gets_wrong_is_said(hybrid: Index) -> None:
         tune(hybrid, [*queries, queries[0]], qrels, folds=2)
     with pytest.raises(UsageError, match="seed is -1"):
         tune(hybrid, queries, qrels, folds=2, seed=-1)
+
+
+def test_scores_are_fused_in_both_ways_with_every_weight(hybrid: Index) -> None:
+    (step,) = (step for step in steps(hybrid.recipe) if step.name == "fusion, weights")
+    weights = {
+        fusion: [value["weights"] for value in step.values if value["fusion"] == fusion]
+        for fusion in ("convex", "z", "rrf")
+    }
+    assert weights["convex"] == weights["z"] and len(set(weights["z"])) == 66
+    assert weights["rrf"] == [(1 / 3, 1 / 3, 1 / 3)]
