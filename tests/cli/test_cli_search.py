@@ -199,7 +199,7 @@ WRONG_USAGE = {
     "misspelt option": (["search", "words", "law", "--usign", "bm25"], "--using"),
     "misspelt view": (["search", "words", "law", "--using", "bm52"], "did you mean 'bm25'?"),
     "misspelt view's weight": (["search", "both", "law", "--weights", "dnse=1"], "did you mean 'dense'?"),
-    "no words": (["search", "words"], "Missing argument"),
+    "no words": (["search", "words"], "wanted a TEXT"),
 }
 
 
