@@ -141,11 +141,11 @@ def trained(name: str, seed: int, folder: Path, work: Path, dev: Sequence[Questi
 
 
 def take_over(report: Mapping[str, Any], work: Path) -> None:
-    """Write the rows of a report into the folder of work, where they are not there."""
+    """Write the rows of a report that have their answers into the folder of work, where they are not there."""
     for name, rows in report["trainings"].items():
         for row in rows:
             kept = work / f"{name}-{row['seed']}.json"
-            if not kept.exists():
+            if "correct" in row and not kept.exists():
                 kept.write_text(json.dumps(row), encoding="utf-8")
 
 
