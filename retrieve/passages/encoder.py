@@ -26,7 +26,7 @@ from retrieve.passages.ragged import DocumentStates, PassageVectors, tell_cut
 from retrieve.passages.record import EncoderRecord
 from retrieve.passages.resolve import check_encoder, resolved
 from retrieve.passages.vectors import truncated_vectors
-from retrieve.recipe import BM25, UHD, Recipe, load_recipe
+from retrieve.recipe import UHD, Recipe, load_recipe
 from retrieve.text.analyze import Analyzer
 from retrieve.text.splitter import Splitter, Windows, shown_title, with_title
 from retrieve.types import Document
@@ -109,8 +109,8 @@ class PassageEncoder:
     @cached_property
     def analyzer(self) -> Analyzer:
         """The BM25 view's analyzer, or the default one where only words have to be counted."""
-        bm25 = self.recipe.bm25 or BM25()
-        return Analyzer(bm25.language, stopwords=bm25.stopwords)
+        section = self.recipe.analysis
+        return Analyzer(section.language, stopwords=section.stopwords)
 
     @property
     def uhd(self) -> UHD:
@@ -279,8 +279,7 @@ class PassageEncoder:
         of the document's expansion in every passage. It says of which document a passage is, as a title does, and
         which passage of a document is best does not depend on it.
         """
-        section = self.recipe.bm25 or BM25()
-        weighs_more = section.title_weight - 1
+        weighs_more = self.recipe.analysis.title_weight - 1
         title = self.recipe.passages.title
         expansion = self.analyzer.terms(document.expansion) if document.expansion else []
         for position, text in enumerate(self.fed(document, spans)):
@@ -296,9 +295,12 @@ class PassageEncoder:
         """
         encoder = self.models.queries
         room = encoder.limit - encoder.special_tokens
-        tokens = encoder.token_offsets([encoder.query_prompt + query for query in queries])
         windows = [[query] for query in queries]
-        long = [number for number, offsets in enumerate(tokens) if len(offsets) > room]
+        fed = [encoder.query_prompt + query for query in queries]
+        # A token has a character at least, and a tokenizer may put one in front: most queries need not be counted.
+        perhaps = [number for number, text in enumerate(fed) if not text.isascii() or len(text) >= room]
+        tokens = encoder.token_offsets([fed[number] for number in perhaps])
+        long = [number for number, offsets in zip(perhaps, tokens, strict=True) if len(offsets) > room]
         if long:
             cut = self._query_splitter.split([Document("query", queries[number]) for number in long])
             for number, found in zip(long, cut, strict=True):

@@ -98,7 +98,7 @@ class Contest:
         """
         data = read_dataset(dataset, split)
         queries = judged_queries(data, split)
-        parsed = [str(measure) for measure in parse_measures(measures, relevance_level)]
+        measure = _Measure(data, parse_measures(measures, relevance_level))
         task = Task(
             self._recipe.model_dump(mode="json", exclude_none=True), self._options, k, drop_self, self._device
         )
@@ -118,13 +118,12 @@ class Contest:
                 _log.info("round %d of %d: %s", number + 1, ROUNDS, ", ".join(field.names))
                 for view in views:
                     field.ask(queries, view, keep=number == 0)
-            measure = _Measure(data, measures, relevance_level)
             return {
                 "machine": f"{platform.machine()}, {os.cpu_count()} processors, Python {platform.python_version()}",
                 "rounds": ROUNDS,
                 "k": k,
                 "passages": counts.passages,
-                **field.figures(measure, counts.documents, parsed),
+                **field.figures(measure, counts.documents, [str(parsed) for parsed in measure.parsed]),
             }
 
 
@@ -135,13 +134,11 @@ class _Counts(NamedTuple):
 
 class _Measure(NamedTuple):
     data: Dataset
-    names: Sequence[str]
-    relevance_level: int
+    parsed: Sequence[Any]
 
     def of(self, rankings: Sequence[tuple[str, list[tuple[str, float]]]]) -> dict[str, float]:
         """Means of all judged queries."""
-        parsed = parse_measures(self.names, self.relevance_level)
-        return measured(as_run(rankings), self.data.qrels, parsed).means
+        return measured(as_run(rankings), self.data.qrels, self.parsed).means
 
 
 class _Field:

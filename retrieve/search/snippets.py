@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import regex
 
-from retrieve.recipe import BM25, Recipe
+from retrieve.recipe import Recipe
 from retrieve.search.sentences import sentence_scores, sentence_spans
 from retrieve.text.analyze import Analyzer
 from retrieve.text.layout import PAGE_END
@@ -46,13 +46,17 @@ class QueryWords:
     @classmethod
     def of(cls, query: str, recipe: Recipe) -> QueryWords:
         """Words as the recipe's BM25 view sees them, or by the default analyzer where there is none."""
-        bm25 = recipe.bm25 or BM25()
-        return cls(query, bm25.language, bm25.stopwords)
+        section = recipe.analysis
+        return cls(query, section.language, section.stopwords)
+
+    @property
+    def analyzer(self) -> Analyzer:
+        """What sees words so."""
+        return _analyzer(self.language, self.stopwords)
 
     def found(self, text: str) -> list[Span]:
         """Characters (start, end) of the query's words in any text, sorted, none overlapping."""
-        analyzer = _analyzer(self.language, self.stopwords)
-        return found_words(text, frozenset(analyzer.terms(self.query)), analyzer)
+        return found_words(text, frozenset(self.analyzer.terms(self.query)), self.analyzer)
 
     def highlights(self, hit: Hit) -> tuple[Span, ...]:
         """See `Hit.highlights`."""
@@ -70,7 +74,7 @@ class QueryWords:
             return Excerpt(title, (), "")
         best = hit.passages[0]
         found = self.found(best.text)
-        shown = _best(best.text, self.query, found, _analyzer(self.language, self.stopwords))
+        shown = _best(best.text, self.query, found, self.analyzer)
         return Excerpt(title, _marked(best.text, shown, found), _place(hit, best, shown.spans[0][0]))
 
     def html(self, hits: Sequence[Hit]) -> str:
@@ -91,8 +95,8 @@ class _Shown(NamedTuple):
 
 def analyzer_of(recipe: Recipe) -> Analyzer:
     """The analyzer of the recipe's BM25 view, or the default one where there is none."""
-    bm25 = recipe.bm25 or BM25()
-    return _analyzer(bm25.language, bm25.stopwords)
+    section = recipe.analysis
+    return _analyzer(section.language, section.stopwords)
 
 
 @cache

@@ -239,7 +239,9 @@ def manifest_bytes(folder: Path, name: str = MANIFEST) -> bytes:
             raise IndexCorrupt(
                 f"{path} is missing beside its segments: restore the index from a copy"
             ) from error
-        if any(folder.glob("segments_*")):
+        from retrieve.index.lucene_folder import is_lucene
+
+        if is_lucene(folder):
             raise IndexNotFound(
                 f"no index of ours at {folder}, but one of Lucene's: search it as lucene:{folder}"
             ) from error

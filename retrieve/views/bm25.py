@@ -186,7 +186,11 @@ class QueryTerms:
         cls, queries: Sequence[str | Mapping[str, float]], analyzer: Analyzer, segments: Sequence[LiveSegment]
     ) -> QueryTerms:
         """Analysed and looked up."""
-        counts = [counted_terms(query, analyzer) for query in queries]
+        return cls.counted([counted_terms(query, analyzer) for query in queries], segments)
+
+    @classmethod
+    def counted(cls, counts: Sequence[Mapping[str, float]], segments: Sequence[LiveSegment]) -> QueryTerms:
+        """Of queries whose terms are counted, or weighed."""
         return cls(counts, list(dict.fromkeys(chain.from_iterable(counts))), segments)
 
     def statistics(self) -> Statistics:
@@ -349,7 +353,7 @@ def _scores(
     counts: Sequence[Mapping[str, float]], asked: Asked, segments: Sequence[LiveSegment]
 ) -> BM25Scores:
     """Of queries whose terms are counted, or weighed."""
-    terms = QueryTerms(counts, list(dict.fromkeys(chain.from_iterable(counts))), segments)
+    terms = QueryTerms.counted(counts, segments)
     return BM25Scores(
         terms,
         terms.statistics(),

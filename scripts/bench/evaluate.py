@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from peak import usage_of
 
 QUERIES, HITS, DOCUMENTS = 6_980, 1_000, 8_841_823
 ROUNDS = 3
@@ -65,8 +66,7 @@ def measured(command: list[str]) -> tuple[float, float, float, dict[str, float]]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     out = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
+    usage = usage_of(process)
     if process.returncode:
         raise SystemExit(f"{command[:4]} ended with {process.returncode}")
     took = time.perf_counter() - start

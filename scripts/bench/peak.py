@@ -1,7 +1,12 @@
-"""The largest anonymous memory of a process while it runs (RssAnon: maps of files are the page cache's)."""
+"""What a process takes: its largest anonymous memory while it runs (RssAnon: maps of files are the page cache's), and
+what the system counted of it when it has ended.
+"""
 
 from __future__ import annotations
 
+import os
+import resource
+import subprocess
 import threading
 from pathlib import Path
 
@@ -33,3 +38,10 @@ class Peak:
             ) in self._status.read_text().splitlines():  # a process that ended unwaited has no such line
                 if line.startswith("RssAnon:"):
                     self.mebibytes = max(self.mebibytes, int(line.split()[1]) / 1024)
+
+
+def usage_of(process: subprocess.Popen[str]) -> resource.struct_rusage:
+    """Wait for a process, and what it used; its `returncode` is set."""
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return usage

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from acts import acts
-from peak import Peak
+from peak import Peak, usage_of
 
 FULL = 8_841_823
 SIZES = {"bm25": (50_000, 100_000, 1_000_000), "flat": (1_000, 10_000, 100_000)}
@@ -65,8 +65,7 @@ def measured(arguments: Sequence[str]) -> dict[str, float]:
         said = (
             process.stderr.read()
         )  # ends with the process, which is there to be looked at until it is waited for
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
+    usage = usage_of(process)
     if process.returncode:
         raise SystemExit(said)
     return {

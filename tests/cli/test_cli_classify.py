@@ -9,22 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from cli_calls import call
 from planted import KEYS, planted
 from tiny_models import tiny_encoder_folder
 
 from retrieve import Document, Index
-from retrieve.cli import main
 from retrieve.cli.options import parsed_settings
 from retrieve.errors import UsageError
 
 ONE = ["--set", "tfidf.C=[3.0]", "--set", "tfidf.ngrams=[1]", "--set", 'tfidf.models=["svm"]']
-
-
-def call(*arguments: object, status: int = 0, stdin: str | None = None) -> Result:
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments], input=stdin)
-    assert result.exit_code == status, (result.stdout, result.stderr, result.exception)
-    return result
 
 
 def write_lines(path: Path, values: list[dict[str, Any]]) -> Path:

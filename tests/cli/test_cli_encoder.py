@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from cli_calls import call
 from tiny_models import tiny_encoder_folder
 
-from retrieve.cli import main
 from retrieve.cli.options import with_runtime
 from retrieve.recipe import load_recipe
 
@@ -19,12 +18,6 @@ from retrieve.recipe import load_recipe
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RETRIEVE_HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
-
-
-def call(*arguments: object, status: int = 0) -> Result:
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
-    assert result.exit_code == status, (result.stdout, result.stderr, result.exception)
-    return result
 
 
 def write_lines(path: Path, rows: list[dict[str, Any]]) -> None:

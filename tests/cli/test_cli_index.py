@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from cli_calls import answer, call
 
-from retrieve.cli import main
 from retrieve.files import checksum_file, writer_lock
 
 DOCUMENTS = [
@@ -38,19 +37,6 @@ def corpus(tmp_path: Path) -> Path:
 def write_lines(path: Path, documents: list[dict[str, Any]]) -> Path:
     path.write_text("".join(json.dumps(document) + "\n" for document in documents), encoding="utf-8")
     return path
-
-
-def call(*arguments: object, status: int = 0, stdin: bytes | None = None) -> Result:
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments], input=stdin)
-    assert result.exit_code == status, (result.stdout, result.stderr, result.exception)
-    return result
-
-
-def answer(*arguments: object) -> dict[str, Any]:
-    """The one JSON object on standard output."""
-    value = json.loads(call(*arguments, "--json").stdout)
-    assert isinstance(value, dict)
-    return value
 
 
 def files(folder: Path) -> dict[str, str]:

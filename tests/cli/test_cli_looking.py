@@ -10,11 +10,11 @@ import pty
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import click
 import pytest
-from click.testing import CliRunner, Result
+from cli_calls import answer, call
+from click.testing import CliRunner
 
 from retrieve import Index
 from retrieve.cli import main, show
@@ -47,18 +47,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def home(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RETRIEVE_HOME", str(place))
-
-
-def call(*arguments: object, status: int = 0, stdin: str | None = None) -> Result:
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments], input=stdin)
-    assert result.exit_code == status, (result.stdout, result.stderr, result.exception)
-    return result
-
-
-def answer(*arguments: object) -> dict[str, Any]:
-    value = json.loads(call(*arguments, "--json").stdout)
-    assert isinstance(value, dict)
-    return value
 
 
 def test_several_words_are_one_question() -> None:

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from cli_calls import call
 
 from retrieve import Query
 from retrieve.api.lucene_index import LuceneIndex
-from retrieve.cli import main
 from retrieve.errors import FormatTooNew, IndexCorrupt, IndexNotFound, MissingExtra, UsageError
 from retrieve.index import lucene
 from retrieve.trec import read_run
@@ -46,12 +45,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     program("make", place / "rows", place / "plain")
     program("make", place / "rows", place / "raw", "-storeRaw")
     return place
-
-
-def call(*arguments: object, status: int = 0) -> Result:
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
-    assert result.exit_code == status, (result.stdout, result.stderr, result.exception)
-    return result
 
 
 def test_ids_and_scores_are_pyserinis(place: Path, tmp_path: Path) -> None:

@@ -8,9 +8,7 @@ import json
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
-
-from retrieve.cli import main
+from cli_calls import call
 
 NOTES = [
     *("ROW_ID", "SUBJECT_ID", "HADM_ID", "CHARTDATE", "CHARTTIME", "STORETIME", "CATEGORY", "DESCRIPTION"),
@@ -24,12 +22,6 @@ SIGNS = {
 }
 """Codes as the files write them, without their dot, and what a note says of each."""
 FEW = ["--set", "tfidf.C=[3.0]", "--set", "tfidf.ngrams=[1]", "--set", 'tfidf.models=["svm"]']
-
-
-def call(*arguments: object) -> Result:
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
-    assert result.exit_code == 0, (result.stdout, result.stderr, result.exception)
-    return result
 
 
 def write_rows(path: Path, heading: list[str], rows: list[list[object]]) -> None:

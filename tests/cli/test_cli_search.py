@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from cli_calls import answer, call
 from tiny_models import tiny_cross_encoder_folder, tiny_encoder_folder
 
 from retrieve import Document, Index
-from retrieve.cli import main
 from retrieve.cli.output import one_line, print_json, snippet
 from retrieve.cli.progress import Lines
 from retrieve.corpora.pydocs import PythonDocs
@@ -69,18 +68,6 @@ def home(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def write_lines(path: Path, values: list[dict[str, Any]]) -> None:
     path.write_text("".join(json.dumps(value) + "\n" for value in values), encoding="utf-8")
-
-
-def call(*arguments: object, status: int = 0, stdin: str | bytes | None = None) -> Result:
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments], input=stdin)
-    assert result.exit_code == status, (result.stdout, result.stderr, result.exception)
-    return result
-
-
-def answer(*arguments: object) -> dict[str, Any]:
-    value = json.loads(call(*arguments, "--json").stdout)
-    assert isinstance(value, dict)
-    return value
 
 
 def test_search_prints_what_the_library_found(place: Path) -> None:

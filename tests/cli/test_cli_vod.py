@@ -8,17 +8,10 @@ from typing import Any
 
 import click.testing
 import pytest
-from click.testing import CliRunner, Result
+from cli_calls import call
 from vod_case import config, questions, write_case, write_questions
 
 from retrieve import Index
-from retrieve.cli import main
-
-
-def call(*arguments: object, status: int = 0) -> Result:
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
-    assert result.exit_code == status, (result.stdout, result.stderr, result.exception)
-    return result
 
 
 def write_config(path: Path, values: dict[str, Any]) -> Path:
