@@ -23,13 +23,6 @@ OPEN = {"splade": ["splade.model=folder"]}
 """What shipped recipes leave to whoever uses them."""
 
 
-def test_every_recipe_goes_into_the_package() -> None:
-    root = Path(__file__).parent.parent
-    project = tomllib.loads((root / "pyproject.toml").read_text())
-    included = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
-    assert {path.relative_to(root).as_posix() for path in root.glob("indexes/*.toml")} <= included.keys()
-
-
 def test_the_shipped_recipes() -> None:
     dense = ["flat", "flat-binary", "hnsw", "hnsw-sq8"]
     assert sorted(shipped()) == ["bm25", *dense, "hybrid", "ivfpq", "lucene", "splade", "uhd", "uhd-hybrid"]

@@ -1,0 +1,50 @@
+import numpy as np
+import numpy.typing as npt
+
+Bools = npt.NDArray[np.bool_]
+Bytes = npt.NDArray[np.uint8]
+UInt16s = npt.NDArray[np.uint16]
+UInt32s = npt.NDArray[np.uint32]
+Words = npt.NDArray[np.uint64]
+Int32s = npt.NDArray[np.int32]
+Int64s = npt.NDArray[np.int64]
+Float32s = npt.NDArray[np.float32]
+Float64s = npt.NDArray[np.float64]
+
+form: str
+"""The instruction set that this process computes with: `baseline`, `avx2` or `avx512`."""
+
+# Sorted tables of strings: string i is data[offsets[i] : offsets[i + 1]].
+
+def find_strings(data: Bytes, offsets: Int64s, wanted: Bytes, bounds: Int64s, found: Int64s, /) -> None:
+    """For each wanted string its row → `found`, -1 where it is absent."""
+
+def align_strings(
+    a: Bytes, a_offsets: Int64s, b: Bytes, b_offsets: Int64s, a_map: Int64s, b_map: Int64s, /
+) -> int:
+    """Number the union of two tables in order; fill each table's map to it; return its size."""
+
+def place_strings(
+    source: Bytes, offsets: Int64s, new_rows: Int64s, target: Bytes, target_offsets: Int64s, /
+) -> None:
+    """Copy each string to its new row; -1 leaves it out."""
+
+# -- words -------------------------------------------------------
+
+# -- select ------------------------------------------------------
+
+# -- postings ----------------------------------------------------
+
+# -- scoring -----------------------------------------------------
+
+# -- rankings ----------------------------------------------------
+
+# -- planes ------------------------------------------------------
+
+# -- codes -------------------------------------------------------
+
+# -- signs -------------------------------------------------------
+
+# -- dot ---------------------------------------------------------
+
+# -- winners -----------------------------------------------------
