@@ -31,6 +31,32 @@ def place_strings(
 
 # -- words -------------------------------------------------------
 
+class WordTable:
+    """Distinct words, numbered in the order in which they were first met."""
+
+    def __init__(self, lower: bool) -> None:
+        """`lower`: capitals of ASCII are one word with their small letters."""
+
+    @property
+    def bytes(self) -> int:
+        """How many bytes of words there are."""
+
+    def __len__(self) -> int: ...
+    def numbers(self, text: str, /) -> UInt32s:
+        """The number of each word of a text, in order."""
+
+    def since(self, first: int, /) -> list[str]:
+        """The words from a number on, as they stood in the text."""
+
+    def clear(self) -> None:
+        """Forget them."""
+
+def word_spans(text: str, /) -> tuple[Int64s, Int64s]:
+    """Start and end of each word of a text, one after the other, and which words are runs of an unspaced script."""
+
+def count_words(text: str, /) -> int:
+    """How many words a text has, or -1 where some are runs of an unspaced script."""
+
 # -- select ------------------------------------------------------
 
 # -- postings ----------------------------------------------------

@@ -20,14 +20,14 @@ def command(text: tuple[str, ...], recipe: str, overrides: tuple[str, ...], *, a
     Several words are one text; - reads it from standard input.
     """
     from retrieve.recipe import load_recipe
-    from retrieve.search.snippets import analyzer_of
+    from retrieve.search.snippets import cached_analyzer
     from retrieve.text.word_terms import word_terms
 
     resolved = load_recipe(recipe, overrides)
     if resolved.bm25 is None:
         raise UsageError(f"recipe {resolved.name!r} has no BM25 view: it makes no terms of a text")
     given = query_text(text)
-    words = list(word_terms(given, analyzer_of(resolved)))
+    words = list(word_terms(given, cached_analyzer(resolved.analysis)))
     if as_json:
         print_json(
             {

@@ -27,7 +27,7 @@ from retrieve.passages.record import EncoderRecord
 from retrieve.passages.resolve import check_encoder, resolved
 from retrieve.passages.vectors import truncated_vectors
 from retrieve.recipe import UHD, Recipe, load_recipe
-from retrieve.text.analyze import Analyzer
+from retrieve.text.analyze import Analyzer, analyzer_of
 from retrieve.text.splitter import Splitter, Windows, shown_title, with_title
 from retrieve.types import Document
 
@@ -109,8 +109,7 @@ class PassageEncoder:
     @cached_property
     def analyzer(self) -> Analyzer:
         """The BM25 view's analyzer, or the default one where only words have to be counted."""
-        section = self.recipe.analysis
-        return Analyzer(section.language, stopwords=section.stopwords)
+        return analyzer_of(self.recipe.analysis)
 
     @property
     def uhd(self) -> UHD:

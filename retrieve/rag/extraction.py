@@ -9,7 +9,7 @@ import numpy as np
 from retrieve.rag.records import Context, Piece, Quote, Source
 from retrieve.recipe import Recipe
 from retrieve.search.sentences import sentence_scores, sentence_spans
-from retrieve.search.snippets import analyzer_of
+from retrieve.search.snippets import cached_analyzer
 
 _SENTENCES = 3
 
@@ -24,7 +24,7 @@ def best_sentences(question: str, given: Context, recipe: Recipe) -> tuple[Quote
     for quote in _sentences(given):
         by_words.setdefault(" ".join(quote.text.split()), quote)
     quotes = list(by_words.values())
-    scores = sentence_scores(question, [quote.text for quote in quotes], analyzer_of(recipe))
+    scores = sentence_scores(question, [quote.text for quote in quotes], cached_analyzer(recipe.analysis))
     order = np.argsort(-np.array(scores), kind="stable")[:_SENTENCES].tolist()
     return tuple(quotes[at] for at in order if scores[at] > 0) or tuple(quotes[:1])
 

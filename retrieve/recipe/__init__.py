@@ -18,6 +18,7 @@ from retrieve.recipe.encodings import (
 from retrieve.recipe.load import load_recipe, load_section, load_values, shipped
 from retrieve.recipe.sections import (
     BM25,
+    FIRST_RULES,
     VIEWS,
     Aggregate,
     FusionMethod,
@@ -30,6 +31,7 @@ from retrieve.recipe.sections import (
 
 __all__ = [
     "BM25",
+    "FIRST_RULES",
     "MOST_PROJECTED",
     "UHD",
     "VECTOR_FOLDERS",

@@ -73,6 +73,10 @@ class Passages(Section):
         return self
 
 
+FIRST_RULES = 2
+"""Those of an index that does not name its rules."""
+
+
 class BM25(Section):
     """The lexical view: which language its analyzer speaks, and how often a title's terms count in its passages.
 
@@ -80,11 +84,12 @@ class BM25(Section):
     the text being 1: it multiplies the title's part in term frequencies and lengths.
 
     `backend`: who scores, "native", "rank-bm25" (small collections), which has three variants, or "lucene", which also
-    analyses.
+    analyses. `rules`: how text becomes terms (see `retrieve.text.analyze`); an index goes on with those it was made by.
     """
 
     language: str = "english"
     stopwords: bool = True
+    rules: Literal[2, 3] = 3
     title_weight: int = Field(default=1, ge=1, le=100)
     backend: Literal["native", "rank-bm25", "lucene"] = "native"
     variant: Literal["okapi", "l", "plus"] = "okapi"
@@ -325,7 +330,7 @@ class Recipe(Section):
                 if build[name]["model"] != "none":
                     build[name]["model"] = ""
         if build["bm25"] is not None:
-            usual = {"title_weight": 1, "backend": "native", "variant": "okapi"}
+            usual = {"rules": FIRST_RULES, "title_weight": 1, "backend": "native", "variant": "okapi"}
             build["bm25"] = {key: value for key, value in build["bm25"].items() if value != usual.get(key)}
         return hashlib.sha256(canonical(build)).hexdigest()
 

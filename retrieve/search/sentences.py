@@ -34,7 +34,7 @@ def sentence_scores(query: str, sentences: Sequence[str], analyzer: Analyzer) ->
     counts = [Counter(analyzer.terms(sentence)) for sentence in sentences]
     lengths = [sum(count.values()) for count in counts]
     mean = max(sum(lengths) / max(len(sentences), 1), 1.0)
-    terms = list(dict.fromkeys(analyzer.terms(query)))
+    terms = list(dict.fromkeys(analyzer.asked(query)))
     frequencies = [sum(term in count for count in counts) for term in terms]
     weights = bm25_idf(frequencies, len(sentences)).tolist()
     scores = []

@@ -14,9 +14,9 @@ from typing import NamedTuple
 import numpy as np
 import regex
 
-from retrieve.recipe import Recipe
+from retrieve.recipe import BM25, Recipe
 from retrieve.search.sentences import sentence_scores, sentence_spans
-from retrieve.text.analyze import Analyzer
+from retrieve.text.analyze import Analyzer, analyzer_of
 from retrieve.text.layout import PAGE_END
 from retrieve.text.word_terms import found_words
 from retrieve.types import Excerpt, Hit, Part, PassageHit
@@ -40,23 +40,21 @@ class QueryWords:
     """A query and how its words are seen, by which a hit finds them in its texts."""
 
     query: str
-    language: str
-    stopwords: bool
+    section: BM25
 
     @classmethod
     def of(cls, query: str, recipe: Recipe) -> QueryWords:
         """Words as the recipe's BM25 view sees them, or by the default analyzer where there is none."""
-        section = recipe.analysis
-        return cls(query, section.language, section.stopwords)
+        return cls(query, recipe.analysis)
 
     @property
     def analyzer(self) -> Analyzer:
         """What sees words so."""
-        return _analyzer(self.language, self.stopwords)
+        return cached_analyzer(self.section)
 
     def found(self, text: str) -> list[Span]:
         """Characters (start, end) of the query's words in any text, sorted, none overlapping."""
-        return found_words(text, frozenset(self.analyzer.terms(self.query)), self.analyzer)
+        return found_words(text, frozenset(self.analyzer.asked(self.query)), self.analyzer)
 
     def highlights(self, hit: Hit) -> tuple[Span, ...]:
         """See `Hit.highlights`."""
@@ -93,16 +91,10 @@ class _Shown(NamedTuple):
     ends_inside: bool = False
 
 
-def analyzer_of(recipe: Recipe) -> Analyzer:
-    """The analyzer of the recipe's BM25 view, or the default one where there is none."""
-    section = recipe.analysis
-    return _analyzer(section.language, section.stopwords)
-
-
 @cache
-def _analyzer(language: str, stopwords: bool) -> Analyzer:
-    """One for all hits, so that its stems are kept from one to the next."""
-    return Analyzer(language, stopwords=stopwords)
+def cached_analyzer(section: BM25) -> Analyzer:
+    """The analyzer of a recipe's `analysis`: one for all hits, so that its stems are kept from one to the next."""
+    return analyzer_of(section)
 
 
 def _best(text: str, query: str, found: Sequence[Span], analyzer: Analyzer) -> _Shown:

@@ -14,12 +14,19 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, ValidationError, model_serializer
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_validator,
+    model_serializer,
+)
 
 from retrieve.errors import FormatTooNew, FormatTooOld, IndexCorrupt, IndexNotFound, RecipeError
 from retrieve.files import checksum_bytes, with_remedy, write_file
 from retrieve.passages.record import EncoderRecord
-from retrieve.recipe import Recipe, canonical, load_recipe
+from retrieve.recipe import FIRST_RULES, Recipe, canonical, load_recipe
 
 FORMAT = 2
 MANIFEST = "manifest.json"
@@ -164,6 +171,13 @@ class Manifest(_Record):
     tuned: Tuned | None = None
     trained: tuple[Trained, ...] = ()
     segments: tuple[SegmentEntry, ...] = ()
+
+    @field_validator("recipe")
+    @classmethod
+    def _with_rules(cls, recipe: dict[str, Any]) -> dict[str, Any]:
+        """The recipe, which names its rules of analysis also where it is older than their name."""
+        section = recipe.get("bm25")
+        return {**recipe, "bm25": {"rules": FIRST_RULES, **section}} if section else recipe
 
     @property
     def filled(self) -> bool:

@@ -1,28 +1,31 @@
 """The analyzer: one text to the terms BM25 counts, and to the words that measure and cut a passage.
 
-A word is a run of letters, marks and numbers, because `\\w` shreds Hindi and Thai. Scripts that are written without
-spaces give overlapping bigrams of grapheme clusters, which need no dictionary and find any substring of two. A word
-that a line end parted gives the whole and its parts.
+Words are those of UAX #29, as Lucene's StandardTokenizer draws them, with exceptions that `word_forms.py` and the
+core's `words.cpp` name. Scripts that are written without spaces give overlapping bigrams of grapheme clusters, which
+need no dictionary and find any substring of two. A word that a line end parted gives the whole and its parts.
 """
 
 from __future__ import annotations
 
 import threading
-import unicodedata
 from collections.abc import Iterator
 from functools import cached_property
-from itertools import chain, pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import regex
 import Stemmer
 
+from retrieve._core import WordTable, count_words, word_spans
 from retrieve.errors import RecipeError
-from retrieve.text.layout import PARTED, with_parts
 from retrieve.text.stemmer_identity import stemmer_fingerprint
+from retrieve.text.word_forms import Forms, WordForms, clusters
 
-RULES = 2  # raise it when a change here gives any text other terms: indexes record it in `Analyzer.identity`
+if TYPE_CHECKING:
+    from retrieve.recipe import BM25
+
+RULES = 3
+"""How text becomes terms, by number: raised when a change here gives any text other terms. Indexes record it."""
 
 # Lucene's EnglishAnalyzer: 33 words.
 _LUCENE_ENGLISH = (
@@ -31,27 +34,12 @@ _LUCENE_ENGLISH = (
 )
 ENGLISH_STOPWORDS = frozenset(_LUCENE_ENGLISH.split())
 
-# Scripts without spaces, and the iteration, closing, length and voicing marks that Unicode shares between them.
-_UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\u3006\u3031-\u3035\u303C\u30FC\uFF70\uFF9E\uFF9F"
-_WORD = regex.compile(rf"[\p{{L}}\p{{M}}\p{{N}}_]++(?:{PARTED}[\p{{L}}\p{{M}}\p{{N}}_]++)*+")
-_ANY_UNSPACED = regex.compile(rf"[{_UNSPACED}]")
-# Group 1 is a run of an unspaced script, marks of any script included; everything else is an ordinary word.
-_RUN = regex.compile(
-    rf"(?V1)([[\p{{L}}\p{{M}}\p{{N}}]&&[{_UNSPACED}]][[\p{{L}}\p{{M}}\p{{N}}]&&[{_UNSPACED}\p{{M}}]]*)"
-    rf"|[[\p{{L}}\p{{M}}\p{{N}}_]--[{_UNSPACED}]]++(?:{PARTED}[[\p{{L}}\p{{M}}\p{{N}}_]--[{_UNSPACED}]]++)*+"
-)
-_CLUSTER = regex.compile(r"\X")
-# Each byte of an ASCII text as "x" where it belongs to a word, as a space where it does not.
-_ASCII_WORDS = bytes(ord("x") if _WORD.match(chr(code)) else ord(" ") for code in range(128)).ljust(256)
-
-# The other characters of such a text as spaces: splitting there takes a tenth of the time of finding words.
-_ASCII_SPACES = {code: " " for code in range(128) if not _WORD.match(chr(code))}
-
-_CACHED_STEMS = 30_000  # surface forms per thread, some 8 MB; the words of a language repeat soon
+_MOST_WORDS = 1 << 17  # distinct ones remembered by a thread, some 20 MB; the words of a language repeat soon
+_MOST_BYTES = 1 << 23
 
 
 class Analyzer:
-    """NFKC, lower case, words and bigrams, stop words, Snowball stemmer. Safe in many threads.
+    """Words and bigrams, their normal forms, stop words, Snowball stemmer. Safe in many threads.
 
     Stop words are compared before stemming. `english` has Lucene's 33; other languages have a stemmer and no stop
     list; `none` has neither. A word that its stemmer would reduce to nothing stays as it is.
@@ -59,111 +47,105 @@ class Analyzer:
 
     def __init__(self, language: str = "english", *, stopwords: bool = True) -> None:
         """`language` is a Snowball algorithm or `none`; anything else raises `RecipeError` with the known ones."""
-        known = ["none", *Stemmer.algorithms()]
-        if language not in known:
-            raise RecipeError(f"no analyzer for language {language!r}: choose one of {', '.join(known)}")
-        self.language = language
+        self.language = checked_language(language)
         self._stopped = ENGLISH_STOPWORDS if language == "english" and stopwords else frozenset[str]()
         self._local = threading.local()
 
     @property
-    def identity(self) -> str:
-        """What an index records: texts analysed under equal identities give equal terms."""
-        stopped = f"lucene-{len(self._stopped)}" if self._stopped else "none"
-        return f"rules={RULES} language={self.language} stopwords={stopped}"
+    def rules(self) -> int:
+        """By which rules text becomes terms."""
+        return RULES
+
+    @property
+    def indexes_characters(self) -> bool:
+        """Whether the characters of an unspaced script are terms beside their pairs."""
+        return True
 
     @cached_property
     def stemmer(self) -> str | None:
         """What the installed stemmer makes of telling words, as a digest: under another one terms are others.
 
-        None where there is no stemmer. Its release is no part of `identity`: a recipe does not choose it.
+        None where there is no stemmer. Its release is no part of a recipe, which does not choose it.
         """
         return None if self.language == "none" else stemmer_fingerprint(self.language)
 
     def terms(self, text: str) -> list[str]:
         """The terms of `text` in order, without stop words, stemmed; none is empty or holds whitespace or NUL."""
-        normal = (text if text.isascii() else unicodedata.normalize("NFKC", text)).lower()
-        stems = self._stems()
-        if normal.isascii():
-            return [stem for word in normal.translate(_ASCII_SPACES).split() if (stem := stems[word])]
-        if _ANY_UNSPACED.search(normal) is None:
-            words = _WORD.findall(normal)
-            if PARTED in normal:
-                words = chain.from_iterable(map(with_parts, words))
-            return [stem for word in words if (stem := stems[word])]
-        terms: list[str] = []
-        for match in _RUN.finditer(normal):
-            if match[1]:
-                terms.extend(_bigrams(match[1]))
-            else:
-                terms.extend(stem for word in with_parts(match[0]) if (stem := stems[word]))
-        return terms
+        return [term for forms in self._words.forms(text) for term in forms.indexed]
+
+    def asked(self, text: str) -> list[str]:
+        """The terms that `text` asks for as a query: those of `terms`, less the single characters beside bigrams."""
+        return [term for forms in self._words.forms(text) for term in forms.asked]
 
     def word_offsets(self, text: str) -> npt.NDArray[np.int64]:
         """Character offsets (T,2) int64 of all words of `text`, stop words included, sorted, none overlapping.
 
-        In unspaced scripts each grapheme cluster is a word. The words are found in the text as it stands, not in
-        its normal form, so that no map between the two is needed. They are the words that `terms` sees except
-        where NFKC splits or makes one (`½` becomes `1` and `2`, the symbol `℡` becomes `tel`), and a word that a line
-        end parted is one: enough to count and cut by.
+        In unspaced scripts each grapheme cluster is a word. A word that a line end parted is one.
         """
-        spans = list(_word_spans(text))
-        return np.array(spans, dtype=np.int64).reshape(len(spans), 2)
+        bounds, runs = word_spans(text)
+        spans = bounds.reshape(-1, 2)
+        if not len(runs):
+            return spans
+        parted = [np.array(list(_cluster_spans(text, *spans[run].tolist())), np.int64) for run in runs]
+        lengths = np.ones(len(spans), np.int64)
+        lengths[runs] = [len(part) for part in parted]
+        ends = np.cumsum(lengths)
+        found = np.repeat(spans, lengths, axis=0)
+        for run, part in zip(runs, parted, strict=True):
+            found[ends[run] - len(part) : ends[run]] = part
+        return found
 
     def count_words(self, text: str) -> int:
         """How many words `word_offsets` finds, without their places, which take most of its time."""
-        if text.isascii():
-            return (b" " + text.encode().translate(_ASCII_WORDS)).count(b" x")
-        if _ANY_UNSPACED.search(text) is None:
-            return len(_WORD.findall(text))
-        return sum(1 for _ in _word_spans(text))
+        count = count_words(text)
+        return len(self.word_offsets(text)) if count < 0 else count
 
-    def _stems(self) -> _Stems:
-        """This thread's stems: a Snowball stemmer keeps state and may not be called from two threads at once."""
-        stems: _Stems | None = getattr(self._local, "stems", None)
-        if stems is None:
-            stems = self._local.stems = _Stems(self.language, self._stopped)
-        return stems
+    @property
+    def _words(self) -> _Words:
+        """This thread's words: a Snowball stemmer keeps state and may not be called from two threads at once."""
+        words: _Words | None = getattr(self._local, "words", None)
+        if words is None:
+            words = self._local.words = _Words(self.language, self._stopped)
+        return words
 
 
-class _Stems(dict[str, str]):
-    """Word → stem, filled on demand; a stop word has the empty stem. Looking up is what makes `terms` fast."""
+def checked_language(language: str) -> str:
+    """A language that there is a stemmer for, or `none`; raises `RecipeError` for others."""
+    known = ["none", *Stemmer.algorithms()]
+    if language not in known:
+        raise RecipeError(f"no analyzer for language {language!r}: choose one of {', '.join(known)}")
+    return language
+
+
+def analyzer_of(section: BM25) -> Analyzer:
+    """The analyzer that a recipe describes. Raises `RecipeError` for a language without a stemmer."""
+    if section.rules == RULES:
+        return Analyzer(section.language, stopwords=section.stopwords)
+    from retrieve.text.former_rules import FormerAnalyzer
+
+    return FormerAnalyzer(section.language, stopwords=section.stopwords)
+
+
+class _Words:
+    """The forms of the words met so far."""
 
     def __init__(self, language: str, stopped: frozenset[str]) -> None:
-        super().__init__()
-        self._stopped = stopped
-        # Its own cache is slower than this one.
-        self._stemmer = None if language == "none" else Stemmer.Stemmer(language, 0)
+        self._word_forms = WordForms(language, stopped)
+        self._numbers = WordTable(lower=language != "turkish")
+        self._forms: list[Forms] = []
 
-    def __missing__(self, word: str) -> str:
-        if len(self) >= _CACHED_STEMS:
-            self.clear()
-        if word in self._stopped:
-            stem = ""
-        elif self._stemmer is None:
-            stem = word
-        else:
-            stem = self._stemmer.stemWord(word) or word  # `porter` gives nothing for "s"
-        self[word] = stem
-        return stem
+    def forms(self, text: str) -> Iterator[Forms]:
+        """Those of each word of a text, in order."""
+        if len(self._forms) > _MOST_WORDS or self._numbers.bytes > _MOST_BYTES:
+            self._numbers.clear()
+            self._forms.clear()
+        numbers = self._numbers.numbers(text).tolist()
+        if len(self._numbers) > len(self._forms):
+            self._forms += map(self._word_forms.of, self._numbers.since(len(self._forms)))
+        return map(self._forms.__getitem__, numbers)
 
 
-def _bigrams(run: str) -> list[str]:
-    """Overlapping pairs of grapheme clusters; a single cluster stays."""
-    clusters = _CLUSTER.findall(run)
-    if len(clusters) == 1:
-        return [run]
-    return [first + second for first, second in pairwise(clusters)]
-
-
-def _word_spans(text: str) -> Iterator[tuple[int, int]]:
-    if _ANY_UNSPACED.search(text) is None:
-        for match in _WORD.finditer(text):
-            yield match.span()
-        return
-    for match in _RUN.finditer(text):
-        if match[1]:
-            for cluster in _CLUSTER.finditer(text, *match.span()):
-                yield cluster.span()
-        else:
-            yield match.span()
+def _cluster_spans(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    for cluster in clusters(text[start:end]):
+        yield start, start + len(cluster)
+        start += len(cluster)

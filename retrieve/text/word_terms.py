@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from retrieve.text.analyze import Analyzer
+from retrieve.text.word_forms import Forms
 
 
 class WordTerms(NamedTuple):
@@ -23,21 +24,24 @@ class WordTerms(NamedTuple):
 def word_terms(text: str, analyzer: Analyzer) -> Iterator[WordTerms]:
     """The words of `text` in order with their terms, all of which together are `analyzer.terms(text)`.
 
-    Pairs of an unspaced script overlap, as its terms do. Order and count of terms may differ from the analyzer's in
-    what its normal form joins or parts across words.
+    Pairs of an unspaced script overlap, as its terms do, and each of their characters stands beside them where the
+    analyzer's rules index it. Order and count of terms may differ from the analyzer's in what its normal form joins or
+    parts across words.
     """
     spans = analyzer.word_offsets(text).tolist()
-    terms = _Terms(analyzer)
-    paired = False  # with the word before
+    forms = _Forms(analyzer)
+    before = False  # paired with the word before
     for number, (start, end) in enumerate(spans):
+        alone = forms[text[start:end]]
         pair = None
         if number + 1 < len(spans) and spans[number + 1][0] == end:
-            pair = _pair(text, start, end, spans[number + 1][1], terms)
+            after = spans[number + 1][1]
+            pair = _pair(alone, forms[text[start:after]], forms[text[end:after]])
+        if not (before or pair is not None) or analyzer.indexes_characters:
+            yield WordTerms(start, end, alone.indexed)
         if pair is not None:
-            yield pair
-        elif not paired:
-            yield WordTerms(start, end, terms[text[start:end]])
-        paired = pair is not None
+            yield WordTerms(start, after, pair)
+        before = pair is not None
 
 
 def found_words(text: str, wanted: frozenset[str], analyzer: Analyzer) -> list[tuple[int, int]]:
@@ -55,21 +59,20 @@ def found_words(text: str, wanted: frozenset[str], analyzer: Analyzer) -> list[t
     return found
 
 
-class _Terms(dict[str, tuple[str, ...]]):
-    """Word → terms, filled on demand: the words of a text repeat."""
+class _Forms(dict[str, Forms]):
+    """Word → its terms, filled on demand: the words of a text repeat."""
 
     def __init__(self, analyzer: Analyzer) -> None:
         super().__init__()
         self._analyzer = analyzer
 
-    def __missing__(self, word: str) -> tuple[str, ...]:
-        terms = self[word] = tuple(self._analyzer.terms(word))
-        return terms
+    def __missing__(self, word: str) -> Forms:
+        forms = self[word] = Forms(tuple(self._analyzer.terms(word)), tuple(self._analyzer.asked(word)))
+        return forms
 
 
-def _pair(text: str, start: int, middle: int, end: int, terms: _Terms) -> WordTerms | None:
-    """Two words without anything between them, if they give one term together that neither gives by itself."""
-    both = terms[text[start:end]]
-    if len(both) == 1 and both not in (terms[text[start:middle]], terms[text[middle:end]]):
-        return WordTerms(start, end, both)
+def _pair(first: Forms, both: Forms, second: Forms) -> tuple[str, ...] | None:
+    """The term of two words without anything between them, if together they ask for one that neither asks for."""
+    if len(both.asked) == 1 and both.asked not in (first.asked, second.asked):
+        return both.asked
     return None

@@ -372,9 +372,9 @@ def _write(postings: Postings, output: Output) -> Built:
 def counted_terms(query: str | Mapping[str, float], analyzer: Analyzer) -> Mapping[str, float]:
     """How often a query has each of its terms, times the weight of the text that has it."""
     if isinstance(query, str):
-        return Counter(analyzer.terms(query))
+        return Counter(analyzer.asked(query))
     counted: dict[str, float] = {}
     for text, weight in query.items():
-        for term, times in Counter(analyzer.terms(text)).items():
+        for term, times in Counter(analyzer.asked(text)).items():
             counted[term] = counted.get(term, 0.0) + weight * times
     return counted

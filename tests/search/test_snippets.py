@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from toy_index import make_index, toy_recipe, unit_vectors
 
 from retrieve import Document, Hit, Index, Query, UsageError
+from retrieve.recipe import BM25
 from retrieve.search import snippets
 from retrieve.search.snippets import WIDTH, QueryWords
 from retrieve.text.analyze import Analyzer
@@ -47,7 +48,7 @@ def hit_of(text: str, query: str) -> Hit:
         1.0,
         1,
         passages=(PassageHit(0, len(text), 0, text, 1.0),),
-        shows=QueryWords(query, "english", True),
+        shows=QueryWords(query, BM25()),
     )
 
 

@@ -16,14 +16,14 @@ from retrieve.cli.output import as_json, counted, one_line, print_json
 def command(index: str, count: int, *, as_json: bool) -> None:
     """Print passages from all over INDEX, and the terms that BM25 makes of each with its title."""
     from retrieve.api import Index
-    from retrieve.search.snippets import analyzer_of
+    from retrieve.search.snippets import cached_analyzer
     from retrieve.text.splitter import with_title
 
     with Index.open(index) as opened:
         passages = opened.sample(count)
         titles = opened.get_many(passage.doc_id for passage in passages)
         recipe = opened.recipe
-    analyzer = None if recipe.bm25 is None else analyzer_of(recipe)
+    analyzer = None if recipe.bm25 is None else cached_analyzer(recipe.analysis)
     records = []
     for passage, document in zip(passages, titles, strict=True):
         assert document is not None

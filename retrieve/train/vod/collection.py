@@ -17,7 +17,7 @@ from retrieve.encoders.load import load_encoder
 from retrieve.errors import InputError, RecipeError
 from retrieve.files import remove_folder, replaced_folder
 from retrieve.recipe import load_recipe
-from retrieve.text.analyze import Analyzer
+from retrieve.text.analyze import analyzer_of
 from retrieve.text.splitter import with_title
 from retrieve.train.vod.retriever import Retriever, Texts, digest_of
 from retrieve.train.vod.settings import VodSettings
@@ -32,7 +32,7 @@ class Collection:
         self._texts: dict[int, str] = {}
         bm25 = index.recipe.bm25
         assert bm25 is not None
-        self._analyzer = Analyzer(bm25.language, stopwords=bm25.stopwords)
+        self._analyzer = analyzer_of(bm25)
 
     def terms(self, text: str) -> Sequence[str]:
         """What BM25 makes of a text."""

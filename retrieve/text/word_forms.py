@@ -1,0 +1,145 @@
+"""What becomes of one word of a text: normal form, language's rules, stem. Each distinct word comes here once.
+
+The core finds the words (`retrieve/_core/words.cpp`); their forms are looked up from then on, so that what is done here
+may take its time.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import cached_property
+from itertools import pairwise
+from typing import NamedTuple
+
+import regex
+import Stemmer
+
+from retrieve._core import word_spans
+from retrieve.text.layout import PARTED
+
+_EMOJI = regex.compile(r"(?V1)[[\p{Extended_Pictographic}\p{Regional_Indicator}]--[\p{N}\p{L}]]")
+_PRESENTATION = str.maketrans("", "", "\ufe0e\ufe0f")  # whether an emoji is shown in colour
+# Removed inside words: soft hyphens, joiners, marks of direction, fillers; and what encloses a character (keycaps).
+_UNSEEN = regex.compile(r"[\p{Default_Ignorable_Code_Point}\p{Cf}\p{Me}]+")
+_CLUSTER = regex.compile(r"\X")
+_ACRONYM = regex.compile(r"(?:\p{L}\p{M}*\.)+\p{L}\p{M}*")
+
+_SAME = dict.fromkeys(map(ord, "‘’‛ʼ՚＇"), "'")
+_SAME |= {0x066B: ".", 0x066C: ",", ord('"'): "\u05f4", 0x0130: "i"}
+_TURKISH = str.maketrans({"I": "ı"})
+_TURKIC = ("turkish", "azerbaijani")
+
+# Articles and pronouns that lose their vowel before a word that begins with one (Lucene's lists).
+_ELISIONS = {
+    "french": "l m t qu n s j d c jusqu quoiqu lorsqu puisqu",
+    "italian": "c l all dall dell nell sull coll pell gl agl dagl degl negl sugl un m t s v d",
+    "catalan": "d l m n s t",
+    "irish": "d m b",
+}
+_ENGLISH = ("english", "porter")
+
+
+class Forms(NamedTuple):
+    """The terms of a word: those that are indexed, and those that it asks for. They differ where words are bigrams."""
+
+    indexed: tuple[str, ...]
+    asked: tuple[str, ...]
+
+
+NOTHING = Forms((), ())
+
+
+class WordForms:
+    """Word → terms, by the rules of a language. Not for two threads at once: a Snowball stemmer keeps state."""
+
+    def __init__(self, language: str, stopped: frozenset[str]) -> None:
+        self._language = language
+        self._stopped = stopped
+        self._stemmer = None if language == "none" else Stemmer.Stemmer(language, 0)
+
+    def of(self, word: str) -> Forms:
+        """The terms of a word as it stands in a text. None is empty, or holds white space or NUL."""
+        if word.isascii():
+            return self._forms(word.lower() if self._language not in _TURKIC else self._normal(word))
+        if _EMOJI.match(word):
+            return _alone(word.translate(_PRESENTATION))
+        if PARTED in word:
+            whole, *parts = (
+                self._forms(self._normal(form)) for form in (word.replace(PARTED, ""), *word.split(PARTED))
+            )
+            return Forms(*(sum(terms, ()) for terms in zip(whole, *parts, strict=True)))
+        return self._forms(self._normal(word))
+
+    def _normal(self, word: str) -> str:
+        """NFKC, without what is not seen, in small letters, digits and apostrophes those of ASCII."""
+        normal = unicodedata.normalize("NFKC", _UNSEEN.sub("", word)).translate(_SAME)
+        if self._language in _TURKIC:
+            normal = normal.translate(_TURKISH)
+        normal = unicodedata.normalize("NFKC", normal.casefold()).replace("i\u0307", "i")
+        if normal.isascii():
+            return normal
+        return "".join(map(_ascii_digit, normal))
+
+    def _forms(self, normal: str) -> Forms:
+        """The terms of a normal form, in which there may be several words, or none."""
+        if normal.isalnum() and normal.isascii():
+            return _alone(self._term(normal))
+        bounds, runs = word_spans(normal)
+        unspaced = frozenset(runs.tolist())
+        indexed: list[str] = []
+        asked: list[str] = []
+        for number, (start, end) in enumerate(bounds.reshape(-1, 2).tolist()):
+            found = normal[start:end]
+            forms = _bigrams(found) if number in unspaced else _alone(self._term(found))
+            indexed += forms.indexed
+            asked += forms.asked
+        return Forms(tuple(indexed), tuple(asked))
+
+    def _term(self, word: str) -> str:
+        """The stem of one word in small letters; "" for a stop word."""
+        if "." in word and _ACRONYM.fullmatch(word):
+            word = word.replace(".", "")
+        if "'" in word:
+            word = self._without_clitics(word)
+        if word in self._stopped:
+            return ""
+        if self._stemmer is None:
+            return word
+        return self._stemmer.stemWord(word) or word  # `porter` gives nothing for "s"
+
+    def _without_clitics(self, word: str) -> str:
+        """A word without what an apostrophe ties to it: a possessive, an elided article, a Turkish ending."""
+        if self._language in _ENGLISH:
+            return word.removesuffix("'s") or word
+        if self._language in _TURKIC:
+            return word.partition("'")[0] or word
+        article, _, rest = word.partition("'")
+        return rest if rest and article in self._elided else word
+
+    @cached_property
+    def _elided(self) -> frozenset[str]:
+        return frozenset(_ELISIONS.get(self._language, "").split())
+
+
+def clusters(run: str) -> list[str]:
+    """What a reader takes for the characters of a run."""
+    found: list[str] = _CLUSTER.findall(run)
+    return found
+
+
+def _bigrams(run: str) -> Forms:
+    """Of a run of a script without spaces: overlapping pairs, and single characters for who asks for one alone."""
+    single = clusters(run)
+    if len(single) == 1:
+        return _alone(run)
+    pairs = tuple(first + second for first, second in pairwise(single))
+    return Forms((*pairs, *single), pairs)
+
+
+def _alone(term: str) -> Forms:
+    return Forms((term,), (term,)) if term else NOTHING
+
+
+def _ascii_digit(character: str) -> str:
+    value = unicodedata.digit(character, None) if character.isdecimal() else None
+    return character if value is None else str(value)
