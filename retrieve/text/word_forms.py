@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import unicodedata
 from functools import cached_property
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import NamedTuple
 
 import regex
 import Stemmer
 
 from retrieve._core import word_spans
-from retrieve.text.layout import PARTED
+from retrieve.text.layout import PARTED, with_parts
 
 _EMOJI = regex.compile(r"(?V1)[[\p{Extended_Pictographic}\p{Regional_Indicator}]--[\p{N}\p{L}]]")
 _PRESENTATION = str.maketrans("", "", "\ufe0e\ufe0f")  # whether an emoji is shown in colour
@@ -64,10 +64,8 @@ class WordForms:
         if _EMOJI.match(word):
             return _alone(word.translate(_PRESENTATION))
         if PARTED in word:
-            whole, *parts = (
-                self._forms(self._normal(form)) for form in (word.replace(PARTED, ""), *word.split(PARTED))
-            )
-            return Forms(*(sum(terms, ()) for terms in zip(whole, *parts, strict=True)))
+            forms = [self._forms(self._normal(form)) for form in with_parts(word)]
+            return Forms(*(tuple(chain.from_iterable(terms)) for terms in zip(*forms, strict=True)))
         return self._forms(self._normal(word))
 
     def _normal(self, word: str) -> str:
@@ -133,7 +131,7 @@ def _bigrams(run: str) -> Forms:
     if len(single) == 1:
         return _alone(run)
     pairs = tuple(first + second for first, second in pairwise(single))
-    return Forms((*pairs, *single), pairs)
+    return Forms((*chain.from_iterable(zip(single, pairs, strict=False)), single[-1]), pairs)
 
 
 def _alone(term: str) -> Forms:
