@@ -12,7 +12,7 @@ from pathlib import Path
 from retrieve.corpora.check import document_from
 from retrieve.corpora.corpus import DEFAULT_OPTIONS, ReadOptions, Records
 from retrieve.corpora.rows import parsed_rows
-from retrieve.corpora.stream import Stream, decoded, too_long
+from retrieve.corpora.stream import Stream, decoded, too_long, without_mark
 from retrieve.errors import InputError
 from retrieve.types import Document
 
@@ -77,8 +77,7 @@ class _Lines(Iterator[str]):
             raise StopIteration
         self._number += 1
         self._size += len(raw)
-        if self._number == 1:
-            raw = raw.removeprefix(b"\xef\xbb\xbf")
+        raw = without_mark(raw)
         if self._size > self._most:
             while raw and not raw.endswith(b"\n"):
                 raw = self._stream.readline(1 << 16)
@@ -132,6 +131,10 @@ def read_csv(stream: Stream, options: ReadOptions) -> Records:
     names = list(places)
 
     def document(cells: list[str], where: str) -> Document:
+        if cells == names:
+            raise InputError(
+                where, "is the heading again: the file is several tables joined, remove this line"
+            )
         if len(cells) != len(names):
             raise InputError(
                 where,

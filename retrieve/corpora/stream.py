@@ -180,17 +180,23 @@ def _not_wide(where: str, error: UnicodeDecodeError) -> InputError:
     )
 
 
+def without_mark(line: bytes) -> bytes:
+    """A line without the byte order marks in front."""
+    while line.startswith(_BOM):
+        line = line.removeprefix(_BOM)
+    return line
+
+
 def numbered_lines(stream: Stream, max_line: int) -> Iterator[Line]:
     """Every line, counted from 1, without its end (LF or CR LF): text, or the error in its place.
 
     A line of more than `max_line` bytes is passed over in chunks, never held whole. A byte order mark at the
-    beginning is dropped.
+    beginning of any line is dropped: files with marks were joined.
     """
     number = 0
     while raw := stream.readline(max_line + len(_BOM) + 2):
         number += 1
-        if number == 1:
-            raw = raw.removeprefix(_BOM)
+        raw = without_mark(raw)
         line = raw.removesuffix(b"\n").removesuffix(b"\r")
         where = f"{stream.name}:{number}"
         if len(line) > max_line:

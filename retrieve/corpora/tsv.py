@@ -1,30 +1,62 @@
 """MS MARCO's tab-separated files: passages (id, text), documents (id, url, title, body) and queries (id, text).
 
 They have neither header nor quoting, so a stray tab in a text makes a column. The first line therefore fixes the
-number of columns, and a line with another number is an error rather than a text cut short.
+number of columns, and a line with another number is an error rather than a text cut short. A first line that only names
+columns was added by somebody: it is passed over, and said.
 """
 
 from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
 
 from retrieve.corpora.check import check_document
 from retrieve.corpora.corpus import ReadOptions, Records
 from retrieve.corpora.jsonl import filled_lines
 from retrieve.corpora.rows import parsed_rows
-from retrieve.corpora.stream import Stream
+from retrieve.corpora.stream import Line, Stream
 from retrieve.errors import InputError
 from retrieve.types import Document
 
+_log = logging.getLogger("retrieve")
+
 _PASSAGE, _DOCUMENT = 2, 4
+
+_IDS = frozenset(
+    f"{of}{mark}id"
+    for of in ("", "doc", "document", "passage", "p", "q", "query", "topic")
+    for mark in ("", "_", "-", " ")
+)
+_TEXTS = frozenset(
+    {"text", "title", "url", "body", "content", "contents", "document", "passage", "query", "topic"}
+)
 
 
 def read_tsv(stream: Stream, options: ReadOptions) -> Records:
     """The documents of a passage file (2 columns) or a document file (4 columns, the url goes into metadata)."""
-    yield from parsed_rows(stream.name, filled_lines(stream, options), _Rows((_PASSAGE, _DOCUMENT)).parse)
+    yield from parsed_rows(stream.name, _rows(stream, options), _Rows((_PASSAGE, _DOCUMENT)).parse)
 
 
 def read_tsv_queries(stream: Stream, options: ReadOptions) -> Records:
     """The queries of a file, as documents: 2 columns, id and text."""
-    yield from parsed_rows(stream.name, filled_lines(stream, options), _Rows((_PASSAGE,)).parse)
+    yield from parsed_rows(stream.name, _rows(stream, options), _Rows((_PASSAGE,)).parse)
+
+
+def _rows(stream: Stream, options: ReadOptions) -> Iterator[Line]:
+    """The lines that are not blank, without a heading."""
+    lines = filled_lines(stream, options)
+    for number, line in lines:
+        if isinstance(line, str) and _is_heading(line):
+            _log.warning("%s:%d: taken for a heading and passed over: %s", stream.name, number, line.strip())
+        else:
+            yield number, line
+        break
+    yield from lines
+
+
+def _is_heading(line: str) -> bool:
+    first, *others = (name.strip().lstrip("#").strip().lower() for name in line.split("\t"))
+    return first in _IDS and bool(others) and _TEXTS.issuperset(others)
 
 
 class _Rows:

@@ -30,7 +30,9 @@ def read_lines(path: str | Path) -> Iterator[tuple[int, bytes]]:
     try:
         with opened(path) as file:
             for number, line in enumerate(file, start=1):
-                content = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
+                content = line
+                while content.startswith(codecs.BOM_UTF8):  # also where files were joined
+                    content = content.removeprefix(codecs.BOM_UTF8)
                 if content.strip() and not content.startswith(b"#"):
                     if b"\0" in content or b"\r" in content.rstrip() or content.startswith(_PACKED):
                         raise _no_lines(path, number, content)

@@ -85,3 +85,39 @@ def test_what_is_ambiguous_or_missing_is_said(tmp_path: Path) -> None:
     bare = _folder(tmp_path / "bare", {"collection.tsv": "0\tx\n"})
     with pytest.raises(InputError, match="splits in the folder: none"):
         read_dataset(bare, "dl19")
+
+
+@pytest.mark.parametrize(
+    "heading", ["id\ttext", "_id\ttext", "#DocID\tTitle", "query_id\tquery", "pid\tPassage"]
+)
+def test_a_heading_is_passed_over_and_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, heading: str
+) -> None:
+    path = tmp_path / "c.tsv"
+    path.write_text(f"{heading}\n0\thello world\n1\tid\n")
+    assert [document.id for document in open_corpus(path)] == ["0", "1"]
+    assert f"c.tsv:1: taken for a heading and passed over: {heading}" in caplog.text
+
+
+@pytest.mark.parametrize("line", ["id\thello", "ids\ttext", "7\ttext"])
+def test_a_first_line_that_does_not_only_name_columns_is_a_passage(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "c.tsv"
+    path.write_text(f"{line}\n0\thello world\n")
+    assert len(list(open_corpus(path))) == 2
+
+
+def test_marks_of_joined_files_are_no_part_of_an_id(tmp_path: Path) -> None:
+    mark = b"\xef\xbb\xbf"
+    (tmp_path / "c.tsv").write_bytes(mark + b"1\thello\n" + mark + mark + b"2\tworld\n")
+    (tmp_path / "c.jsonl").write_bytes(
+        mark + b'{"_id": "1", "text": "a"}\n' + mark + b'{"_id": "2", "text": "b"}\n'
+    )
+    (tmp_path / "c.csv").write_bytes(mark + b"id,text\n1,a\n" + mark + b"2,b\n")
+    for name in ("c.tsv", "c.jsonl", "c.csv"):
+        assert [document.id for document in open_corpus(tmp_path / name)] == ["1", "2"], name
+
+
+def test_the_heading_of_a_second_table_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "c.csv").write_text("id,text\n1,a\nid,text\n2,b\n")
+    with pytest.raises(InputError, match=r"c\.csv:3.*the heading again"):
+        list(open_corpus(tmp_path / "c.csv"))

@@ -93,3 +93,10 @@ def test_written_by_hand_and_read_back(
 def test_real_judgments(path: str, queries: int, judgments: int) -> None:
     qrels = read_qrels(Path(os.environ["RETRIEVE_DATA"]) / path)
     assert (len(qrels), sum(map(len, qrels.values()))) == (queries, judgments)
+
+
+def test_marks_of_joined_files_are_no_part_of_a_query_id(tmp_path: Path) -> None:
+    mark = b"\xef\xbb\xbf"
+    path = tmp_path / "qrels"
+    path.write_bytes(mark + b"q1 0 a 1\n" + mark + b"q2 0 b 1\n")
+    assert read_qrels(path) == {"q1": {"a": 1}, "q2": {"b": 1}}
