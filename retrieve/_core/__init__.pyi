@@ -51,11 +51,41 @@ class WordTable:
     def clear(self) -> None:
         """Forget them."""
 
+class TermRows:
+    """Rows of terms: each distinct word is given the numbers of its terms once, and rows are made of these."""
+
+    def __init__(self, lower: bool) -> None: ...
+    @property
+    def words(self) -> int:
+        """How many distinct words there are."""
+
+    @property
+    def waiting(self) -> int:
+        """How many words there are in rows that are not settled."""
+
+    def add(self, texts: list[str], /) -> None:
+        """Add a row of the words of some texts."""
+
+    def since(self, first: int, /) -> list[str]:
+        """The distinct words from a number on, as they stood in the text."""
+
+    def define(self, counts: UInt32s, terms: UInt32s, /) -> None:
+        """Of the next words in order: how many terms each has, and the numbers of all of these."""
+
+    def settle(self) -> None:
+        """Turn the words of the rows that wait into their terms; all words have to be defined."""
+
+    def take(self) -> tuple[UInt32s, Int64s]:
+        """The terms of all rows, one after the other, and where each row starts; they are gone from here then."""
+
 def word_spans(text: str, /) -> tuple[Int64s, Int64s]:
     """Start and end of each word of a text, one after the other, and which words are runs of an unspaced script."""
 
 def count_words(text: str, /) -> int:
     """How many words a text has, or -1 where some are runs of an unspaced script."""
+
+def find_breaks(text: str, /) -> tuple[Int64s, Int64s, Int64s]:
+    """Where paragraphs, sentences and words of a text end, rising."""
 
 # -- select ------------------------------------------------------
 

@@ -7,6 +7,7 @@
 NB_MODULE(CORE_MODULE, m) {
     core::bind_strings(m);
     core::bind_words(m);
+    core::bind_boundaries(m);
     core::bind_select(m);
     core::bind_postings(m);
     core::bind_scoring(m);

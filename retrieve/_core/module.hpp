@@ -8,6 +8,7 @@ namespace core {
 
 void bind_strings(nanobind::module_ &m);
 void bind_words(nanobind::module_ &m);
+void bind_boundaries(nanobind::module_ &m);
 void bind_select(nanobind::module_ &m);
 void bind_postings(nanobind::module_ &m);
 void bind_scoring(nanobind::module_ &m);

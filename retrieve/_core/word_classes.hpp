@@ -1,4 +1,4 @@
-// Made by scripts/word_classes.py from regex 2026.11.19; change that, not this.
+// Made by scripts/character_classes.py from regex 2026.11.19; change that, not this.
 
 #pragma once
 
@@ -8,7 +8,7 @@ namespace core {
 
 enum WordClass : std::uint8_t { PARTS, SUPERSCRIPT, MARK, DIGIT, EMOJI, UNSPACED, LETTER, CONNECTOR, BETWEEN_LETTERS, BETWEEN_BOTH, BETWEEN_DIGITS, AMPERSAND, SYMBOL };
 
-constexpr std::uint8_t CLASS_PAGES[4352] = {
+constexpr std::uint8_t WORD_PAGES[4352] = {
     0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 1, 21, 22, 23, 24, 25, 26, 27, 28, 1, 29, 30, 31, 32, 33,
     34, 35, 36, 37, 32, 38, 32, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48,
     48, 48, 48, 48, 48, 49, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48, 48,
@@ -132,7 +132,7 @@ constexpr std::uint8_t CLASS_PAGES[4352] = {
     32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32,
 };
 
-constexpr std::uint8_t CLASSES[161][256] = {
+constexpr std::uint8_t WORD_CLASSES[161][256] = {
     {
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
     0, 0, 11, 9, 0, 0, 0, 0, 10, 0, 9, 0, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 0, 10, 0, 0, 0, 0, 0, 6, 6, 6, 6, 6, 6, 6,

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "arrays.hpp"
+#include "characters.hpp"
 #include "module.hpp"
 #include "word_classes.hpp"
 
@@ -20,7 +21,7 @@ namespace {
 constexpr std::uint32_t ZERO_WIDTH_NON_JOINER = 0x200C, ZERO_WIDTH_JOINER = 0x200D;
 constexpr std::size_t LONGEST_BESIDE_AMPERSAND = 3;
 
-WordClass class_of(std::uint32_t character) { return WordClass(CLASSES[CLASS_PAGES[character >> 8]][character & 255]); }
+WordClass class_of(std::uint32_t character) { return WordClass(WORD_CLASSES[WORD_PAGES[character >> 8]][character & 255]); }
 
 bool is_hebrew(std::uint32_t c) { return c >= 0x05D0 && c <= 0x05EA; }
 bool is_arabic(std::uint32_t c) {
@@ -187,20 +188,6 @@ template <class Character> class Scanner {
     std::size_t letter_end_ = std::size_t(-1); // where the last word ended, if with a letter
 };
 
-// Calls `work` with the characters of a Python string as they are stored.
-template <class Work> auto with_characters(nb::str text, Work work) {
-    PyObject *object = text.ptr();
-    const std::size_t size = std::size_t(PyUnicode_GET_LENGTH(object));
-    switch (PyUnicode_KIND(object)) {
-    case PyUnicode_1BYTE_KIND:
-        return work(PyUnicode_1BYTE_DATA(object), size);
-    case PyUnicode_2BYTE_KIND:
-        return work(PyUnicode_2BYTE_DATA(object), size);
-    default:
-        return work(PyUnicode_4BYTE_DATA(object), size);
-    }
-}
-
 void put_utf8(std::string &out, std::uint32_t c) {
     if (c < 0x80) {
         out.push_back(char(c));
@@ -235,14 +222,19 @@ class WordTable {
     std::size_t size() const { return hashes_.size(); }
     std::size_t bytes() const { return bytes_.size(); }
 
-    // The number of each word of a text, in order.
-    Owned<std::uint32_t> numbers(nb::str text) {
-        found_.clear();
+    // Appends the number of each word of a text, in order.
+    void number_words(nb::str text, std::vector<std::uint32_t> &found) {
         with_characters(text, [&](const auto *characters, std::size_t size) {
             Scanner scanner(characters, size);
             for (Span span; scanner.next(span);)
-                found_.push_back(number(characters + span.start, span.end - span.start));
+                found.push_back(number(characters + span.start, span.end - span.start));
         });
+    }
+
+    // The number of each word of a text, in order.
+    Owned<std::uint32_t> numbers(nb::str text) {
+        found_.clear();
+        number_words(text, found_);
         Owned<std::uint32_t> out(found_.size());
         std::copy(found_.begin(), found_.end(), out.begin());
         return out;
@@ -332,6 +324,62 @@ class WordTable {
     std::vector<std::uint32_t> slots_, found_;
 };
 
+// Rows of terms: each distinct word is given the numbers of its terms once, and rows are made of these.
+class TermRows {
+  public:
+    explicit TermRows(bool lower) : words_(lower) {}
+
+    std::size_t words() const { return words_.size(); }
+    std::size_t waiting() const { return waiting_.size(); }
+    nb::list since(std::size_t first) const { return words_.from(first); }
+
+    // Adds a row of the words of some texts.
+    void add(nb::list texts) {
+        for (nb::handle text : texts)
+            words_.number_words(nb::cast<nb::str>(text), waiting_);
+        ends_.push_back(waiting_.size());
+    }
+
+    // Of the next words in order: how many terms each has, and all of these.
+    void define(std::span<const std::uint32_t> counts, std::span<const std::uint32_t> terms) {
+        for (const std::uint32_t count : counts)
+            term_starts_.push_back(term_starts_.back() + count);
+        terms_.insert(terms_.end(), terms.begin(), terms.end());
+    }
+
+    // Turns the words of the rows that wait into their terms; all words have to be defined.
+    void settle() {
+        std::size_t at = 0;
+        for (const std::size_t end : ends_) {
+            for (; at < end; ++at) {
+                const std::size_t word = waiting_[at];
+                for (std::size_t i = term_starts_[word]; i < term_starts_[word + 1]; ++i)
+                    stream_.push_back(terms_[i]);
+            }
+            starts_.push_back(std::int64_t(stream_.size()));
+        }
+        waiting_.clear();
+        ends_.clear();
+    }
+
+    // The terms of all rows, one after the other, and where each row starts; they are gone from here then.
+    std::pair<Owned<std::uint32_t>, Owned<std::int64_t>> take() {
+        Owned<std::uint32_t> stream(stream_.size());
+        Owned<std::int64_t> starts(starts_.size());
+        std::copy(stream_.begin(), stream_.end(), stream.begin());
+        std::vector<std::uint32_t>().swap(stream_);
+        std::copy(starts_.begin(), starts_.end(), starts.begin());
+        starts_.assign(1, 0);
+        return {std::move(stream), std::move(starts)};
+    }
+
+  private:
+    WordTable words_;
+    std::vector<std::uint32_t> waiting_, terms_, stream_;
+    std::vector<std::size_t> ends_, term_starts_{0};
+    std::vector<std::int64_t> starts_{0};
+};
+
 // Start and end of each word of a text, one after the other, and which of them are runs of a script without spaces.
 std::pair<Owned<std::int64_t>, Owned<std::int64_t>> word_spans(nb::str text) {
     std::vector<std::int64_t> bounds, runs;
@@ -372,6 +420,15 @@ void bind_words(nb::module_ &m) {
         .def("since", &WordTable::from)
         .def_prop_ro("bytes", &WordTable::bytes)
         .def("__len__", &WordTable::size);
+    nb::class_<TermRows>(m, "TermRows")
+        .def(nb::init<bool>(), nb::arg("lower"))
+        .def("add", &TermRows::add)
+        .def("since", &TermRows::since)
+        .def("define", &TermRows::define)
+        .def("settle", &TermRows::settle)
+        .def("take", &TermRows::take)
+        .def_prop_ro("words", &TermRows::words)
+        .def_prop_ro("waiting", &TermRows::waiting);
     m.def("word_spans", &word_spans);
     m.def("count_words", &count_words);
 }

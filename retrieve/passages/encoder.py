@@ -273,19 +273,17 @@ class PassageEncoder:
         more = f"\n{document.expansion}" if document.expansion else ""
         return [text + more for text in self.fed(document, spans)]
 
-    def terms(self, document: Document, spans: IntArray) -> Iterator[list[str]]:
-        """What a view of terms counts of each passage: those of what is fed, a shown title's by its weight, and those
-        of the document's expansion in every passage. It says of which document a passage is, as a title does, and
-        which passage of a document is best does not depend on it.
+    def term_texts(self, document: Document, spans: IntArray) -> Iterator[list[str]]:
+        """The texts whose terms a view of terms counts of each passage.
+
+        What is fed, a shown title as often again as its weight says, and the document's expansion in every passage: it
+        says of which document a passage is, as a title does, and which passage is best does not depend on it.
         """
         weighs_more = self.recipe.analysis.title_weight - 1
         title = self.recipe.passages.title
-        expansion = self.analyzer.terms(document.expansion) if document.expansion else []
         for position, text in enumerate(self.fed(document, spans)):
-            terms = self.analyzer.terms(text) + expansion
-            if weighs_more:
-                terms += weighs_more * self.analyzer.terms(shown_title(document, position, title=title))
-            yield terms
+            again = [shown_title(document, position, title=title)] * weighs_more
+            yield [text, document.expansion, *again]
 
     def query_windows(self, queries: Sequence[str]) -> list[list[str]]:
         """What is encoded of each query: itself, or the windows of one that is longer than the encoder reads.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
-from itertools import groupby
+from itertools import chain, groupby
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from retrieve.passages.vectors import truncated_vectors
 from retrieve.recipe import VectorForm
 from retrieve.store.document_rows import IntArray, Row
 from retrieve.store.segment_folder import SegmentFolder
+from retrieve.text.term_rows import NumberedRows, numbered_rows
 from retrieve.types import Progress
 from retrieve.views.protocol import Learned, Take
 
@@ -70,10 +71,10 @@ class NewMaterial:
         self._shown = shown
         self._learn = learn
 
-    def terms(self) -> Iterator[list[str]]:
+    def terms(self) -> NumberedRows:
         """The terms of each passage."""
-        for row in self._rows():
-            yield from self.encoder.terms(row.document, row.spans)
+        texts = (self.encoder.term_texts(row.document, row.spans) for row in self._rows())
+        return numbered_rows(chain.from_iterable(texts), self.encoder.analyzer)
 
     def texts(self) -> Iterator[str]:
         """What is analysed of each passage."""

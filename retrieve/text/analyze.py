@@ -19,7 +19,7 @@ import Stemmer
 from retrieve._core import WordTable, count_words, word_spans
 from retrieve.errors import RecipeError
 from retrieve.text.stemmer_identity import stemmer_fingerprint
-from retrieve.text.word_forms import Forms, WordForms, clusters
+from retrieve.text.word_forms import TURKIC, Forms, WordForms, clusters
 
 if TYPE_CHECKING:
     from retrieve.recipe import BM25
@@ -69,6 +69,15 @@ class Analyzer:
         """
         return None if self.language == "none" else stemmer_fingerprint(self.language)
 
+    @property
+    def lowers_capitals(self) -> bool:
+        """Whether capitals of ASCII may be taken for their small letters before anything else is known of a word."""
+        return self.language not in TURKIC
+
+    def word_forms(self) -> WordForms:
+        """What becomes of words, for one thread."""
+        return WordForms(self.language, self._stopped)
+
     def terms(self, text: str) -> list[str]:
         """The terms of `text` in order, without stop words, stemmed; none is empty or holds whitespace or NUL."""
         return [term for forms in self._words.forms(text) for term in forms.indexed]
@@ -105,7 +114,7 @@ class Analyzer:
         """This thread's words: a Snowball stemmer keeps state and may not be called from two threads at once."""
         words: _Words | None = getattr(self._local, "words", None)
         if words is None:
-            words = self._local.words = _Words(self.language, self._stopped)
+            words = self._local.words = _Words(self.word_forms(), lower=self.lowers_capitals)
         return words
 
 
@@ -129,9 +138,9 @@ def analyzer_of(section: BM25) -> Analyzer:
 class _Words:
     """The forms of the words met so far."""
 
-    def __init__(self, language: str, stopped: frozenset[str]) -> None:
-        self._word_forms = WordForms(language, stopped)
-        self._numbers = WordTable(lower=language != "turkish")
+    def __init__(self, word_forms: WordForms, *, lower: bool) -> None:
+        self._word_forms = word_forms
+        self._numbers = WordTable(lower=lower)
         self._forms: list[Forms] = []
 
     def forms(self, text: str) -> Iterator[Forms]:

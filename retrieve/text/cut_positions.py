@@ -78,4 +78,5 @@ class Cuts:
     def _at(self, positions: IntArray) -> IntArray:
         """The cuts whose gaps hold these character positions; a position inside a unit has none."""
         index = np.searchsorted(self._gap_ends, positions)
-        return np.unique(self._cuts[index[self._gap_starts[index] <= positions]])
+        found = self._cuts[index[self._gap_starts[index] <= positions]]  # rising, as the positions are
+        return found[np.diff(found, prepend=-1) > 0]

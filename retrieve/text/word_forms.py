@@ -27,7 +27,8 @@ _ACRONYM = regex.compile(r"(?:\p{L}\p{M}*\.)+\p{L}\p{M}*")
 _SAME = dict.fromkeys(map(ord, "‘’‛ʼ՚＇"), "'")
 _SAME |= {0x066B: ".", 0x066C: ",", ord('"'): "\u05f4", 0x0130: "i"}
 _TURKISH = str.maketrans({"I": "ı"})
-_TURKIC = ("turkish", "azerbaijani")
+TURKIC = ("turkish", "azerbaijani")
+"""Languages whose small letter of I has no dot."""
 
 # Articles and pronouns that lose their vowel before a word that begins with one (Lucene's lists).
 _ELISIONS = {
@@ -60,7 +61,7 @@ class WordForms:
     def of(self, word: str) -> Forms:
         """The terms of a word as it stands in a text. None is empty, or holds white space or NUL."""
         if word.isascii():
-            return self._forms(word.lower() if self._language not in _TURKIC else self._normal(word))
+            return self._forms(word.lower() if self._language not in TURKIC else self._normal(word))
         if _EMOJI.match(word):
             return _alone(word.translate(_PRESENTATION))
         if PARTED in word:
@@ -71,7 +72,7 @@ class WordForms:
     def _normal(self, word: str) -> str:
         """NFKC, without what is not seen, in small letters, digits and apostrophes those of ASCII."""
         normal = unicodedata.normalize("NFKC", _UNSEEN.sub("", word)).translate(_SAME)
-        if self._language in _TURKIC:
+        if self._language in TURKIC:
             normal = normal.translate(_TURKISH)
         normal = unicodedata.normalize("NFKC", normal.casefold()).replace("i\u0307", "i")
         if normal.isascii():
@@ -109,7 +110,7 @@ class WordForms:
         """A word without what an apostrophe ties to it: a possessive, an elided article, a Turkish ending."""
         if self._language in _ENGLISH:
             return word.removesuffix("'s") or word
-        if self._language in _TURKIC:
+        if self._language in TURKIC:
             return word.partition("'")[0] or word
         article, _, rest = word.partition("'")
         return rest if rest and article in self._elided else word

@@ -3,39 +3,29 @@
 from __future__ import annotations
 
 from array import array
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from retrieve.errors import BadVectors
 from retrieve.index.compiled_strings import CompiledStrings
 from retrieve.index.postings import Postings
+from retrieve.text.term_rows import NumberedRows
 from retrieve.views.protocol import Array, FloatArray, IntArray, Output, UInt32s, Vectors
 
 _MOST = (1 << 32) - 1
 """What an impact, and the sum of a passage's, can be."""
 
 
-def build_postings(rows: Iterable[Sequence[str]]) -> Postings:
+def build_postings(rows: NumberedRows) -> Postings:
     """The terms of passages in row order → an inverted index. Term ids are by sorted term, not by first sight."""
-    numbers: defaultdict[str, int] = defaultdict()
-    numbers.default_factory = numbers.__len__
-    stream = array("I")
-    starts = array("q", [0])
-    for terms in rows:
-        stream.extend(map(numbers.__getitem__, terms))
-        starts.append(len(stream))
-    vocabulary = sorted(numbers)
+    vocabulary = sorted(range(len(rows.vocabulary)), key=rows.vocabulary.__getitem__)
     renumber = np.empty(len(vocabulary), dtype=np.uint32)
-    renumber[np.fromiter(map(numbers.__getitem__, vocabulary), np.int64, len(vocabulary))] = np.arange(
-        len(vocabulary), dtype=np.uint32
-    )
-    occurrences = np.frombuffer(stream, dtype=np.uint32) if stream else np.empty(0, dtype=np.uint32)
+    renumber[np.array(vocabulary, dtype=np.int64)] = np.arange(len(vocabulary), dtype=np.uint32)
+    occurrences = rows.numbers
     np.take(renumber, occurrences, out=occurrences, mode="clip")  # in place: "raise" would go through a copy
-    table = CompiledStrings.build(vocabulary)
-    del numbers, vocabulary  # inverting is the peak of a build's memory
-    return Postings.build(table, occurrences, np.frombuffer(starts, dtype=np.int64))
+    table = CompiledStrings.build([rows.vocabulary[number] for number in vocabulary])
+    return Postings.build(table, occurrences, rows.starts)
 
 
 def write_postings(postings: Postings, output: Output) -> None:

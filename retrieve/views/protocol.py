@@ -19,6 +19,7 @@ from retrieve.index.code_postings import Live
 from retrieve.index.codes import Codes
 from retrieve.index.stored_vectors import StoredVectors
 from retrieve.recipe import Recipe
+from retrieve.text.term_rows import NumberedRows
 
 if TYPE_CHECKING:
     from retrieve.encoders.sparse.encoder import SparseRows
@@ -221,7 +222,7 @@ class VectorMaterial(Protocol):
 class Material(VectorMaterial, Protocol):
     """What a segment of new passages is made of: their texts too."""
 
-    def terms(self) -> Iterator[list[str]]:
+    def terms(self) -> NumberedRows:
         """The terms of each passage."""
 
     def texts(self) -> Iterator[str]:

@@ -89,8 +89,8 @@ def test_every_passage_has_them_and_they_choose_no_passage(tmp_path: Path) -> No
     encoder = PassageEncoder(recipe)
     expanded = Document(long.id, long.text, expansion="extra five")
     spans = encoder.split([long])[0].spans
-    plain, more = list(encoder.terms(long, spans)), list(encoder.terms(expanded, spans))
-    assert more == [[*terms, "extra", "five"] for terms in plain] and len(plain) == 2
+    plain, more = (list(encoder.term_texts(document, spans)) for document in (long, expanded))
+    assert more == [[text, "extra five"] for text, _ in plain] and len(plain) == 2
     assert encoder.fed(expanded, spans) == encoder.fed(long, spans), "nothing of it is encoded"
     with Index.create(tmp_path / "i", recipe) as index:
         index.add([expanded])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from boundary_rules import breaks_by_rules
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -76,3 +77,31 @@ def test_time_is_linear_in_the_text(hostile: str) -> None:
     """Nothing is timed: on a million characters a quadratic rule would not come back."""
     text = "x." + hostile * (1_000_000 // len(hostile)) + "x"
     assert all(len(positions) <= len(text) for positions in breaks(text))
+
+
+_PIECES = st.sampled_from(
+    [
+        *".?!…。！।",
+        *"\"'”»)]“«(",
+        *" \n\t\u00a0\u3000\x1c",
+        "A",
+        "z",
+        "Ж",
+        "法",
+        "7",
+        "12",
+        "Art",
+        "cf",
+        "NOS",
+        "é",
+        "\u0301",
+        "²",
+        "-",
+    ]
+)
+
+
+@given(st.lists(_PIECES, max_size=30).map("".join) | st.text(st.characters(codec="utf-8"), max_size=60))
+@settings(max_examples=2_000, deadline=None)
+def test_breaks_are_those_of_the_rules(text: str) -> None:
+    assert tuple(found.tolist() for found in breaks(text)) == breaks_by_rules(text)

@@ -1,11 +1,12 @@
-"""Writes retrieve/_core/word_classes.hpp: what each character is to the core, from the `regex` package's Unicode.
+"""Writes retrieve/_core/{word,break}_classes.hpp: what each character is to the core, by the Unicode of `regex`.
 
-Run it after a change of the classes, or for a newer Unicode: python scripts/word_classes.py
+Run it after a change of the classes, or for a newer Unicode: python scripts/character_classes.py
 """
 
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 
 import regex
@@ -64,13 +65,43 @@ NAMES = ("PARTS", *(name for name in CLASSES if name != "PARTS"), "SYMBOL")
 _PATTERNS = {name: regex.compile(pattern) for name, pattern in CLASSES.items()}
 
 
+# What ends sentences and paragraphs, see retrieve/_core/boundaries.cpp: a character may be several of these.
+BREAKS = {
+    "SPACE": r"\s",
+    "STARTS_SENTENCE": r"[\p{Lu}\p{Lt}\p{Lo}\p{N}]",
+    "IN_WORD": r"[\p{L}\p{M}\p{N}]",
+    "ENDS_BEFORE_SPACE": "[.?!…।॥؟۔]",
+    "ENDS_ANYWHERE": "[。！？｡]",
+    "CLOSES": r"""["'”’»)\]}」』）】》〉]""",
+    "OPENS": r"""["'“‘„«(\[{¿¡]""",
+}
+
+
+def breaks_of(character: str) -> int:
+    """The bits of what a character is."""
+    bits = sum(1 << number for number, pattern in enumerate(_BREAK_PATTERNS) if pattern.match(character))
+    return bits | (_PARTS_WORDS if character.isspace() and character <= "\u3000" else 0)
+
+
+_BREAK_PATTERNS = [regex.compile(pattern) for pattern in BREAKS.values()]
+_PARTS_WORDS = 1 << len(BREAKS)
+
+
 def main() -> None:
-    """Write the header."""
-    classes = bytes(class_of(chr(code)) for code in range(0x110000))
+    """Write both headers."""
+    numbered = ", ".join(NAMES)
+    _write("word", f"enum WordClass : std::uint8_t {{ {numbered} }};", class_of)
+    names = (*BREAKS, "PARTS_WORDS")
+    bits = ", ".join(f"{name} = {1 << number}" for number, name in enumerate(names))
+    _write("break", f"enum BreakClass : std::uint8_t {{ {bits} }};", breaks_of)
+
+
+def _write(name: str, declared: str, of: Callable[[str], int]) -> None:
+    values = bytes(of(chr(code)) for code in range(0x110000))
     pages: dict[bytes, int] = {}
-    numbers = [pages.setdefault(classes[at : at + PAGE], len(pages)) for at in range(0, len(classes), PAGE)]
+    numbers = [pages.setdefault(values[at : at + PAGE], len(pages)) for at in range(0, len(values), PAGE)]
     out = [
-        f"// Made by scripts/word_classes.py from regex {regex.__version__}; change that, not this.",
+        f"// Made by scripts/character_classes.py from regex {regex.__version__}; change that, not this.",
         "",
         "#pragma once",
         "",
@@ -78,20 +109,20 @@ def main() -> None:
         "",
         "namespace core {",
         "",
-        "enum WordClass : std::uint8_t { " + ", ".join(NAMES) + " };",
+        declared,
         "",
-        f"constexpr std::uint8_t CLASS_PAGES[{len(numbers)}] = {{",
+        f"constexpr std::uint8_t {name.upper()}_PAGES[{len(numbers)}] = {{",
         *_lines(numbers),
         "};",
         "",
-        f"constexpr std::uint8_t CLASSES[{len(pages)}][{PAGE}] = {{",
+        f"constexpr std::uint8_t {name.upper()}_CLASSES[{len(pages)}][{PAGE}] = {{",
     ]
     for page in pages:
         out += ["    {", *_lines(list(page)), "    },"]
     out += ["};", "", "} // namespace core", ""]
-    place = Path(__file__).parent.parent / "retrieve" / "_core" / "word_classes.hpp"
+    place = Path(__file__).parent.parent / "retrieve" / "_core" / f"{name}_classes.hpp"
     place.write_text("\n".join(out), encoding="ascii")
-    print(f"{place.name}: {len(pages)} pages, {len(NAMES)} classes")
+    print(f"{place.name}: {len(pages)} pages")
 
 
 def _lines(numbers: list[int], width: int = 36) -> list[str]:
