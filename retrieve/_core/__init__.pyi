@@ -1,6 +1,8 @@
 import numpy as np
 import numpy.typing as npt
 
+from retrieve.index.blocks import Blocks
+
 Bools = npt.NDArray[np.bool_]
 Bytes = npt.NDArray[np.uint8]
 UInt16s = npt.NDArray[np.uint16]
@@ -34,6 +36,79 @@ def place_strings(
 # -- select ------------------------------------------------------
 
 # -- postings ----------------------------------------------------
+# In the making: rows of terms → (term, frequency) pairs row by row → postings term by term; and back again.
+
+BLOCK: int
+"""Rows in a block: as many as two bytes can number."""
+
+ESCAPE: int
+"""The stored frequency that sends the reader to the overflow list; one less is the largest that stands for itself."""
+
+def count_rows(
+    term_ids: UInt32s,
+    starts: Int64s,
+    slots: Int64s,
+    pair_starts: Int64s,
+    terms: UInt32s,
+    frequencies: UInt32s,
+    /,
+) -> int:
+    """Occurrences row by row → distinct (term, frequency) pairs row by row; returns how many.
+
+    `slots` (V,) must be -1 everywhere at first: it remembers where the current row put a term.
+    """
+
+def find_repeated(term_ids: UInt32s, starts: Int64s, seen: Int64s, /) -> int:
+    """The place of a term that its row had already, or -1; `seen` (V,) must be -1 everywhere at first."""
+
+def count_terms(terms: UInt32s, counts: Int64s, /) -> None:
+    """counts[term] += 1 for each pair."""
+
+def pack_pairs(
+    pair_starts: Int64s,
+    terms: UInt32s,
+    frequencies: UInt32s,
+    cursors: Int64s,
+    local_rows: UInt16s,
+    tfs: Bytes,
+    overflow_positions: Int64s,
+    overflow_values: UInt32s,
+    /,
+) -> None:
+    """Pairs row by row → postings term by term; `cursors` (V,) holds each term's first posting and is moved on.
+
+    The overflow comes out in the order of the rows: the caller sorts it by posting.
+    """
+
+def terms_in_block(
+    blocks: Blocks, block: int, rows: Int64s, owners: UInt32s, terms: UInt32s, frequencies: UInt32s, /
+) -> int:
+    """The postings of some rows (R,) of a block, rising and counted from its first; returns how many there are.
+
+    Posting i is of row `owners[i]` of these; they come by term.
+    """
+
+def count_kept(blocks: Blocks, new_rows: Int64s, counts: Int64s, /) -> None:
+    """counts[new row] += 1 for each posting whose row is kept (new row ≥ 0)."""
+
+def unpack_block(
+    blocks: Blocks,
+    block: int,
+    new_terms: Int64s,
+    new_rows: Int64s,
+    target: int,
+    cursors: Int64s,
+    terms: UInt32s,
+    frequencies: UInt32s,
+    /,
+) -> None:
+    """Write one old block's postings as pairs into the new block of rows [target, target + len(cursors)).
+
+    `cursors` holds where each new row's next pair goes and is moved on.
+    """
+
+def count_marked(blocks: Blocks, marked: Bools, counts: Int64s, /) -> None:
+    """counts[term] += 1 for each posting of a marked row; `marked` (rows,) bool."""
 
 # -- scoring -----------------------------------------------------
 

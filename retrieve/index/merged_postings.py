@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from retrieve._core import count_kept, unpack_block
 from retrieve.index.arrays import Int64s, UInt32s, frozen
-from retrieve.index.blocks import count_kept, row_blocks, unpack_block
+from retrieve.index.blocks import row_blocks
 from retrieve.index.compiled_strings import CompiledStrings
 from retrieve.index.postings import Assembly, Postings
 

@@ -15,6 +15,16 @@ from typing import Any
 
 import numpy as np
 
+from retrieve._core import (
+    BLOCK,
+    ESCAPE,
+    count_marked,
+    count_rows,
+    count_terms,
+    find_repeated,
+    pack_pairs,
+    terms_in_block,
+)
 from retrieve.errors import IndexCorrupt
 from retrieve.index.arrays import (
     Array,
@@ -27,18 +37,7 @@ from retrieve.index.arrays import (
     frozen,
     take_array,
 )
-from retrieve.index.blocks import (
-    BLOCK,
-    ESCAPE,
-    Blocks,
-    count_marked,
-    count_rows,
-    count_terms,
-    find_repeated,
-    pack_pairs,
-    row_blocks,
-    terms_in_block,
-)
+from retrieve.index.blocks import Blocks, row_blocks
 from retrieve.index.compiled_strings import CompiledStrings
 from retrieve.index.postings_kernels import (
     Norm,

@@ -13,8 +13,9 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
+from retrieve._core import BLOCK, ESCAPE
 from retrieve.index.arrays import Array, Bools, Float64s, Int64s, UInt32s, frozen
-from retrieve.index.blocks import BLOCK, ESCAPE, Blocks
+from retrieve.index.blocks import Blocks
 from retrieve.kernels import kernel
 
 _FREQUENCIES = 16
