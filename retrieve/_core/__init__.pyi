@@ -35,6 +35,15 @@ def place_strings(
 
 # -- select ------------------------------------------------------
 
+def best_groups(
+    scores: Float32s | Float64s, k: int, groups: UInt32s, live: Bools, floor: float, /
+) -> tuple[Float64s, Int64s]:
+    """Scores and rows of the k best groups above the floor, rows rising; NaN is never above it.
+
+    `groups` (rows,) do not fall (empty: each row is one), `live` (rows,) marks what may be found (empty: all). A group
+    stands for its best row, the first among equals; of equal groups the first are kept.
+    """
+
 # -- postings ----------------------------------------------------
 # In the making: rows of terms → (term, frequency) pairs row by row → postings term by term; and back again.
 
@@ -111,8 +120,89 @@ def count_marked(blocks: Blocks, marked: Bools, counts: Int64s, /) -> None:
     """counts[term] += 1 for each posting of a marked row; `marked` (rows,) bool."""
 
 # -- scoring -----------------------------------------------------
+# A posting adds weight · saturation, which is tf / (tf + base + slope · length); neither of the two is below 0.
+# Contributions are added up in the order of the query's terms.
+
+FREQUENCIES: int
+"""Term frequencies below this are in the table of saturations."""
+
+LENGTHS: int
+"""And lengths below this: the table (FREQUENCIES · LENGTHS,) has each saturation at tf · LENGTHS + length.
+
+`columns` (rows,) say where in it each length is, or `LENGTHS` for one that is not.
+"""
+
+def add_bm25(
+    blocks: Blocks,
+    lengths: UInt32s,
+    columns: Bytes | UInt16s,
+    table: Float64s,
+    term_ids: Int64s,
+    weights: Float64s,
+    base: float,
+    slope: float,
+    scores: Float64s,
+    /,
+) -> None:
+    """scores[row] += weight · saturation for every row and each query term (Q,) in turn."""
+
+def add_impacts(blocks: Blocks, term_ids: Int64s, weights: Float64s, scores: Float64s, /) -> None:
+    """scores[row] += weight · impact, where the stored frequency is the impact."""
+
+def bm25_of_rows(
+    blocks: Blocks,
+    lengths: UInt32s,
+    term_ids: Int64s,
+    weights: Float64s,
+    base: float,
+    slope: float,
+    rows: Int64s,
+    scores: Float64s,
+    /,
+) -> None:
+    """scores[i] += what `add_bm25` adds to rows[i]; quick for few rows."""
+
+def best_bm25(
+    blocks: Blocks,
+    lengths: UInt32s,
+    columns: Bytes | UInt16s,
+    table: Float64s,
+    term_ids: Int64s,
+    weights: Float64s,
+    starts: Int64s,
+    floors: Float64s,
+    base: float,
+    slope: float,
+    k: int,
+    groups: UInt32s,
+    live: Bools,
+    zeros: Float64s,
+    /,
+) -> tuple[Float64s, Int64s, Int64s]:
+    """For each of B queries `best_groups` of what `add_bm25` gives, above its floor ≥ 0, by falling score.
+
+    Query q has the terms and weights from starts[q] to starts[q + 1], and its answer stands between the bounds (B+1,)
+    that are returned beside scores and rows, the first row among equals. `zeros` (65,536,) are zeros afterwards too.
+    """
 
 # -- rankings ----------------------------------------------------
+
+def merge_ranked(
+    k: int,
+    keys: Int64s,
+    scores: Float64s,
+    bounds: Int64s,
+    more_keys: Int64s,
+    more_scores: Float64s,
+    more_bounds: Int64s,
+    floors: Float64s,
+    /,
+) -> tuple[Int64s, Float64s, Int64s]:
+    """Two rankings of each query, by falling score → keys, scores and bounds of their k best and what equals the last.
+
+    Query q's stand between bounds[q] and bounds[q + 1]. Of equal scores those of the first ranking come first.
+    `floors` (B,) rise to just below the k-th best where there are k.
+    """
 
 # -- planes ------------------------------------------------------
 

@@ -2,6 +2,8 @@
 
 #include "select.hpp"
 
+#include <cstring>
+
 #include "blocks.hpp"
 #include "module.hpp"
 
@@ -13,35 +15,79 @@ constexpr double LEAST = -std::numeric_limits<double>::infinity();
 // Candidates beyond 2k before they are sifted; more than a chunk.
 constexpr std::size_t SPARE = 128;
 
-// The largest of up to 32 scores, NaN passed over.
-template <class T> double largest(std::span<const T> scores) {
-    T most = -std::numeric_limits<T>::infinity();
-    for (const T score : scores)
-        most = score > most ? score : most;
-    return double(most);
-}
+// As many numbers as fit into 32 bytes.
+template <class T> struct Vector {
+    using type [[gnu::vector_size(32)]] = T;
+    static constexpr std::size_t lanes = 32 / sizeof(T);
+};
+
+template <class T> T greater(T one, T other) { return one > other ? one : other; }
 
 } // namespace
 
 template <class T> void find_maxima(std::span<const T> scores, std::span<double> maxima) {
-    constexpr std::size_t lanes = 8; // which do not wait for one another
+    using Several = typename Vector<T>::type;
+    constexpr std::size_t lanes = Vector<T>::lanes;
     const std::size_t whole = scores.size() / CHUNK;
     for (std::size_t chunk = 0; chunk < whole; ++chunk) {
-        const T *part = scores.data() + chunk * CHUNK;
-        T most[lanes];
-        for (std::size_t lane = 0; lane < lanes; ++lane)
-            most[lane] = -std::numeric_limits<T>::infinity();
-        for (std::size_t i = 0; i < CHUNK; i += lanes)
-            for (std::size_t lane = 0; lane < lanes; ++lane)
-                most[lane] = part[i + lane] > most[lane] ? part[i + lane] : most[lane];
-        maxima[chunk] = largest<T>({most, lanes});
+        Several most = Several{} - std::numeric_limits<T>::infinity(), also = most; // do not wait for one another
+        for (std::size_t i = 0; i < CHUNK; i += 2 * lanes) {
+            Several one, other;
+            std::memcpy(&one, scores.data() + chunk * CHUNK + i, sizeof one);
+            std::memcpy(&other, scores.data() + chunk * CHUNK + i + lanes, sizeof other);
+            most = one > most ? one : most; // NaN is not greater
+            also = other > also ? other : also;
+        }
+        most = also > most ? also : most;
+        T largest = most[0];
+        for (std::size_t lane = 1; lane < lanes; ++lane)
+            largest = greater(most[lane], largest);
+        maxima[chunk] = double(largest);
     }
-    if (whole * CHUNK < scores.size())
-        maxima[whole] = largest(scores.subspan(whole * CHUNK));
+    if (whole * CHUNK < scores.size()) {
+        T largest = -std::numeric_limits<T>::infinity();
+        for (const T score : scores.subspan(whole * CHUNK))
+            largest = greater(score, largest);
+        maxima[whole] = double(largest);
+    }
 }
 
 template void find_maxima(std::span<const float>, std::span<double>);
 template void find_maxima(std::span<const double>, std::span<double>);
+
+// Each round counts what is above a pivot and keeps the side that the k-th is on, both without a branch on a number.
+double kth_largest(std::span<double> numbers, std::size_t k) {
+    double *all = numbers.data();
+    std::size_t n = numbers.size();
+    for (int round = 0; n > 8 && round < 40; ++round) { // an order that makes every pivot a bad one ends below
+        const double a = all[n / 4], b = all[n / 2], c = all[n - 1 - n / 4];
+        const double pivot = std::max(std::min(a, b), std::min(std::max(a, b), c));
+        std::size_t above = 0, equal = 0, kept = 0;
+        for (std::size_t i = 0; i < n; ++i) {
+            above += all[i] > pivot;
+            equal += all[i] == pivot;
+        }
+        if (k <= above) {
+            for (std::size_t i = 0; i < n; ++i) {
+                const double number = all[i];
+                all[kept] = number;
+                kept += number > pivot;
+            }
+        } else if (k <= above + equal) {
+            return pivot;
+        } else {
+            k -= above + equal;
+            for (std::size_t i = 0; i < n; ++i) {
+                const double number = all[i];
+                all[kept] = number;
+                kept += number < pivot;
+            }
+        }
+        n = kept;
+    }
+    std::nth_element(all, all + (n - k), all + n);
+    return all[n - k];
+}
 
 Candidates::Candidates(std::int64_t k, std::size_t rows, std::span<const std::uint32_t> groups)
     : k_(std::min(std::size_t(k), rows)), room_(2 * k_ + SPARE), groups_(groups), scores_(room_),
@@ -88,6 +134,8 @@ void Candidates::sift() {
 }
 
 void Candidates::tighten() {
+    if (sifted_)
+        return;
     sift();
     if (n_ == k_ && n_ > 0)
         threshold_ = std::max(threshold_, *std::min_element(scores_.begin(), scores_.begin() + n_));

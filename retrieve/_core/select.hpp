@@ -34,14 +34,14 @@ class Candidates {
 
     // A row beyond all candidates, which scores more than the threshold.
     void add(double score, std::int64_t row) {
-        if (n_ == room_)
+        if (n_ == room_) {
             tighten();
-        else
-            sifted_ = false;
-        if (score > threshold_) {
-            scores_[n_] = score;
-            rows_[n_++] = row;
+            if (!(score > threshold_))
+                return;
         }
+        sifted_ = false;
+        scores_[n_] = score;
+        rows_[n_++] = row;
     }
 
     // Sift, and raise the threshold to the k-th best if there are k.
@@ -65,16 +65,12 @@ class Candidates {
     std::size_t k_, room_, n_ = 0;
     std::span<const std::uint32_t> groups_;
     double threshold_ = 0;
-    bool sifted_ = true;
+    bool sifted_ = true; // since a candidate was added last
     Owned<double> scores_, spare_; // `spare_` is put out of order to find a k-th best
     Owned<std::int64_t> rows_;
 };
 
-// The k-th largest of some numbers, which are put out of order.
-inline double kth_largest(std::span<double> numbers, std::size_t k) {
-    const auto place = numbers.end() - std::ptrdiff_t(k);
-    std::nth_element(numbers.begin(), place, numbers.end());
-    return *place;
-}
+// The k-th largest of some numbers without NaN, 1 ≤ k ≤ how many; they are put out of order.
+double kth_largest(std::span<double> numbers, std::size_t k);
 
 } // namespace core

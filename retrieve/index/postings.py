@@ -18,6 +18,10 @@ import numpy as np
 from retrieve._core import (
     BLOCK,
     ESCAPE,
+    add_bm25,
+    add_impacts,
+    best_bm25,
+    bm25_of_rows,
     count_marked,
     count_rows,
     count_terms,
@@ -29,8 +33,10 @@ from retrieve.errors import IndexCorrupt
 from retrieve.index.arrays import (
     Array,
     Bools,
+    Bytes,
     Float64s,
     Int64s,
+    UInt16s,
     UInt32s,
     check_ends,
     check_offsets,
@@ -39,16 +45,7 @@ from retrieve.index.arrays import (
 )
 from retrieve.index.blocks import Blocks, row_blocks
 from retrieve.index.compiled_strings import CompiledStrings
-from retrieve.index.postings_kernels import (
-    Norm,
-    Queries,
-    add_bm25,
-    add_impacts,
-    best_bm25,
-    bm25_of_rows,
-    columns_of,
-    saturations,
-)
+from retrieve.index.saturations import Norm, columns_of, saturations
 from retrieve.index.select import NO_GROUPS, NO_LIVE, check_choice
 
 _idle: deque[Float64s] = deque()
@@ -69,7 +66,7 @@ class Postings:
         self.blocks = Blocks(**{name: frozen(array) for name, array in blocks._asdict().items()})
 
     @cached_property
-    def _columns(self) -> Array:
+    def _columns(self) -> Bytes | UInt16s:
         return columns_of(self.lengths)
 
     @property
@@ -203,7 +200,7 @@ class Postings:
         scores = np.zeros(self.rows, np.float64)
         if average_length > 0:
             table = saturations(norm)
-            add_bm25(self.blocks, self.lengths, self._columns, table, ids, factors, norm, scores)
+            add_bm25(self.blocks, self.lengths, self._columns, table, ids, factors, *norm, scores)
         return scores
 
     def bm25_at(
@@ -217,7 +214,7 @@ class Postings:
         norm = _norm(k1, b, average_length)
         scores = np.zeros(len(wanted), np.float64)
         if average_length > 0:
-            bm25_of_rows(self.blocks, self.lengths, ids, factors, norm, wanted, scores)
+            bm25_of_rows(self.blocks, self.lengths, ids, factors, *norm, wanted, scores)
         return scores
 
     def bm25_top(
@@ -281,17 +278,17 @@ class Postings:
             self.lengths,
             self._columns,
             saturations(norm),
-            Queries(
-                ids, factors, frozen(starts), frozen(np.zeros(len(queries)) if floors is None else floors)
-            ),
-            norm,
+            ids,
+            factors,
+            starts,
+            np.zeros(len(queries)) if floors is None else floors,
+            *norm,
             int(k),
             group_of,
             NO_LIVE if live is None else frozen(live),
             zeros,
         )
         _idle.append(zeros)  # not if the kernel failed halfway
-        rows, scores = rows[: bounds[-1]], scores[: bounds[-1]]
         found = group_of[rows].astype(np.int64) if len(group_of) else rows
         return found, rows, scores, bounds
 
