@@ -16,7 +16,7 @@ namespace core {
 namespace {
 
 // Term frequencies below this, and lengths below that, are in the table of saturations.
-constexpr std::size_t FREQUENCIES = 16, LENGTHS = 4'095;
+constexpr std::size_t FREQUENCIES = 16, LENGTHS = 4'096;
 
 // Where query terms have less than a 16th as many postings as a block has rows, its other rows are not looked at.
 constexpr std::int64_t SPARSE = 16;
@@ -70,32 +70,36 @@ class Entries {
     std::int64_t postings_ = 0;
 };
 
+// What a posting adds that is not in the table. `escaped` is the place of the entry's next escaped posting in the
+// overflow list, which goes on in step with the postings; -1 before the first.
+template <class Column>
+[[gnu::cold, gnu::noinline]] double unusual(const Blocks &blocks, std::int64_t posting, const Formula<Column> &formula,
+                                            std::uint32_t length, double weight, std::int64_t &escaped) {
+    std::uint32_t frequency = blocks.tfs[posting];
+    if (frequency == ESCAPE) {
+        if (escaped < 0)
+            escaped = std::int64_t(blocks.overflow_from(posting));
+        frequency = blocks.overflow_values[escaped++];
+    }
+    return weight * saturation(frequency, length, formula.base, formula.slope);
+}
+
 // Each posting of an entry: found(local row, what it adds to the score).
 template <class Column, class Found>
 void for_scored(const Blocks &blocks, std::int64_t block, const Entry &entry, const Formula<Column> &formula,
                 Found found) {
     const Column *columns = formula.columns.data() + block * BLOCK;
-    const std::uint32_t *lengths = formula.lengths.data() + block * BLOCK;
     const double *table = formula.table.data();
     const std::uint16_t *local_rows = blocks.local_rows.data();
     const std::uint8_t *tfs = blocks.tfs.data();
     const double weight = entry.weight;
-    std::size_t escaped = 0;
-    bool any_escaped = false;
+    std::int64_t escaped = -1;
     for (std::int64_t p = entry.start; p < entry.end; ++p) {
         const std::size_t row = local_rows[p], tf = tfs[p], column = columns[row];
-        if (tf < FREQUENCIES && (sizeof(Column) == 1 || column < LENGTHS)) [[likely]] {
+        if (tf < FREQUENCIES && (sizeof(Column) == 1 || column < LENGTHS)) [[likely]]
             found(row, weight * table[tf * LENGTHS + column]);
-        } else {
-            std::uint32_t frequency = std::uint32_t(tf);
-            if (tf == ESCAPE) { // the overflow list goes on in step with the postings
-                if (!any_escaped)
-                    escaped = blocks.overflow_from(p);
-                any_escaped = true;
-                frequency = blocks.overflow_values[escaped++];
-            }
-            found(row, weight * saturation(frequency, lengths[row], formula.base, formula.slope));
-        }
+        else
+            found(row, unusual(blocks, p, formula, formula.lengths[block * BLOCK + row], weight, escaped));
     }
 }
 

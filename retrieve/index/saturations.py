@@ -23,7 +23,7 @@ Norm: TypeAlias = tuple[float, float]
 
 @lru_cache(maxsize=8)
 def saturations(norm: Norm) -> Float64s:
-    """tf / (tf + base + slope · length), at tf · 4,095 + length, for the frequencies and lengths that are usual."""
+    """tf / (tf + base + slope · length), at tf · LENGTHS + length, for the frequencies and lengths that are usual."""
     base, slope = norm
     tf = np.arange(FREQUENCIES, dtype=np.float64)[:, None]
     added = base + slope * np.arange(LENGTHS, dtype=np.float64)
@@ -32,7 +32,7 @@ def saturations(norm: Norm) -> Float64s:
 
 
 def columns_of(lengths: UInt32s) -> Bytes | UInt16s:
-    """Where each length is in the table of saturations, (rows,) uint8 if it can be, else uint16; 4,095: nowhere."""
+    """Where each length is in the table of saturations, (rows,) uint8 if it can be, else uint16; LENGTHS: nowhere."""
     if int(lengths.max(initial=0)) < _SHORT:
         return frozen(lengths.astype(np.uint8))
     return frozen(np.minimum(lengths, LENGTHS).astype(np.uint16))

@@ -6,6 +6,8 @@ are collected in one pass, and thinned out to the k best groups whenever they be
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -35,7 +37,8 @@ def select_top(
     check_choice(k, len(scores), groups, live)
     group_of = NO_GROUPS if groups is None else np.ascontiguousarray(groups).view(np.uint32)
     marks = NO_LIVE if live is None else np.ascontiguousarray(live)
-    found = best_groups(np.ascontiguousarray(scores), int(k), group_of, marks, float(floor))
+    contiguous: npt.NDArray[Any] = np.ascontiguousarray(scores)
+    found = best_groups(contiguous, int(k), group_of, marks, float(floor))
     order = np.argsort(-found[0], kind="stable")
     rows = found[1][order]
     return (group_of[rows].astype(np.int64) if groups is not None else rows), rows, found[0][order]
