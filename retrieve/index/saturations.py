@@ -15,7 +15,7 @@ from retrieve._core import FREQUENCIES, LENGTHS
 from retrieve.index.arrays import Bytes, Float64s, UInt16s, UInt32s, frozen
 
 _SHORT = 255
-"""Where all lengths are below this they are held in one byte each."""
+"""Where no length is above this they are held in one byte each."""
 
 Norm: TypeAlias = tuple[float, float]
 """What a length adds to the term frequency in the denominator: a constant, and so much for each term; neither < 0."""
@@ -33,6 +33,6 @@ def saturations(norm: Norm) -> Float64s:
 
 def columns_of(lengths: UInt32s) -> Bytes | UInt16s:
     """Where each length is in the table of saturations, (rows,) uint8 if it can be, else uint16; LENGTHS: nowhere."""
-    if int(lengths.max(initial=0)) < _SHORT:
+    if int(lengths.max(initial=0)) <= _SHORT:
         return frozen(lengths.astype(np.uint8))
     return frozen(np.minimum(lengths, LENGTHS).astype(np.uint16))
