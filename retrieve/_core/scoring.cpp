@@ -18,8 +18,12 @@ namespace {
 // Term frequencies below this, and lengths below that, are in the table of saturations.
 constexpr std::size_t FREQUENCIES = 16, LENGTHS = 4'096;
 
-// Where query terms have less than a 16th as many postings as a block has rows, its other rows are not looked at.
-constexpr std::int64_t SPARSE = 16;
+// Where the terms that decide have less than an 8th as many postings as a block has rows, its other rows are not looked
+// at; and where they have less than a 16th as many as another term, that one's are looked up row by row.
+constexpr std::int64_t SPARSE = 8, RARE = 16;
+
+// A bound on a sum is raised by so much, more than the rounding of as many additions as any query has.
+constexpr double ROUNDING = 1 + 1e-9;
 
 using Int64s = std::span<const std::int64_t>;
 using Float64s = std::span<const double>;
@@ -30,6 +34,12 @@ template <class Column> struct Formula {
     std::span<const Column> columns;
     Float64s table;
     double base, slope;
+
+    // The same for the rows of a block, counted from its first.
+    Formula of_block(std::int64_t block) const {
+        const auto first = std::size_t(block * BLOCK);
+        return {lengths.subspan(first), columns.subspan(first), table, base, slope};
+    }
 };
 
 double saturation(std::uint32_t frequency, std::uint32_t length, double base, double slope) {
@@ -41,12 +51,15 @@ double saturation(std::uint32_t frequency, std::uint32_t length, double base, do
 struct Entry {
     std::int64_t start, end;
     double weight;
+    bool decides = true;
+
+    std::int64_t postings() const { return end - start; }
 };
 
 // The entries of query terms in a block, in the terms' order; one allocation serves all blocks.
 class Entries {
   public:
-    explicit Entries(std::size_t most) : entries_(most) {}
+    explicit Entries(std::size_t most) : entries_(most), by_weight_(most) {}
 
     void find(const Blocks &blocks, std::int64_t block, Int64s term_ids, Float64s weights) {
         size_ = 0;
@@ -55,10 +68,31 @@ class Entries {
             const std::int64_t entry = blocks.find_entry(block, term_ids[q]);
             if (entry >= 0) {
                 entries_[size_] = {blocks.entry_starts[entry], blocks.entry_starts[entry + 1], weights[q]};
-                postings_ += entries_[size_].end - entries_[size_].start;
+                postings_ += entries_[size_].postings();
+                by_weight_[size_] = &entries_[size_];
                 ++size_;
             }
         }
+    }
+
+    // Which terms decide: a row that has none of these scores no more than the threshold, since no saturation is above
+    // 1. Returns how many postings they have.
+    std::int64_t decide(double threshold) {
+        for (const Entry &entry : all())
+            if (!(entry.weight >= 0)) // what BM25 does not have
+                return postings_;
+        const auto end = by_weight_.begin() + std::ptrdiff_t(size_);
+        std::sort(by_weight_.begin(), end, [](const Entry *one, const Entry *two) { return one->weight < two->weight; });
+        std::int64_t left = postings_;
+        double most = 0;
+        for (auto lightest = by_weight_.begin(); lightest != end; ++lightest) {
+            most += (*lightest)->weight;
+            if (!(most * ROUNDING <= threshold))
+                break;
+            (*lightest)->decides = false;
+            left -= (*lightest)->postings();
+        }
+        return left;
     }
 
     std::int64_t postings() const { return postings_; }
@@ -66,6 +100,7 @@ class Entries {
 
   private:
     std::vector<Entry> entries_;
+    std::vector<Entry *> by_weight_;
     std::size_t size_ = 0;
     std::int64_t postings_ = 0;
 };
@@ -74,41 +109,58 @@ class Entries {
 // overflow list, which goes on in step with the postings; -1 before the first.
 template <class Column>
 [[gnu::cold, gnu::noinline]] double unusual(const Blocks &blocks, std::int64_t posting, const Formula<Column> &formula,
-                                            std::uint32_t length, double weight, std::int64_t &escaped) {
+                                            double weight, std::int64_t &escaped) {
     std::uint32_t frequency = blocks.tfs[posting];
     if (frequency == ESCAPE) {
         if (escaped < 0)
             escaped = std::int64_t(blocks.overflow_from(posting));
         frequency = blocks.overflow_values[escaped++];
     }
+    const std::uint32_t length = formula.lengths[blocks.local_rows[posting]];
     return weight * saturation(frequency, length, formula.base, formula.slope);
 }
 
-// Each posting of an entry: found(local row, what it adds to the score).
-template <class Column, class Found>
-void for_scored(const Blocks &blocks, std::int64_t block, const Entry &entry, const Formula<Column> &formula,
-                Found found) {
-    const Column *columns = formula.columns.data() + block * BLOCK;
-    const double *table = formula.table.data();
-    const std::uint16_t *local_rows = blocks.local_rows.data();
-    const std::uint8_t *tfs = blocks.tfs.data();
-    const double weight = entry.weight;
-    std::int64_t escaped = -1;
-    for (std::int64_t p = entry.start; p < entry.end; ++p) {
-        const std::size_t row = local_rows[p], tf = tfs[p], column = columns[row];
+// What the postings of an entry add to the scores of their rows; `formula` is that of the block.
+template <class Column> class Values {
+  public:
+    Values(const Blocks &blocks, const Entry &entry, const Formula<Column> &formula)
+        : local_rows_(blocks.local_rows.data()), tfs_(blocks.tfs.data()), columns_(formula.columns.data()),
+          table_(formula.table.data()), weight_(entry.weight), blocks_(blocks), formula_(formula) {}
+
+    double of(std::int64_t posting, std::int64_t &escaped) const {
+        const std::size_t tf = tfs_[posting], column = columns_[local_rows_[posting]];
         if (tf < FREQUENCIES && (sizeof(Column) == 1 || column < LENGTHS)) [[likely]]
-            found(row, weight * table[tf * LENGTHS + column]);
-        else
-            found(row, unusual(blocks, p, formula, formula.lengths[block * BLOCK + row], weight, escaped));
+            return weight_ * table_[tf * LENGTHS + column];
+        return unusual(blocks_, posting, formula_, weight_, escaped);
     }
+
+  private:
+    const std::uint16_t *local_rows_;
+    const std::uint8_t *tfs_;
+    const Column *columns_;
+    const double *table_;
+    double weight_;
+    const Blocks &blocks_;
+    const Formula<Column> &formula_;
+};
+
+// Each posting of an entry: found(local row, what it adds to the score). Not inlined, or the block's first row would be
+// added to each of them.
+template <class Column, class Found>
+[[gnu::noinline]] void for_scored(const Blocks &blocks, const Entry &entry, const Formula<Column> &formula,
+                                  Found found) {
+    const Values<Column> values(blocks, entry, formula);
+    const std::uint16_t *local_rows = blocks.local_rows.data();
+    std::int64_t escaped = -1;
+    for (std::int64_t p = entry.start; p < entry.end; ++p)
+        found(std::size_t(local_rows[p]), values.of(p, escaped));
 }
 
 // Add every query term in turn to the scores of a block, whose first row has scores[0].
 template <class Column>
-void score_block(const Blocks &blocks, std::int64_t block, std::span<const Entry> entries,
-                 const Formula<Column> &formula, double *scores) {
+void score_block(const Blocks &blocks, std::span<const Entry> entries, const Formula<Column> &formula, double *scores) {
     for (const Entry &entry : entries)
-        for_scored(blocks, block, entry, formula, [scores](std::size_t row, double value) { scores[row] += value; });
+        for_scored(blocks, entry, formula, [scores](std::size_t row, double value) { scores[row] += value; });
 }
 
 // The scores of every row; block by block, so that those of a block stay in the cache while all terms pass over it.
@@ -120,7 +172,8 @@ void add_bm25(const Blocks &blocks, std::span<const std::uint32_t> lengths, std:
     Entries entries(term_ids.size());
     for (std::int64_t block = 0; block < blocks.count(); ++block) {
         entries.find(blocks, block, term_ids, weights);
-        score_block(blocks, block, entries.all(), formula, scores.data() + block * BLOCK);
+        if (entries.postings() > 0)
+            score_block(blocks, entries.all(), formula.of_block(block), scores.data() + block * BLOCK);
     }
 }
 
@@ -169,14 +222,17 @@ void bm25_of_rows(const Blocks &blocks, std::span<const std::uint32_t> lengths, 
 // A bit for each row of a block.
 class Marks {
   public:
-    void set(std::size_t row) { words_[row / 64] |= std::uint64_t(1) << (row % 64); }
+    void set(std::size_t row, bool marked = true) { words_[row / 64] |= std::uint64_t(marked) << (row % 64); }
+    bool has(std::size_t row) const { return (words_[row / 64] >> (row % 64)) & 1; }
 
-    // Each marked row of [first, last], rising; none is marked afterwards.
-    template <class Found> void take(std::size_t first, std::size_t last, Found found) {
+    // Each marked row of [first, last], rising.
+    template <class Found> void each(std::size_t first, std::size_t last, Found found) const {
         for (std::size_t word = first / 64; word <= last / 64; ++word)
-            for (; words_[word] != 0; words_[word] &= words_[word] - 1)
-                found(word * 64 + std::size_t(std::countr_zero(words_[word])));
+            for (std::uint64_t left = words_[word]; left != 0; left &= left - 1)
+                found(word * 64 + std::size_t(std::countr_zero(left)));
     }
+
+    void clear(std::size_t first, std::size_t last) { std::fill(words_ + first / 64, words_ + last / 64 + 1, 0); }
 
   private:
     std::uint64_t words_[BLOCK / 64]{};
@@ -196,72 +252,112 @@ template <class Column> class Best {
             if (entries_.postings() == 0)
                 continue;
             found_.tighten();
-            if (most() <= found_.threshold())
+            const std::int64_t deciding = entries_.decide(found_.threshold());
+            if (deciding == 0)
                 continue;
             const std::int64_t first_row = block * BLOCK;
             const auto rows = std::size_t(std::min(BLOCK, std::int64_t(formula_.lengths.size()) - first_row));
+            const Formula<Column> here = formula_.of_block(block);
             const std::span<const bool> live = live_.empty() ? live_ : live_.subspan(std::size_t(first_row), rows);
             if (entries_.all().size() == 1)
-                search_one(block, live);
-            else if (entries_.postings() * SPARSE < std::int64_t(rows))
-                search_few(block, live);
+                search_one(here, first_row, live);
+            else if (deciding * SPARSE < std::int64_t(rows))
+                search_few(here, first_row, live, deciding);
             else
-                search_many(block, live, rows);
+                search_many(here, first_row, live, rows);
         }
     }
 
   private:
-    // What no row of the block scores more than: no saturation is above 1, and sums rise with what is added, rounded
-    // as they are. Infinite where weights are not what BM25 has.
-    double most() const {
-        double sum = 0;
-        for (const Entry &entry : entries_.all()) {
-            if (!(entry.weight >= 0))
-                return std::numeric_limits<double>::infinity();
-            sum += entry.weight;
-        }
-        return sum;
-    }
-
     // The rows of a single term come in order, and no sum is needed.
-    void search_one(std::int64_t block, std::span<const bool> live) {
+    void search_one(const Formula<Column> &here, std::int64_t first_row, std::span<const bool> live) {
         const auto add = [&](std::size_t row, double score) {
             if (score > found_.threshold() && (live.empty() || live[row]))
-                found_.add(score, block * BLOCK + std::int64_t(row));
+                found_.add(score, first_row + std::int64_t(row));
         };
-        for_scored(blocks_, block, entries_.all()[0], formula_, add);
+        for_scored(blocks_, entries_.all()[0], here, add);
     }
 
-    // Only rows with a posting are looked at.
-    void search_few(std::int64_t block, std::span<const bool> live) {
-        score_block(blocks_, block, entries_.all(), formula_, scores_);
+    // Only rows that have a deciding term are looked at.
+    void search_few(const Formula<Column> &here, std::int64_t first_row, std::span<const bool> live,
+                    std::int64_t deciding) {
         std::size_t first = BLOCK, last = 0;
         for (const Entry &entry : entries_.all()) {
+            if (!entry.decides)
+                continue;
             for (std::int64_t p = entry.start; p < entry.end; ++p) {
                 const std::size_t row = blocks_.local_rows[p];
-                if (scores_[row] > found_.threshold() && (live.empty() || live[row]))
-                    marks_.set(row);
+                marks_.set(row, live.empty() || live[row]);
             }
             first = std::min(first, std::size_t(blocks_.local_rows[entry.start]));
             last = std::max(last, std::size_t(blocks_.local_rows[entry.end - 1]));
         }
-        marks_.take(first, last, [&](std::size_t row) {
-            if (scores_[row] > found_.threshold())
-                found_.add(scores_[row], block * BLOCK + std::int64_t(row));
+        const auto add = [scores = scores_](std::size_t row, double value) { scores[row] += value; };
+        for (const Entry &entry : entries_.all()) {
+            if (entry.decides && live.empty())
+                for_scored(blocks_, entry, here, add);
+            else if (deciding * RARE < entry.postings())
+                look_up(here, entry, first, last);
+            else
+                pass_over(here, entry);
+        }
+        marks_.each(first, last, [&](std::size_t row) {
+            const double score = scores_[row];
+            scores_[row] = 0;
+            if (score > found_.threshold())
+                found_.add(score, first_row + std::int64_t(row));
         });
-        for (const Entry &entry : entries_.all())
-            for (std::int64_t p = entry.start; p < entry.end; ++p)
-                scores_[blocks_.local_rows[p]] = 0;
+        marks_.clear(first, last);
+    }
+
+    // Add what an entry adds to the marked rows, looking for each of them.
+    void look_up(const Formula<Column> &here, const Entry &entry, std::size_t first, std::size_t last) {
+        const Values<Column> values(blocks_, entry, here);
+        const std::uint16_t *local_rows = blocks_.local_rows.data();
+        std::int64_t place = entry.start;
+        marks_.each(first, last, [&](std::size_t row) {
+            std::int64_t step = 1; // from where the last was found, further and further
+            while (place + step < entry.end && local_rows[place + step] < row)
+                step *= 2;
+            const std::int64_t end = std::min(place + step + 1, entry.end);
+            place = std::lower_bound(local_rows + place, local_rows + end, row) - local_rows;
+            if (place < entry.end && local_rows[place] == row)
+                add_one(values, row, place);
+        });
+    }
+
+    // The same, asking of each posting whether its row is marked; without a branch on the answer.
+    void pass_over(const Formula<Column> &here, const Entry &entry) {
+        constexpr std::int64_t together = 64;
+        const Values<Column> values(blocks_, entry, here);
+        const std::uint16_t *local_rows = blocks_.local_rows.data();
+        std::int64_t marked[together];
+        for (std::int64_t start = entry.start; start < entry.end; start += together) {
+            const std::int64_t end = std::min(start + together, entry.end);
+            std::size_t n = 0;
+            for (std::int64_t p = start; p < end; ++p) {
+                marked[n] = p;
+                n += marks_.has(local_rows[p]);
+            }
+            for (std::size_t i = 0; i < n; ++i)
+                add_one(values, local_rows[marked[i]], marked[i]);
+        }
+    }
+
+    void add_one(const Values<Column> &values, std::size_t row, std::int64_t posting) {
+        std::int64_t escaped = -1;
+        scores_[row] += values.of(posting, escaped);
     }
 
     // All rows are looked at, which lie one after the other.
-    void search_many(std::int64_t block, std::span<const bool> live, std::size_t rows) {
-        score_block(blocks_, block, entries_.all(), formula_, scores_);
+    void search_many(const Formula<Column> &here, std::int64_t first_row, std::span<const bool> live,
+                     std::size_t rows) {
+        score_block(blocks_, entries_.all(), here, scores_);
         for (std::size_t i = 0; i < live.size(); ++i) // without a branch
             scores_[i] = std::bit_cast<double>(std::bit_cast<std::uint64_t>(scores_[i]) & -std::uint64_t(live[i]));
         const std::span<double> maxima{maxima_, chunks_of(rows)};
         find_maxima<double>({scores_, rows}, maxima);
-        found_.choose<double>({scores_, rows}, maxima, block * BLOCK, {});
+        found_.choose<double>({scores_, rows}, maxima, first_row, {});
         std::fill_n(scores_, rows, 0.0);
     }
 
