@@ -1,7 +1,7 @@
 // Blocks of postings as the kernels see them: the seven arrays of `retrieve.index.blocks.Blocks`.
 //
-// Entry e is one term in one block: its postings are local_rows[entry_starts[e] : entry_starts[e + 1]], rising. Block b
-// has the entries block_starts[b] up to block_starts[b + 1], whose block_terms rise.
+// Entry e is one term in one block: its postings are local_rows[entry_starts[e] : entry_starts[e + 1]],
+// rising. Block b has the entries block_starts[b] up to block_starts[b + 1], whose block_terms rise.
 
 #pragma once
 

@@ -1,7 +1,7 @@
 // Postings in the making and taken apart: rows of terms become blocks, and blocks rows again.
 //
-// Every pass is linear. A block's rows are written out as (term, frequency) pairs first and a counting sort by term
-// follows; building and merging meet in that one form, which makes them agree to the byte.
+// Every pass is linear. A block's rows are written out as (term, frequency) pairs first and a counting sort
+// by term follows; building and merging meet in that one form, which makes them agree to the byte.
 
 #include "blocks.hpp"
 #include "module.hpp"
@@ -12,8 +12,8 @@ namespace {
 using Int64s = std::span<const std::int64_t>;
 using UInt32s = std::span<const std::uint32_t>;
 
-// Occurrences row by row become distinct pairs row by row. A slot from an earlier row lies before the current row's
-// first pair, which is how it is told apart.
+// Occurrences row by row become distinct pairs row by row. A slot from an earlier row lies before the current
+// row's first pair, which is how it is told apart.
 std::int64_t count_rows(UInt32s term_ids, Int64s starts, std::span<std::int64_t> slots,
                         std::span<std::int64_t> pair_starts, std::span<std::uint32_t> terms,
                         std::span<std::uint32_t> frequencies) {
@@ -96,8 +96,9 @@ void for_shared(std::span<const A> shorter, std::span<const B> longer, Found fou
 }
 
 // The postings of some rows of a block, term by term; of each entry the shorter side is gone through.
-std::int64_t terms_in_block(const Blocks &blocks, std::int64_t block, Int64s rows, std::span<std::uint32_t> owners,
-                            std::span<std::uint32_t> terms, std::span<std::uint32_t> frequencies) {
+std::int64_t terms_in_block(const Blocks &blocks, std::int64_t block, Int64s rows,
+                            std::span<std::uint32_t> owners, std::span<std::uint32_t> terms,
+                            std::span<std::uint32_t> frequencies) {
     std::int64_t n = 0;
     for (std::int64_t entry = blocks.block_starts[block]; entry < blocks.block_starts[block + 1]; ++entry) {
         const std::int64_t start = blocks.entry_starts[entry], end = blocks.entry_starts[entry + 1];
@@ -131,8 +132,8 @@ void count_kept(const Blocks &blocks, Int64s new_rows, std::span<std::int64_t> c
 }
 
 // One old block's postings go as pairs into the new block of rows [target, target + cursors).
-void unpack_block(const Blocks &blocks, std::int64_t block, Int64s new_terms, Int64s new_rows, std::int64_t target,
-                  std::span<std::int64_t> cursors, std::span<std::uint32_t> terms,
+void unpack_block(const Blocks &blocks, std::int64_t block, Int64s new_terms, Int64s new_rows,
+                  std::int64_t target, std::span<std::int64_t> cursors, std::span<std::uint32_t> terms,
                   std::span<std::uint32_t> frequencies) {
     const std::int64_t *there = new_rows.data() + block * BLOCK;
     const std::int64_t rows = std::int64_t(cursors.size());
@@ -156,7 +157,8 @@ void count_marked(const Blocks &blocks, std::span<const bool> marked, std::span<
         const auto here = marked.subspan(first, std::min(std::size_t(BLOCK), marked.size() - first));
         if (std::find(here.begin(), here.end(), true) == here.end())
             continue;
-        for (std::int64_t entry = blocks.block_starts[block]; entry < blocks.block_starts[block + 1]; ++entry) {
+        for (std::int64_t entry = blocks.block_starts[block]; entry < blocks.block_starts[block + 1];
+             ++entry) {
             std::int64_t count = 0;
             for (std::int64_t p = blocks.entry_starts[entry]; p < blocks.entry_starts[entry + 1]; ++p)
                 count += here[blocks.local_rows[p]];

@@ -1,6 +1,7 @@
 // Rankings of several queries merged two by two: what one part of an index found, and what the next one adds.
 //
-// How high the k-th best stands after one part is a floor for the next, which has less to collect and to sort then.
+// How high the k-th best stands after one part is a floor for the next, which has less to collect and to sort
+// then.
 
 #include <algorithm>
 #include <cmath>
@@ -15,11 +16,11 @@ namespace {
 using Int64s = std::span<const std::int64_t>;
 using Float64s = std::span<const double>;
 
-// Two rankings of each query become their k best, and all that equal the last of these; of equal scores those of the
-// first ranking come first.
+// Two rankings of each query become their k best, and all that equal the last of these; of equal scores those
+// of the first ranking come first.
 std::tuple<Owned<std::int64_t>, Owned<double>, Owned<std::int64_t>>
-merge_ranked(std::int64_t k, Int64s keys, Float64s scores, Int64s bounds, Int64s more_keys, Float64s more_scores,
-             Int64s more_bounds, std::span<double> floors) {
+merge_ranked(std::int64_t k, Int64s keys, Float64s scores, Int64s bounds, Int64s more_keys,
+             Float64s more_scores, Int64s more_bounds, std::span<double> floors) {
     Owned<std::int64_t> merged_keys(keys.size() + more_keys.size()), merged_bounds(bounds.size());
     Owned<double> merged_scores(merged_keys.size);
     std::int64_t n = 0;

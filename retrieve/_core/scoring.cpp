@@ -1,8 +1,8 @@
 // Scores of postings: BM25 and whole impacts, for every row, for some rows, or for the best alone.
 //
-// What a posting adds depends on two small numbers, term frequency and length, so the usual ones are looked up in a
-// table instead of divided; the table holds what the division gives, so the scores do not depend on it. A row's score
-// is the sum over the query terms in their order, from 0 on, however it comes about.
+// What a posting adds depends on two small numbers, term frequency and length, so the usual ones are looked
+// up in a table instead of divided; the table holds what the division gives, so the scores do not depend on
+// it. A row's score is the sum over the query terms in their order, from 0 on, however it comes about.
 
 #include <bit>
 #include <tuple>
@@ -18,8 +18,9 @@ namespace {
 // Term frequencies below this, and lengths below that, are in the table of saturations.
 constexpr std::size_t FREQUENCIES = 16, LENGTHS = 4'096;
 
-// Where the terms that decide have less than an 8th as many postings as a block has rows, its other rows are not looked
-// at; and where they have less than a 16th as many as another term, that one's are looked up row by row.
+// Where the terms that decide have less than an 8th as many postings as a block has rows, its other rows are
+// not looked at; and where they have less than a 16th as many as another term, that one's are looked up row
+// by row.
 constexpr std::int64_t SPARSE = 8, RARE = 16;
 
 // A bound on a sum is raised by so much, more than the rounding of as many additions as any query has.
@@ -28,7 +29,8 @@ constexpr double ROUNDING = 1 + 1e-9;
 using Int64s = std::span<const std::int64_t>;
 using Float64s = std::span<const double>;
 
-// What the rows and the parameters give: `columns` says where each length is in the table of saturations, or LENGTHS.
+// What the rows and the parameters give: `columns` says where each length is in the table of saturations, or
+// LENGTHS.
 template <class Column> struct Formula {
     std::span<const std::uint32_t> lengths;
     std::span<const Column> columns;
@@ -75,14 +77,16 @@ class Entries {
         }
     }
 
-    // Which terms decide: a row that has none of these scores no more than the threshold, since no saturation is above
+    // Which terms decide: a row that has none of these scores no more than the threshold, since no saturation
+    // is above
     // 1. Returns how many postings they have.
     std::int64_t decide(double threshold) {
         for (const Entry &entry : all())
             if (!(entry.weight >= 0)) // what BM25 does not have
                 return postings_;
         const auto end = by_weight_.begin() + std::ptrdiff_t(size_);
-        std::sort(by_weight_.begin(), end, [](const Entry *one, const Entry *two) { return one->weight < two->weight; });
+        std::sort(by_weight_.begin(), end,
+                  [](const Entry *one, const Entry *two) { return one->weight < two->weight; });
         std::int64_t left = postings_;
         double most = 0;
         for (auto lightest = by_weight_.begin(); lightest != end; ++lightest) {
@@ -105,11 +109,12 @@ class Entries {
     std::int64_t postings_ = 0;
 };
 
-// What a posting adds that is not in the table. `escaped` is the place of the entry's next escaped posting in the
-// overflow list, which goes on in step with the postings; -1 before the first.
+// What a posting adds that is not in the table. `escaped` is the place of the entry's next escaped posting in
+// the overflow list, which goes on in step with the postings; -1 before the first.
 template <class Column>
-[[gnu::cold, gnu::noinline]] double unusual(const Blocks &blocks, std::int64_t posting, const Formula<Column> &formula,
-                                            double weight, std::int64_t &escaped) {
+[[gnu::cold, gnu::noinline]] double unusual(const Blocks &blocks, std::int64_t posting,
+                                            const Formula<Column> &formula, double weight,
+                                            std::int64_t &escaped) {
     std::uint32_t frequency = blocks.tfs[posting];
     if (frequency == ESCAPE) {
         if (escaped < 0)
@@ -144,8 +149,8 @@ template <class Column> class Values {
     const Formula<Column> &formula_;
 };
 
-// Each posting of an entry: found(local row, what it adds to the score). Not inlined, or the block's first row would be
-// added to each of them.
+// Each posting of an entry: found(local row, what it adds to the score). Not inlined, or the block's first
+// row would be added to each of them.
 template <class Column, class Found>
 [[gnu::noinline]] void for_scored(const Blocks &blocks, const Entry &entry, const Formula<Column> &formula,
                                   Found found) {
@@ -158,12 +163,14 @@ template <class Column, class Found>
 
 // Add every query term in turn to the scores of a block, whose first row has scores[0].
 template <class Column>
-void score_block(const Blocks &blocks, std::span<const Entry> entries, const Formula<Column> &formula, double *scores) {
+void score_block(const Blocks &blocks, std::span<const Entry> entries, const Formula<Column> &formula,
+                 double *scores) {
     for (const Entry &entry : entries)
         for_scored(blocks, entry, formula, [scores](std::size_t row, double value) { scores[row] += value; });
 }
 
-// The scores of every row; block by block, so that those of a block stay in the cache while all terms pass over it.
+// The scores of every row; block by block, so that those of a block stay in the cache while all terms pass
+// over it.
 template <class Column>
 void add_bm25(const Blocks &blocks, std::span<const std::uint32_t> lengths, std::span<const Column> columns,
               Float64s table, Int64s term_ids, Float64s weights, double base, double slope,
@@ -196,8 +203,8 @@ void add_impacts(const Blocks &blocks, Int64s term_ids, Float64s weights, std::s
 }
 
 // The scores of some rows: each is looked for in each term's postings.
-void bm25_of_rows(const Blocks &blocks, std::span<const std::uint32_t> lengths, Int64s term_ids, Float64s weights,
-                  double base, double slope, Int64s rows, std::span<double> scores) {
+void bm25_of_rows(const Blocks &blocks, std::span<const std::uint32_t> lengths, Int64s term_ids,
+                  Float64s weights, double base, double slope, Int64s rows, std::span<double> scores) {
     for (std::size_t q = 0; q < term_ids.size(); ++q) {
         std::int64_t block = -1, entry = -1;
         for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -232,7 +239,9 @@ class Marks {
                 found(word * 64 + std::size_t(std::countr_zero(left)));
     }
 
-    void clear(std::size_t first, std::size_t last) { std::fill(words_ + first / 64, words_ + last / 64 + 1, 0); }
+    void clear(std::size_t first, std::size_t last) {
+        std::fill(words_ + first / 64, words_ + last / 64 + 1, 0);
+    }
 
   private:
     std::uint64_t words_[BLOCK / 64]{};
@@ -241,8 +250,8 @@ class Marks {
 // The best rows of queries, one block's scores at a time. `zeros` are a block's, and zeros again after each.
 template <class Column> class Best {
   public:
-    Best(const Blocks &blocks, const Formula<Column> &formula, std::span<const bool> live, std::span<double> zeros,
-         std::size_t most_terms, Candidates &found)
+    Best(const Blocks &blocks, const Formula<Column> &formula, std::span<const bool> live,
+         std::span<double> zeros, std::size_t most_terms, Candidates &found)
         : blocks_(blocks), formula_(formula), live_(live), scores_(zeros.data()), entries_(most_terms),
           found_(found) {}
 
@@ -258,7 +267,8 @@ template <class Column> class Best {
             const std::int64_t first_row = block * BLOCK;
             const auto rows = std::size_t(std::min(BLOCK, std::int64_t(formula_.lengths.size()) - first_row));
             const Formula<Column> here = formula_.of_block(block);
-            const std::span<const bool> live = live_.empty() ? live_ : live_.subspan(std::size_t(first_row), rows);
+            const std::span<const bool> live =
+                live_.empty() ? live_ : live_.subspan(std::size_t(first_row), rows);
             if (entries_.all().size() == 1)
                 search_one(here, first_row, live);
             else if (deciding * SPARSE < std::int64_t(rows))
@@ -354,7 +364,8 @@ template <class Column> class Best {
                      std::size_t rows) {
         score_block(blocks_, entries_.all(), here, scores_);
         for (std::size_t i = 0; i < live.size(); ++i) // without a branch
-            scores_[i] = std::bit_cast<double>(std::bit_cast<std::uint64_t>(scores_[i]) & -std::uint64_t(live[i]));
+            scores_[i] =
+                std::bit_cast<double>(std::bit_cast<std::uint64_t>(scores_[i]) & -std::uint64_t(live[i]));
         const std::span<double> maxima{maxima_, chunks_of(rows)};
         find_maxima<double>({scores_, rows}, maxima);
         found_.choose<double>({scores_, rows}, maxima, first_row, {});

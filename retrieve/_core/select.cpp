@@ -30,7 +30,8 @@ template <class T> void find_maxima(std::span<const T> scores, std::span<double>
     constexpr std::size_t lanes = Vector<T>::lanes;
     const std::size_t whole = scores.size() / CHUNK;
     for (std::size_t chunk = 0; chunk < whole; ++chunk) {
-        Several most = Several{} - std::numeric_limits<T>::infinity(), also = most; // do not wait for one another
+        Several most = Several{} - std::numeric_limits<T>::infinity(),
+                also = most; // do not wait for one another
         for (std::size_t i = 0; i < CHUNK; i += 2 * lanes) {
             Several one, other;
             std::memcpy(&one, scores.data() + chunk * CHUNK + i, sizeof one);
@@ -55,11 +56,13 @@ template <class T> void find_maxima(std::span<const T> scores, std::span<double>
 template void find_maxima(std::span<const float>, std::span<double>);
 template void find_maxima(std::span<const double>, std::span<double>);
 
-// Each round counts what is above a pivot and keeps the side that the k-th is on, both without a branch on a number.
+// Each round counts what is above a pivot and keeps the side that the k-th is on, both without a branch on a
+// number.
 double kth_largest(std::span<double> numbers, std::size_t k) {
     double *all = numbers.data();
     std::size_t n = numbers.size();
-    for (int round = 0; n > 8 && round < 40; ++round) { // an order that makes every pivot a bad one ends below
+    for (int round = 0; n > 8 && round < 40;
+         ++round) { // an order that makes every pivot a bad one ends below
         const double a = all[n / 4], b = all[n / 2], c = all[n - 1 - n / 4];
         const double pivot = std::max(std::min(a, b), std::min(std::max(a, b), c));
         std::size_t above = 0, equal = 0, kept = 0;
@@ -141,8 +144,8 @@ void Candidates::tighten() {
         threshold_ = std::max(threshold_, *std::min_element(scores_.begin(), scores_.begin() + n_));
 }
 
-// To just below the k-th best of the kept groups and of chunks that share no group: each of those stands for a group of
-// its own, so there are k groups with at least that score.
+// To just below the k-th best of the kept groups and of chunks that share no group: each of those stands for
+// a group of its own, so there are k groups with at least that score.
 void Candidates::raise(std::span<const double> maxima, std::int64_t first_row, std::size_t rows) {
     std::copy_n(scores_.begin(), n_, spare_.begin());
     std::size_t n = n_;
@@ -204,7 +207,8 @@ std::pair<Owned<double>, Owned<std::int64_t>> best_groups(std::span<const T> sco
         const auto part = scores.subspan(start, std::min(std::size_t(BLOCK), scores.size() - start));
         const std::span<double> largest_there{maxima, chunks_of(part.size())};
         find_maxima(part, largest_there);
-        best.choose<T>(part, largest_there, std::int64_t(start), live.empty() ? live : live.subspan(start, part.size()));
+        best.choose<T>(part, largest_there, std::int64_t(start),
+                       live.empty() ? live : live.subspan(start, part.size()));
     }
     best.sift();
     Owned<double> found(best.scores().size());

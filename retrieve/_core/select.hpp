@@ -1,5 +1,5 @@
-// The best rows, chosen while their scores are in the cache; they need no heap. The largest score of every 32 rows says
-// where the best can be, and how high the k-th best is at least.
+// The best rows, chosen while their scores are in the cache; they need no heap. The largest score of every 32
+// rows says where the best can be, and how high the k-th best is at least.
 
 #pragma once
 
@@ -20,8 +20,8 @@ constexpr std::size_t chunks_of(std::size_t rows) { return (rows + CHUNK - 1) / 
 // The largest score of each chunk, NaN passed over.
 template <class T> void find_maxima(std::span<const T> scores, std::span<double> maxima);
 
-// The rows that may be among the k best groups above a threshold, in rising order. Rows of a group stand together;
-// without groups each row is one. Room is made once: twice k and some, so that sifting is rare.
+// The rows that may be among the k best groups above a threshold, in rising order. Rows of a group stand
+// together; without groups each row is one. Room is made once: twice k and some, so that sifting is rare.
 class Candidates {
   public:
     Candidates(std::int64_t k, std::size_t rows, std::span<const std::uint32_t> groups);
@@ -47,8 +47,8 @@ class Candidates {
     // Sift, and raise the threshold to the k-th best if there are k.
     void tighten();
 
-    // Add what may be among the k best of at most a block's scores, from `first_row` on, whose chunks have these
-    // maxima. `live` marks, as long as the scores, the rows that may be found; empty: all.
+    // Add what may be among the k best of at most a block's scores, from `first_row` on, whose chunks have
+    // these maxima. `live` marks, as long as the scores, the rows that may be found; empty: all.
     template <class T>
     void choose(std::span<const T> scores, std::span<const double> maxima, std::int64_t first_row,
                 std::span<const bool> live);
@@ -65,7 +65,7 @@ class Candidates {
     std::size_t k_, room_, n_ = 0;
     std::span<const std::uint32_t> groups_;
     double threshold_ = 0;
-    bool sifted_ = true; // since a candidate was added last
+    bool sifted_ = true;           // since a candidate was added last
     Owned<double> scores_, spare_; // `spare_` is put out of order to find a k-th best
     Owned<std::int64_t> rows_;
 };
