@@ -1,6 +1,8 @@
 import numpy as np
 import numpy.typing as npt
 
+from retrieve.index.blocks import Blocks
+
 Bools = npt.NDArray[np.bool_]
 Bytes = npt.NDArray[np.uint8]
 UInt16s = npt.NDArray[np.uint16]
@@ -89,11 +91,174 @@ def find_breaks(text: str, /) -> tuple[Int64s, Int64s, Int64s]:
 
 # -- select ------------------------------------------------------
 
+def best_groups(
+    scores: Float32s | Float64s, k: int, groups: UInt32s, live: Bools, floor: float, /
+) -> tuple[Float64s, Int64s]:
+    """Scores and rows of the k best groups above the floor, rows rising; NaN is never above it.
+
+    `groups` (rows,) do not fall (empty: each row is one), `live` (rows,) marks what may be found (empty: all). A group
+    stands for its best row, the first among equals; of equal groups the first are kept.
+    """
+
 # -- postings ----------------------------------------------------
+# In the making: rows of terms → (term, frequency) pairs row by row → postings term by term; and back again.
+
+BLOCK: int
+"""Rows in a block: as many as two bytes can number."""
+
+ESCAPE: int
+"""The stored frequency that sends the reader to the overflow list; one less is the largest that stands for itself."""
+
+def count_rows(
+    term_ids: UInt32s,
+    starts: Int64s,
+    slots: Int64s,
+    pair_starts: Int64s,
+    terms: UInt32s,
+    frequencies: UInt32s,
+    /,
+) -> int:
+    """Occurrences row by row → distinct (term, frequency) pairs row by row; returns how many.
+
+    `slots` (V,) must be -1 everywhere at first: it remembers where the current row put a term.
+    """
+
+def find_repeated(term_ids: UInt32s, starts: Int64s, seen: Int64s, /) -> int:
+    """The place of a term that its row had already, or -1; `seen` (V,) must be -1 everywhere at first."""
+
+def count_terms(terms: UInt32s, counts: Int64s, /) -> None:
+    """counts[term] += 1 for each pair."""
+
+def pack_pairs(
+    pair_starts: Int64s,
+    terms: UInt32s,
+    frequencies: UInt32s,
+    cursors: Int64s,
+    local_rows: UInt16s,
+    tfs: Bytes,
+    overflow_positions: Int64s,
+    overflow_values: UInt32s,
+    /,
+) -> None:
+    """Pairs row by row → postings term by term; `cursors` (V,) holds each term's first posting and is moved on.
+
+    The overflow comes out in the order of the rows: the caller sorts it by posting.
+    """
+
+def terms_in_block(
+    blocks: Blocks, block: int, rows: Int64s, owners: UInt32s, terms: UInt32s, frequencies: UInt32s, /
+) -> int:
+    """The postings of some rows (R,) of a block, rising and counted from its first; returns how many there are.
+
+    Posting i is of row `owners[i]` of these; they come by term.
+    """
+
+def count_kept(blocks: Blocks, new_rows: Int64s, counts: Int64s, /) -> None:
+    """counts[new row] += 1 for each posting whose row is kept (new row ≥ 0)."""
+
+def unpack_block(
+    blocks: Blocks,
+    block: int,
+    new_terms: Int64s,
+    new_rows: Int64s,
+    target: int,
+    cursors: Int64s,
+    terms: UInt32s,
+    frequencies: UInt32s,
+    /,
+) -> None:
+    """Write one old block's postings as pairs into the new block of rows [target, target + len(cursors)).
+
+    `cursors` holds where each new row's next pair goes and is moved on.
+    """
+
+def count_marked(blocks: Blocks, marked: Bools, counts: Int64s, /) -> None:
+    """counts[term] += 1 for each posting of a marked row; `marked` (rows,) bool."""
 
 # -- scoring -----------------------------------------------------
+# A posting adds weight · saturation, which is tf / (tf + base + slope · length); neither of the two is below 0.
+# Contributions are added up in the order of the query's terms.
+
+FREQUENCIES: int
+"""Term frequencies below this are in the table of saturations."""
+
+LENGTHS: int
+"""And lengths below this: the table (FREQUENCIES · LENGTHS,) has each saturation at tf · LENGTHS + length.
+
+`columns` (rows,) say where in it each length is, or `LENGTHS` for one that is not.
+"""
+
+def add_bm25(
+    blocks: Blocks,
+    lengths: UInt32s,
+    columns: Bytes | UInt16s,
+    table: Float64s,
+    term_ids: Int64s,
+    weights: Float64s,
+    base: float,
+    slope: float,
+    scores: Float64s,
+    /,
+) -> None:
+    """scores[row] += weight · saturation for every row and each query term (Q,) in turn."""
+
+def add_impacts(blocks: Blocks, term_ids: Int64s, weights: Float64s, scores: Float64s, /) -> None:
+    """scores[row] += weight · impact, where the stored frequency is the impact."""
+
+def bm25_of_rows(
+    blocks: Blocks,
+    lengths: UInt32s,
+    term_ids: Int64s,
+    weights: Float64s,
+    base: float,
+    slope: float,
+    rows: Int64s,
+    scores: Float64s,
+    /,
+) -> None:
+    """scores[i] += what `add_bm25` adds to rows[i]; quick for few rows."""
+
+def best_bm25(
+    blocks: Blocks,
+    lengths: UInt32s,
+    columns: Bytes | UInt16s,
+    table: Float64s,
+    term_ids: Int64s,
+    weights: Float64s,
+    starts: Int64s,
+    floors: Float64s,
+    base: float,
+    slope: float,
+    k: int,
+    groups: UInt32s,
+    live: Bools,
+    zeros: Float64s,
+    /,
+) -> tuple[Float64s, Int64s, Int64s]:
+    """For each of B queries `best_groups` of what `add_bm25` gives, above its floor ≥ 0, by falling score.
+
+    Query q has the terms and weights from starts[q] to starts[q + 1], and its answer stands between the bounds (B+1,)
+    that are returned beside scores and rows, the first row among equals. `zeros` (65,536,) are zeros afterwards too.
+    """
 
 # -- rankings ----------------------------------------------------
+
+def merge_ranked(
+    k: int,
+    keys: Int64s,
+    scores: Float64s,
+    bounds: Int64s,
+    more_keys: Int64s,
+    more_scores: Float64s,
+    more_bounds: Int64s,
+    floors: Float64s,
+    /,
+) -> tuple[Int64s, Float64s, Int64s]:
+    """Two rankings of each query, by falling score → keys, scores and bounds of their k best and what equals the last.
+
+    Query q's stand between bounds[q] and bounds[q + 1]. Of equal scores those of the first ranking come first.
+    `floors` (B,) rise to just below the k-th best where there are k.
+    """
 
 # -- planes ------------------------------------------------------
 

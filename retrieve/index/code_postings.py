@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from retrieve._core import BLOCK
 from retrieve.errors import IndexCorrupt, UsageError
 from retrieve.index.arrays import Array, Bools, Int64s, UInt32s, frozen, take_array
 from retrieve.index.bit_planes import LEAST_PLANES, best_rows, count_block, counts_at, workspaces
-from retrieve.index.blocks import BLOCK, row_blocks
+from retrieve.index.blocks import row_blocks
 from retrieve.index.code_blocks import (
     LAYOUTS,
     CountedBlock,

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from retrieve.index.arrays import Int64s, UInt32s, frozen
-from retrieve.index.blocks import count_kept, row_blocks, unpack_block
+from retrieve._core import count_kept, unpack_block
+from retrieve.index.arrays import Int64s, UInt32s
+from retrieve.index.blocks import row_blocks
 from retrieve.index.compiled_strings import CompiledStrings
 from retrieve.index.postings import Assembly, Postings
 
@@ -19,7 +20,7 @@ def merge_postings(parts: Sequence[Postings], maps: Sequence[Int64s], rows: int)
     vanishes. One new block is unpacked at a time, so memory beyond the result is that of one block and the maps.
     Raises ValueError unless the maps fill every new row exactly once.
     """
-    row_maps = [frozen(np.asarray(new_rows, np.int64)) for new_rows in maps]
+    row_maps = [np.ascontiguousarray(new_rows, np.int64) for new_rows in maps]
     filled = np.zeros(rows, np.int64)
     for part, new_rows in zip(parts, row_maps, strict=True):
         if len(new_rows) != part.rows or (part.rows and not -1 <= new_rows.min() <= new_rows.max() < rows):

@@ -15,41 +15,37 @@ from typing import Any
 
 import numpy as np
 
+from retrieve._core import (
+    BLOCK,
+    ESCAPE,
+    add_bm25,
+    add_impacts,
+    best_bm25,
+    bm25_of_rows,
+    count_marked,
+    count_rows,
+    count_terms,
+    find_repeated,
+    pack_pairs,
+    terms_in_block,
+)
 from retrieve.errors import IndexCorrupt
 from retrieve.index.arrays import (
     Array,
     Bools,
+    Bytes,
     Float64s,
     Int64s,
+    UInt16s,
     UInt32s,
     check_ends,
     check_offsets,
     frozen,
     take_array,
 )
-from retrieve.index.blocks import (
-    BLOCK,
-    ESCAPE,
-    Blocks,
-    count_marked,
-    count_rows,
-    count_terms,
-    find_repeated,
-    pack_pairs,
-    row_blocks,
-    terms_in_block,
-)
+from retrieve.index.blocks import Blocks, row_blocks
 from retrieve.index.compiled_strings import CompiledStrings
-from retrieve.index.postings_kernels import (
-    Norm,
-    Queries,
-    add_bm25,
-    add_impacts,
-    best_bm25,
-    bm25_of_rows,
-    columns_of,
-    saturations,
-)
+from retrieve.index.saturations import Norm, columns_of, saturations
 from retrieve.index.select import NO_GROUPS, NO_LIVE, check_choice
 
 _idle: deque[Float64s] = deque()
@@ -70,7 +66,7 @@ class Postings:
         self.blocks = Blocks(**{name: frozen(array) for name, array in blocks._asdict().items()})
 
     @cached_property
-    def _columns(self) -> Array:
+    def _columns(self) -> Bytes | UInt16s:
         return columns_of(self.lengths)
 
     @property
@@ -109,7 +105,7 @@ class Postings:
         and for an impact of 0, a term twice in a row, or a length beyond 32 bits.
         """
         ids, bounds = _checked_rows(vocabulary, term_ids, starts)
-        values = frozen(np.asarray(impacts, np.uint32))
+        values = np.ascontiguousarray(impacts, np.uint32)
         if len(values) != len(ids) or not values.all():
             raise ValueError(f"{len(values)} impacts for {len(ids)} terms: wanted as many, each at least 1")
         twice = find_repeated(ids, bounds, np.full(len(vocabulary), -1, np.int64))
@@ -176,7 +172,7 @@ class Postings:
             own = wanted[wanted // BLOCK == block]
             room = int(self.lengths[own].sum(dtype=np.int64))  # a term that a row has counts once at least
             owners, terms, frequencies = (np.empty(room, np.uint32) for _ in range(3))
-            size = terms_in_block(self.blocks, block, frozen(own - block * BLOCK), owners, terms, frequencies)
+            size = terms_in_block(self.blocks, block, own - block * BLOCK, owners, terms, frequencies)
             order = np.argsort(owners[:size], kind="stable")
             bounds = np.searchsorted(owners[:size][order], np.arange(len(own) + 1))
             for start, end in pairwise(bounds.tolist()):
@@ -204,21 +200,21 @@ class Postings:
         scores = np.zeros(self.rows, np.float64)
         if average_length > 0:
             table = saturations(norm)
-            add_bm25(self.blocks, self.lengths, self._columns, table, ids, factors, norm, scores)
+            add_bm25(self.blocks, self.lengths, self._columns, table, ids, factors, *norm, scores)
         return scores
 
     def bm25_at(
         self, rows: Int64s, term_ids: Int64s, weights: Float64s, *, k1: float, b: float, average_length: float
     ) -> Float64s:
         """What `bm25_scores` gives at `rows` (R,), to the bit; quicker for few; IndexError for one out of range."""
-        wanted = frozen(np.asarray(rows, np.int64))
+        wanted = np.ascontiguousarray(rows, np.int64)
         if len(wanted) and not 0 <= wanted.min() <= wanted.max() < self.rows:
             raise IndexError(f"rows {wanted.min()} to {wanted.max()} of {self.rows}")
         ids, factors = self._checked(term_ids, weights)
         norm = _norm(k1, b, average_length)
         scores = np.zeros(len(wanted), np.float64)
         if average_length > 0:
-            bm25_of_rows(self.blocks, self.lengths, ids, factors, norm, wanted, scores)
+            bm25_of_rows(self.blocks, self.lengths, ids, factors, *norm, wanted, scores)
         return scores
 
     def bm25_top(
@@ -269,7 +265,7 @@ class Postings:
         """
         check_choice(k, self.rows, groups, live)
         norm = _norm(k1, b, average_length)
-        group_of = NO_GROUPS if groups is None else frozen(groups.view(np.uint32))
+        group_of = NO_GROUPS if groups is None else np.ascontiguousarray(groups).view(np.uint32)
         ids, factors, starts = self._joined(queries)
         if average_length == 0:
             starts = np.zeros_like(starts)
@@ -282,17 +278,17 @@ class Postings:
             self.lengths,
             self._columns,
             saturations(norm),
-            Queries(
-                ids, factors, frozen(starts), frozen(np.zeros(len(queries)) if floors is None else floors)
-            ),
-            norm,
+            ids,
+            factors,
+            starts,
+            np.zeros(len(queries)) if floors is None else np.ascontiguousarray(floors, np.float64),
+            *norm,
             int(k),
             group_of,
-            NO_LIVE if live is None else frozen(live),
+            NO_LIVE if live is None else np.ascontiguousarray(live),
             zeros,
         )
         _idle.append(zeros)  # not if the kernel failed halfway
-        rows, scores = rows[: bounds[-1]], scores[: bounds[-1]]
         found = group_of[rows].astype(np.int64) if len(group_of) else rows
         return found, rows, scores, bounds
 
@@ -315,7 +311,7 @@ class Postings:
         if len(ids) and int(ids.min()) < 0:
             known = ids >= 0
             ids, factors = ids[known], factors[known]
-        return frozen(ids), frozen(factors)
+        return np.ascontiguousarray(ids), np.ascontiguousarray(factors)
 
     def _joined(self, queries: Sequence[tuple[Int64s, Float64s]]) -> tuple[Int64s, Float64s, Int64s]:
         """Known terms and weights of all queries, one after the other, and where each query starts."""
@@ -339,13 +335,13 @@ class Postings:
         if len(deleted) != self.rows:
             raise ValueError(f"{len(deleted)} deletion marks for {self.rows} rows")
         counts = np.zeros(len(self.terms), np.int64)
-        count_marked(self.blocks, frozen(np.asarray(deleted, np.bool_)), counts)
+        count_marked(self.blocks, np.ascontiguousarray(deleted, np.bool_), counts)
         terms = np.flatnonzero(counts)
         return terms, counts[terms]
 
 
 def _checked_rows(vocabulary: CompiledStrings, term_ids: UInt32s, starts: Int64s) -> tuple[UInt32s, Int64s]:
-    ids, bounds = frozen(np.asarray(term_ids, np.uint32)), frozen(np.asarray(starts, np.int64))
+    ids, bounds = np.ascontiguousarray(term_ids, np.uint32), np.ascontiguousarray(starts, np.int64)
     if len(bounds) == 0 or bounds[0] != 0 or bounds[-1] != len(ids) or (np.diff(bounds) < 0).any():
         raise ValueError(
             f"starts must rise from 0 to the {len(ids)} occurrences, one more than there are rows"

@@ -6,12 +6,14 @@ are collected in one pass, and thinned out to the k best groups whenever they be
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
+from retrieve._core import best_groups
 from retrieve.errors import UsageError
 from retrieve.index.arrays import Bools, Float64s, Int64s, UInt32s, frozen
-from retrieve.index.postings_kernels import best_groups
 
 NO_GROUPS = frozen(np.empty(0, np.uint32))
 NO_LIVE = frozen(np.empty(0, np.bool_))
@@ -33,10 +35,10 @@ def select_top(
     K is exactly min(k, groups with a row that may be found). Raises UsageError for k ≤ 0.
     """
     check_choice(k, len(scores), groups, live)
-    group_of = NO_GROUPS if groups is None else frozen(groups.view(np.uint32))
-    found = best_groups(
-        frozen(scores), int(k), group_of, NO_LIVE if live is None else frozen(live), float(floor)
-    )
+    group_of = NO_GROUPS if groups is None else np.ascontiguousarray(groups).view(np.uint32)
+    marks = NO_LIVE if live is None else np.ascontiguousarray(live)
+    contiguous: npt.NDArray[Any] = np.ascontiguousarray(scores)
+    found = best_groups(contiguous, int(k), group_of, marks, float(floor))
     order = np.argsort(-found[0], kind="stable")
     rows = found[1][order]
     return (group_of[rows].astype(np.int64) if groups is not None else rows), rows, found[0][order]

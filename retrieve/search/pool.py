@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from retrieve.index.merged_rankings import merge_ranked
+from retrieve._core import merge_ranked
 from retrieve.recipe import Unit
 from retrieve.store.segment import IntArray
 from retrieve.store.snapshot import Snapshot
@@ -129,7 +129,7 @@ class Best:
     def __init__(self, queries: int, depth: int, unit: Unit, floor: float = -np.inf) -> None:
         self._depth = depth
         self._unit: Unit = unit
-        self.floors = np.full(queries, floor)
+        self.floors = np.full(queries, floor, np.float64)
         """(B,) float64: what scores no more than this in a later segment is not among the `depth` best."""
         self._keys, self._scores = np.empty(0, np.int64), np.empty(0)
         self._bounds = np.zeros(queries + 1, np.int64)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from collections.abc import Mapping, Sequence
 from itertools import groupby
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from retrieve.measures.conventions.quicksort import quicksort_order
 from retrieve.measures.conventions.values import Placed, Ranked
-
-_NumbaSort = Callable[[npt.NDArray[np.float64]], npt.NDArray[np.int64]]
 
 
 class Judged(NamedTuple):
@@ -72,18 +70,6 @@ def _single(scores: Sequence[float]) -> list[float]:
 def _unstable(scores: npt.NDArray[np.float64], sorts: int) -> list[int]:
     order = np.arange(len(scores))
     for _ in range(sorts):
-        order = order[_numba_argsort()(-scores[order])]
+        order = order[quicksort_order(-scores[order])]
     places: list[int] = order.tolist()
     return places
-
-
-@cache
-def _numba_argsort() -> _NumbaSort:
-    """numba's own quicksort, which leaves ties in another order than numpy's."""
-    from numba import njit
-
-    @njit
-    def argsort(values: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-        return np.argsort(values)
-
-    return cast(_NumbaSort, argsort)
