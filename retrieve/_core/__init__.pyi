@@ -3,6 +3,7 @@ import numpy.typing as npt
 
 Bools = npt.NDArray[np.bool_]
 Bytes = npt.NDArray[np.uint8]
+Int8s = npt.NDArray[np.int8]
 UInt16s = npt.NDArray[np.uint16]
 UInt32s = npt.NDArray[np.uint32]
 Words = npt.NDArray[np.uint64]
@@ -46,5 +47,26 @@ def place_strings(
 # -- signs -------------------------------------------------------
 
 # -- dot ---------------------------------------------------------
+
+# Lane l of 32 adds the products l, l + 32, l + 64 …, nothing fused; the lanes are folded in halves, and what is left
+# behind the last 32 is added in order. `vectors` (N,D) are float32, the bits of float16 as uint16, or int8, `queries`
+# (B,D) float32. `scales` (N,), or empty for ones: a row's sum is multiplied by its scale.
+
+def dot_tiles(
+    vectors: Float32s | UInt16s | Int8s,
+    scales: Float32s,
+    queries: Float32s,
+    first: int,
+    end: int,
+    tile: int,
+    scores: Float32s,
+    /,
+) -> None:
+    """Inner products of rows [first, end) → scores[query, row]; `tile` rows at a time, which all queries pass over."""
+
+def dot_rows(
+    vectors: Float32s | UInt16s | Int8s, scales: Float32s, queries: Float32s, rows: Int64s, scores: Float32s, /
+) -> None:
+    """Inner products of the first query and vectors[rows[i]] → scores[i]."""
 
 # -- winners -----------------------------------------------------

@@ -1,6 +1,6 @@
 """From vectors to binary codes: projection to very many dimensions, of which the largest few win.
 
-The projection is made of the inner products of `dot.py`, whose additions have one order, so that the same vector has
+The projection is made of the core's inner products, whose additions have one order, so that the same vector has
 the same code in whatever batch, segment and process it is coded; a BLAS does not promise that.
 """
 
@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from retrieve._core import dot_tiles
 from retrieve.errors import BadVectors, DimensionMismatch
 from retrieve.index.arrays import Array, Float32s, UInt32s, frozen
 from retrieve.index.codes import Codes
-from retrieve.index.dot import dot_tiles
 from retrieve.kernels import kernel
 
 _TILE = 16  # rows of the projection that stay in the first cache while a batch passes over them
