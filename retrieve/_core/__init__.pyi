@@ -46,6 +46,15 @@ def place_strings(
 
 # -- signs -------------------------------------------------------
 
+def count_differing(bits: Words, query: Words, distances: UInt32s, /) -> None:
+    """How many bits of each row of `bits` (N,W) differ from the query's (W,) → `distances` (N,)."""
+
+def least_distant(distances: UInt32s, live: Bools, count: int, farthest: int, /) -> Int64s:
+    """The `count` ≥ 0 rows (or all there are) of least distance among the live ones, ties by row; in row order.
+
+    `live` (N,), or empty: all are; `farthest` is the largest distance.
+    """
+
 # -- dot ---------------------------------------------------------
 
 # Lane l of 32 adds the products l, l + 32, l + 64 …, nothing fused; the lanes are folded in halves, and what is left
