@@ -74,8 +74,22 @@ def dot_tiles(
     """Inner products of rows [first, end) → scores[query, row]; `tile` rows at a time, which all queries pass over."""
 
 def dot_rows(
-    vectors: Float32s | UInt16s | Int8s, scales: Float32s, queries: Float32s, rows: Int64s, scores: Float32s, /
+    vectors: Float32s | UInt16s | Int8s,
+    scales: Float32s,
+    queries: Float32s,
+    rows: Int64s,
+    scores: Float32s,
+    /,
 ) -> None:
     """Inner products of the first query and vectors[rows[i]] → scores[i]."""
 
 # -- winners -----------------------------------------------------
+
+def take_largest(scores: Float32s, segments: int, each: int, dims: UInt32s, /) -> None:
+    """The `each` largest of every segment of scores[row], none NaN → dims[row], rising; of equal ones the lower."""
+
+def count_votes(z: Float32s, winners: int, segments: int, votes: Int64s, values: Float32s, /) -> None:
+    """Add for each token of z (T,n), all finite, its winners to `votes` (n,), and raise `values` (n,) to their z.
+
+    So many winners in each of `segments` equal parts; of equal z the lower dimension wins.
+    """
