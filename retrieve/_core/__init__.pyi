@@ -42,7 +42,88 @@ def place_strings(
 
 # -- planes ------------------------------------------------------
 
+UNIT: int
+"""Words of 64 bits that a bitmap's are a multiple of: what the widest register holds."""
+
+LEAST_PLANES: int
+"""Planes that the least query needs."""
+
+def find_entries(dims: UInt32s, dimensions: int, query: UInt32s, found: Int64s, /) -> int:
+    """The entries of a block that a query has, both rising → `found` (m_q,), of which the first so many are filled."""
+
+def count_block(
+    dims: UInt32s,
+    sizes: Int32s,
+    places: Int64s,
+    lists: UInt16s,
+    bitmaps: Words,
+    dimensions: int,
+    starts: Int64s,
+    winners: UInt32s,
+    planes: Words,
+    first: int,
+    words: int,
+    /,
+) -> None:
+    """Count what a block's rows share with each query q into planes[q, :, first : first + words], which are 0.
+
+    The block is a `CountedBlock`, whose bitmaps have `words`; query q has winners[starts[q]:starts[q+1]]. `planes` is
+    (B,planes,W), with as many planes as the largest count has bits, and `LEAST_PLANES` at least.
+    """
+
+def counts_at(planes: Words, rows: Int64s, /) -> Int64s:
+    """Counts of some rows (R,) in planes (planes,W)."""
+
+def best_rows(planes: Words, live: Words, k: int, /) -> tuple[Int64s, Int64s]:
+    """Rows and counts of the k best rows with a count above 0, by (−count, row).
+
+    `live` (W,) is the bitmap of the rows that may be found, or empty: all.
+    """
+
 # -- codes -------------------------------------------------------
+
+# Row i has the winners dims[starts[i]:starts[i+1]]. Entries are those of a `CountedBlock`, whose bitmaps have `words`.
+
+def first_wrong(starts: Int64s, dims: UInt32s, dimensions: int, /) -> int:
+    """The first row whose winners do not rise strictly or pass the last dimension, or -1."""
+
+def count_dims(entries: UInt32s, counts: Int64s, /) -> None:
+    """counts[entry] += 1 for each winner."""
+
+def sort_rows(
+    starts: Int64s, entries: UInt32s, first: int, cursors: Int64s, sorted_rows: UInt16s, /
+) -> None:
+    """Winners row by row → rows entry by entry, counted on from `first`.
+
+    `cursors` holds where each entry's next row goes and is moved on.
+    """
+
+def place_rows(
+    sizes: Int32s, places: Int64s, sorted_rows: UInt16s, lists: UInt16s, bitmaps: Words, /
+) -> None:
+    """Each entry's rows to where they are stored; `bitmaps` must be 0 everywhere."""
+
+def count_winners(
+    sizes: Int32s, places: Int64s, lists: UInt16s, bitmaps: Words, words: int, counts: Int64s, /
+) -> None:
+    """counts[row] += 1 for each dimension that a row of the block has, (rows,)."""
+
+def unpack_winners(
+    dims: UInt32s,
+    sizes: Int32s,
+    places: Int64s,
+    lists: UInt16s,
+    bitmaps: Words,
+    words: int,
+    new_rows: Int64s,
+    cursors: Int64s,
+    winners: UInt32s,
+    /,
+) -> None:
+    """Write the block's dimensions to their rows: new_rows[row] is the row's number among `cursors`, or outside it.
+
+    `cursors` holds where each new row's next winner goes and is moved on; dimensions come rising.
+    """
 
 # -- signs -------------------------------------------------------
 

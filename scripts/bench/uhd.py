@@ -32,10 +32,10 @@ from acts import WINDOWS, acts
 from numba import njit
 from threadpoolctl import threadpool_limits
 
+from retrieve._core import find_entries
 from retrieve.encoders.head import gaussian_steps
 from retrieve.index import code_blocks
 from retrieve.index.arrays import frozen
-from retrieve.index.bit_planes import find_entries
 from retrieve.index.blocks import row_blocks
 from retrieve.index.code_postings import Counted, CountedBuilder, Live
 from retrieve.index.codes import Codes
