@@ -1,10 +1,11 @@
-"""The forms of the compiled core that this processor runs, each with all kernels."""
+"""The forms of the compiled core that this processor runs: what one of them computes, all compute."""
 
 from __future__ import annotations
 
 from importlib import import_module
+from typing import Any
 
-from retrieve._core import _FORMS
+from retrieve._core import able_forms
 
-_ABLE = import_module("retrieve._core._cpu").level()
-CORES = [import_module(f"retrieve._core._{name}") for name in _FORMS[: _FORMS.index(_ABLE) + 1]]
+FORMS: dict[str, Any] = {name: import_module(f"retrieve._core._{name}") for name in able_forms()}
+"""From the name of an instruction set to its module."""

@@ -13,14 +13,18 @@ from importlib import import_module
 _FORMS = ("baseline", "avx2", "avx512")
 
 
+def able_forms() -> tuple[str, ...]:
+    """The forms that this processor runs, the richest last."""
+    level: str = import_module("retrieve._core._cpu").level()
+    return _FORMS[: _FORMS.index(level) + 1]
+
+
 def _choose() -> str:
     """The form that is loaded: what this processor can do, or less where that is asked for."""
-    able: str = import_module("retrieve._core._cpu").level()
-    asked = os.environ.get("RETRIEVE_CPU", able)
-    if asked not in _FORMS[: _FORMS.index(able) + 1]:
-        raise ImportError(
-            f"RETRIEVE_CPU={asked}: this processor runs {', '.join(_FORMS[: _FORMS.index(able) + 1])}"
-        )
+    able = able_forms()
+    asked = os.environ.get("RETRIEVE_CPU", able[-1])
+    if asked not in able:
+        raise ImportError(f"RETRIEVE_CPU={asked}: this processor runs {', '.join(able)}")
     return asked
 
 

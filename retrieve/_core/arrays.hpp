@@ -33,6 +33,14 @@ template <class T> struct Matrix {
     std::span<T> row(std::size_t number) const { return {(*this)[number], columns}; }
 };
 
+// The matrices of a C-contiguous array of three dimensions.
+template <class T> struct Cube {
+    T *data = nullptr;
+    std::size_t matrices = 0, rows = 0, columns = 0;
+
+    Matrix<T> operator[](std::size_t number) const { return {data + number * rows * columns, rows, columns}; }
+};
+
 // An array made here, which Python will own. Its numbers are not set; it may be cut shorter than it was made.
 template <class T> struct Owned {
     std::unique_ptr<T[]> data;
@@ -122,6 +130,18 @@ template <class T> struct type_caster<core::Matrix<T>> {
         if (!held.take(source.ptr(), 2))
             return false;
         value = {held.data(), held.length(0), held.length(1)};
+        return true;
+    }
+};
+
+template <class T> struct type_caster<core::Cube<T>> {
+    NB_TYPE_CASTER(core::Cube<T>, const_name("numpy.ndarray"))
+    core::Borrowed<T> held;
+
+    bool from_python(handle source, uint8_t, cleanup_list *) noexcept {
+        if (!held.take(source.ptr(), 3))
+            return false;
+        value = {held.data(), held.length(0), held.length(1), held.length(2)};
         return true;
     }
 };

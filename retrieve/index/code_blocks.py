@@ -1,4 +1,4 @@
-"""Blocks of counted lists, and the kernels that turn rows of winners into blocks and blocks back into rows.
+"""Blocks of counted lists: how rows of winners become blocks, and what of a block is stored.
 
 A block holds 65,536 rows. What a dimension has in it is stored as a list of two-byte row numbers or as a bitmap of the
 block's rows, as in a Roaring container. Every pass is linear: a counting sort by dimension, lists first, and bitmaps
@@ -13,12 +13,10 @@ from typing import Literal, NamedTuple, TypeAlias, get_args
 import numpy as np
 import numpy.typing as npt
 
+from retrieve._core import UNIT, count_dims, place_rows, sort_rows
 from retrieve.errors import IndexCorrupt
 from retrieve.index.arrays import Array, Int64s, UInt16s, UInt32s, frozen, take_array
-from retrieve.index.bit_planes import UNIT
-from retrieve.index.bits import lowest_one
 from retrieve.index.codes import Codes
-from retrieve.kernels import kernel
 
 Layout: TypeAlias = Literal["fast", "small"]
 Words: TypeAlias = npt.NDArray[np.uint64]
@@ -126,90 +124,3 @@ def _tally(
     for chunk in chunks:
         count_dims(entry_of(chunk.dims), counts)
     return dims, counts, entry_of
-
-
-@kernel
-def count_dims(entries: UInt32s, counts: Int64s) -> None:
-    """counts[entry] += 1 for each winner."""
-    for i in range(len(entries)):
-        counts[entries[i]] += 1
-
-
-@kernel
-def sort_rows(starts: Int64s, entries: UInt32s, first: int, cursors: Int64s, sorted_rows: UInt16s) -> None:
-    """Winners row by row → rows entry by entry; `cursors` holds where each entry's next row goes and is moved on."""
-    for row in range(len(starts) - 1):
-        for i in range(starts[row], starts[row + 1]):
-            place = cursors[entries[i]]
-            sorted_rows[place] = first + row
-            cursors[entries[i]] = place + 1
-
-
-@kernel
-def place_rows(sizes: Int32s, places: Int64s, sorted_rows: UInt16s, lists: UInt16s, bitmaps: Words) -> None:
-    """Each entry's rows to where they are stored; `bitmaps` must be 0 everywhere."""
-    start = 0
-    for entry in range(len(sizes)):
-        place = places[entry]
-        size: int = abs(np.int64(sizes[entry]))  # type: ignore[assignment]
-        if sizes[entry] > 0:
-            lists[place : place + size] = sorted_rows[start : start + size]
-        else:
-            for i in range(start, start + size):
-                row = np.int64(sorted_rows[i])
-                bitmaps[place + (row >> 6)] |= np.uint64(1) << np.uint64(row & 63)
-        start += size
-
-
-@kernel
-def count_winners(
-    sizes: Int32s, places: Int64s, lists: UInt16s, bitmaps: Words, words: int, counts: Int64s
-) -> None:
-    """counts[row] += 1 for each dimension that a row of the block has, (rows,)."""
-    rows = np.empty(64 * words, np.int64)
-    for entry in range(len(sizes)):
-        size = _read_entry(sizes[entry], places[entry], lists, bitmaps, words, rows)
-        for i in range(size):
-            counts[rows[i]] += 1
-
-
-@kernel
-def unpack_winners(
-    dims: UInt32s,
-    sizes: Int32s,
-    places: Int64s,
-    lists: UInt16s,
-    bitmaps: Words,
-    words: int,
-    new_rows: Int64s,
-    cursors: Int64s,
-    winners: UInt32s,
-) -> None:
-    """Write the block's dimensions to their rows: new_rows[row] is the row's number among `cursors`, or outside it.
-
-    `cursors` holds where each new row's next winner goes and is moved on; dimensions come rising.
-    """
-    rows = np.empty(64 * words, np.int64)
-    for entry in range(len(sizes)):
-        size = _read_entry(sizes[entry], places[entry], lists, bitmaps, words, rows)
-        for i in range(size):
-            new_row = new_rows[rows[i]]
-            if 0 <= new_row < len(cursors):
-                winners[cursors[new_row]] = dims[entry]
-                cursors[new_row] += 1
-
-
-@kernel
-def _read_entry(size: int, place: int, lists: UInt16s, bitmaps: Words, words: int, rows: Int64s) -> int:
-    """The rows of an entry, of which the first so many of `rows` are filled."""
-    if size > 0:
-        rows[:size] = lists[place : place + size]
-        return size
-    n = 0
-    for i in range(words):
-        word = bitmaps[place + i]
-        while word > 0:
-            rest = word & (word - np.uint64(1))
-            n += 1
-            rows[n - 1], word = 64 * i + lowest_one(word), rest  # type: ignore[call-arg]
-    return n

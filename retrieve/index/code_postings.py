@@ -11,18 +11,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from retrieve._core import BLOCK
+from retrieve._core import (
+    BLOCK,
+    LEAST_PLANES,
+    best_rows,
+    count_block,
+    count_winners,
+    counts_at,
+    unpack_winners,
+)
 from retrieve.errors import IndexCorrupt, UsageError
 from retrieve.index.arrays import Array, Bools, Int64s, UInt32s, frozen, take_array
-from retrieve.index.bit_planes import LEAST_PLANES, best_rows, count_block, counts_at, workspaces
 from retrieve.index.blocks import row_blocks
 from retrieve.index.code_blocks import (
     LAYOUTS,
     CountedBlock,
     Layout,
     Words,
-    count_winners,
-    unpack_winners,
     words_of,
 )
 from retrieve.index.codes import Codes, check_codes
@@ -192,10 +197,9 @@ class Counted:
         planes = np.zeros((len(checked), max(heights, default=0), words_of(self.rows)), np.uint64)
         ends = np.cumsum([0, *map(len, checked)], dtype=np.int64)
         together = Codes(frozen(ends), frozen(np.concatenate([_NONE, *checked])))
-        spaces = workspaces(words_of(min(self.rows, BLOCK)))
         for block, (first, end) in zip(self._blocks, row_blocks(self.rows), strict=True):
             words = words_of(end - first)
-            count_block(*block, self.dimensions, together, planes, first // 64, words, *spaces)
+            count_block(*block, self.dimensions, *together, planes, first // 64, words)
         return [Counts(self.rows, planes[i, :height]) for i, height in enumerate(heights)]
 
     def codes(self, first: int, end: int) -> Codes:

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from retrieve._core import first_wrong
 from retrieve.index.arrays import Int64s, UInt32s, frozen
-from retrieve.kernels import kernel
 
 
 class Codes(NamedTuple):
@@ -38,20 +38,9 @@ def check_codes(codes: Codes, dimensions: int) -> Codes:
     dims = frozen(np.asarray(codes.dims, np.uint32))
     if len(starts) == 0 or starts[0] != 0 or starts[-1] != len(dims) or bool((np.diff(starts) < 0).any()):
         raise ValueError(f"starts must rise from 0 to the {len(dims)} winners, one more than there are rows")
-    if (row := _first_wrong(starts, dims, dimensions)) >= 0:
+    if (row := first_wrong(starts, dims, dimensions)) >= 0:
         found = dims[starts[row] : starts[row + 1]]
         raise ValueError(
             f"winners of row {row} are {found[:8].tolist()}…: wanted dimensions below {dimensions}, strictly rising"
         )
     return Codes(starts, dims)
-
-
-@kernel
-def _first_wrong(starts: Int64s, dims: UInt32s, dimensions: int) -> int:
-    """The first row whose winners do not rise strictly or pass the last dimension, or -1."""
-    for row in range(len(starts) - 1):
-        end = starts[row + 1]
-        for i in range(starts[row], end):
-            if dims[i] >= dimensions or (i + 1 < end and dims[i + 1] <= dims[i]):
-                return row
-    return -1

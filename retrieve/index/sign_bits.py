@@ -10,10 +10,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from retrieve._core import count_differing, least_distant
 from retrieve.errors import DimensionMismatch
 from retrieve.index.arrays import Array, Bools, Int64s, frozen
-from retrieve.index.bits import count_ones
-from retrieve.kernels import kernel
 
 Words = npt.NDArray[np.uint64]
 Distances = npt.NDArray[np.uint32]
@@ -42,7 +41,7 @@ def sign_distances(bits: Words, query: Words) -> Distances:
             f"the query's signs are {query.shape}, the rows' {bits.shape}: encode both alike"
         )
     distances = np.empty(len(bits), np.uint32)
-    _distances(frozen(bits), frozen(query[0]), distances)
+    count_differing(frozen(bits), frozen(query[0]), distances)
     return distances
 
 
@@ -51,39 +50,4 @@ def nearest_rows(distances: Distances, count: int, live: Bools | None = None) ->
     if live is not None and len(live) != len(distances):
         raise ValueError(f"live has {len(live)} rows, distances {len(distances)}")
     farthest = int(distances.max(initial=0))
-    return _nearest(frozen(distances), _ALL if live is None else frozen(live), int(count), farthest)
-
-
-@kernel
-def _distances(bits: Words, query: Words, distances: Distances) -> None:
-    for row in range(len(bits)):
-        ones = 0
-        for word in range(len(query)):
-            ones += count_ones(bits[row, word] ^ query[word])  # type: ignore[call-arg]
-        distances[row] = ones
-
-
-@kernel
-def _nearest(distances: Distances, live: Bools, count: int, farthest: int) -> Int64s:
-    at_distance = np.zeros(farthest + 1, np.int64)
-    for row in range(len(distances)):
-        if len(live) == 0 or live[row]:
-            at_distance[distances[row]] += 1
-    nearer = limit = 0  # rows nearer than `limit`, all of which are taken
-    while limit <= farthest and nearer + at_distance[limit] <= count:
-        nearer += at_distance[limit]
-        limit += 1
-    room = count - nearer if limit <= farthest else 0  # for the first rows at `limit` itself
-    rows = np.empty(nearer + room, np.int64)
-    found = 0
-    for row in range(len(distances)):
-        if len(live) > 0 and not live[row]:
-            continue
-        if distances[row] < limit:
-            rows[found] = row
-            found += 1
-        elif distances[row] == limit and room > 0:
-            rows[found] = row
-            found += 1
-            room -= 1
-    return rows
+    return least_distant(frozen(distances), _ALL if live is None else frozen(live), int(count), farthest)

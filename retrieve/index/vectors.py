@@ -11,9 +11,9 @@ from typing import TypeAlias
 
 import numpy as np
 
+from retrieve._core import dot_rows, dot_tiles
 from retrieve.errors import BadVectors, DimensionMismatch
 from retrieve.index.arrays import Array, Float32s, Int64s, frozen
-from retrieve.index.dot import dot_rows, dot_tiles
 
 _TILE_BYTES = 256 * 1024  # rows that stay in the L2 cache while every query of a batch passes over them
 _NO_SCALES = frozen(np.empty(0, np.float32))

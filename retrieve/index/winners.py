@@ -1,6 +1,6 @@
 """From vectors to binary codes: projection to very many dimensions, of which the largest few win.
 
-The projection is made of the inner products of `dot.py`, whose additions have one order, so that the same vector has
+The projection is made of the core's inner products, whose additions have one order, so that the same vector has
 the same code in whatever batch, segment and process it is coded; a BLAS does not promise that.
 """
 
@@ -10,11 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from retrieve._core import dot_tiles, take_largest
 from retrieve.errors import BadVectors, DimensionMismatch
-from retrieve.index.arrays import Array, Float32s, UInt32s, frozen
+from retrieve.index.arrays import Array, Float32s, frozen
 from retrieve.index.codes import Codes
-from retrieve.index.dot import dot_tiles
-from retrieve.kernels import kernel
 
 _TILE = 16  # rows of the projection that stay in the first cache while a batch passes over them
 _BATCH = 256
@@ -62,7 +61,7 @@ def winning(projection: Projection, vectors: Float32s, winners: int) -> Codes:
         scores = np.empty((len(centred), len(weight)), np.float32)
         dot_tiles(flat, _NO_SCALES, centred, 0, len(flat), _TILE, scores)
         _check_finite(scores, start)
-        _largest(scores, segments, winners // segments, dims[start : start + len(centred)])
+        take_largest(scores, segments, winners // segments, dims[start : start + len(centred)])
     return Codes(np.arange(len(vectors) + 1, dtype=np.int64) * winners, dims.reshape(-1))
 
 
@@ -75,24 +74,3 @@ def _check_finite(scores: Float32s, first: int) -> None:
             f"the projection of vector {first + row} is NaN or infinite: wanted numbers whose sums stay within "
             "float32; give vectors of unit length"
         )
-
-
-@kernel
-def _largest(scores: Float32s, segments: int, each: int, dims: UInt32s) -> None:
-    """dims[row] = the `each` largest of every segment of scores[row], dimensions rising, ties to the lower one."""
-    size = scores.shape[1] // segments
-    for row in range(len(scores)):
-        found = 0
-        for segment in range(segments):
-            values = scores[row, segment * size : (segment + 1) * size]
-            least = np.partition(values, size - each)[size - each]
-            above = 0
-            for value in values:
-                above += value > least
-            ties = each - above
-            for dimension in range(size):
-                value = values[dimension]
-                if value > least or (value == least and ties > 0):
-                    ties -= value == least
-                    dims[row, found] = segment * size + dimension
-                    found += 1

@@ -1,4 +1,4 @@
-/* The count of retrieve/index/planes.py once more, for a C compiler: to be compared with, never to be used.
+/* The count of retrieve/_core/planes.cpp once more, as plain C: to be compared with, never to be used.
    Where the compiler makes vectors of it depends on "planes" and the bitmaps not overlapping, hence the local tile. */
 
 #include <stdint.h>

@@ -29,13 +29,12 @@ from typing import Any
 import faiss
 import numpy as np
 from acts import WINDOWS, acts
-from numba import njit
 from threadpoolctl import threadpool_limits
 
+from retrieve._core import find_entries
 from retrieve.encoders.head import gaussian_steps
 from retrieve.index import code_blocks
 from retrieve.index.arrays import frozen
-from retrieve.index.bit_planes import find_entries
 from retrieve.index.blocks import row_blocks
 from retrieve.index.code_postings import Counted, CountedBuilder, Live
 from retrieve.index.codes import Codes
@@ -109,21 +108,12 @@ def bytes_read(counted: Counted, query: Array) -> int:
     return total
 
 
-@njit(cache=True)
-def _sum(words: Array) -> int:
-    total = np.uint64(0)
-    for i in range(len(words)):
-        total += words[i]
-    return total
-
-
 def read_rate() -> float:
-    """Bytes a second of one thread that sums 512 MiB from the first to the last."""
-    words = np.ones(1 << 26, np.uint64)
-    _sum(words[:8])
+    """Bytes a second of one thread that looks for the largest byte of 512 MiB: of numpy's passes the fastest."""
+    octets = np.ones(1 << 29, np.uint8)
     start = time.perf_counter()
-    _sum(words)
-    return words.nbytes / (time.perf_counter() - start)
+    octets.max()
+    return octets.nbytes / (time.perf_counter() - start)
 
 
 def compiled(folder: Path) -> Kernel | None:

@@ -7,7 +7,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from core_forms import CORES
+from core_forms import FORMS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from postings_by_hand import BLOCK, ESCAPE, Rows, blocks_of, random_rows
@@ -18,7 +18,7 @@ SIZES = [0, 1, 7, 200, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 9]
 occurrences = st.lists(st.lists(st.integers(0, TERMS - 1), max_size=6), max_size=12)
 
 
-@pytest.fixture(params=CORES, ids=lambda core: core.__name__.rpartition("._")[2])
+@pytest.fixture(params=FORMS.values(), ids=lambda core: core.__name__.rpartition("._")[2])
 def core(request: pytest.FixtureRequest) -> ModuleType:
     return request.param
 
@@ -34,7 +34,7 @@ def joined(rows: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
     )
 
 
-@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize("core", FORMS.values())
 @given(rows=occurrences, large=st.sampled_from([1, 254, 255, 300]))
 def test_rows_become_pairs_and_pairs_postings(core: ModuleType, rows: list[list[int]], large: int) -> None:
     ids, starts = joined(rows)
@@ -64,7 +64,7 @@ def test_rows_become_pairs_and_pairs_postings(core: ModuleType, rows: list[list[
     assert values[order].tolist() == expected.overflow_values.tolist()
 
 
-@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize("core", FORMS.values())
 @given(rows=occurrences)
 def test_the_first_term_that_a_row_has_twice(core: ModuleType, rows: list[list[int]]) -> None:
     ids, starts = joined(rows)
@@ -159,7 +159,7 @@ def test_frequencies_are_read_to_the_last_bit(seed: int) -> None:
     rows = random_rows(np.random.default_rng(seed), 40, TERMS)
     rows[3] = {0: 2**32 - 1, 1: 254}
     room = sum(map(len, rows))
-    for core in CORES:
+    for core in FORMS.values():
         owners, terms, frequencies = np.empty((3, room), np.uint32)
         assert core.terms_in_block(blocks_of(rows), 0, np.arange(40), owners, terms, frequencies) == room
         found: Rows = [{} for _ in rows]

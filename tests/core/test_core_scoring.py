@@ -8,7 +8,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 from best_by_sorting import best_by_sorting
-from core_forms import CORES
+from core_forms import FORMS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from postings_by_hand import BLOCK, Rows, blocks_of, random_rows
@@ -23,7 +23,7 @@ ALONE = np.empty(0, np.uint32)
 NORMS = [(0.54, 0.0051), (0.0, 0.0), (2.0, 0.0), (0.0, 1.25)]
 
 
-@pytest.fixture(params=CORES, ids=lambda core: core.__name__.rpartition("._")[2])
+@pytest.fixture(params=FORMS.values(), ids=lambda core: core.__name__.rpartition("._")[2])
 def core(request: pytest.FixtureRequest) -> ModuleType:
     return request.param
 
@@ -54,7 +54,7 @@ term = st.tuples(st.integers(0, TERMS), st.sampled_from([0.0, 0.1, 0.5, 1.0, 3.0
 queries_of_terms = st.lists(st.lists(term, max_size=5), max_size=4)
 
 
-@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize("core", FORMS.values())
 @settings(max_examples=50, deadline=None)
 @given(
     st.integers(0, 2**32),
@@ -173,7 +173,7 @@ def test_forms_score_alike() -> None:
     table, ids, weights = saturations(norm), np.arange(12), np.linspace(0.1, 7.3, 12)
     wide = columns.astype(np.uint16)
     answers = set()
-    for core in CORES:
+    for core in FORMS.values():
         for some in (columns, wide):
             scores = np.zeros(postings.rows)
             core.add_bm25(postings.blocks, postings.lengths, some, table, ids, weights, *norm, scores)

@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_models import tiny_encoder_folder, tiny_sparse_folder
 
+from retrieve._core import count_votes
 from retrieve.encoders.load import load_encoder
 from retrieve.encoders.sparse.encoder import load_sparse_encoder
-from retrieve.encoders.sparse.votes import count_votes, most_voted
+from retrieve.encoders.sparse.votes import most_voted
 from retrieve.encoders.winners import WinnerTakeAll
 
 

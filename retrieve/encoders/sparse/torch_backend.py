@@ -12,9 +12,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from retrieve._core import count_votes
 from retrieve.encoders.batches import BATCH_TOKENS, GPU_BATCH_TOKENS, Padded
 from retrieve.encoders.folder import SPLADE, UNTRAINED, ModelFolder, Module, splade_settings
-from retrieve.encoders.sparse.votes import count_votes, most_voted
+from retrieve.encoders.sparse.votes import most_voted
 from retrieve.encoders.torch.backend import (
     LOADING_ERRORS,
     check_finite,
