@@ -206,19 +206,6 @@ def test_a_child_opens_a_document_table_of_its_own(tmp_path: Path) -> None:
     assert table.get([3], ["3"]) == wanted
 
 
-def test_a_child_that_was_forked_while_another_thread_compiled_compiles() -> None:
-    from numba import njit
-    from numba.core.compiler_lock import global_compiler_lock
-
-    import retrieve.kernels  # noqa: F401 - it has forks wait for the compiler
-
-    release = threading.Event()
-    thread = held_by_another_thread(global_compiler_lock, release)
-    threading.Timer(0.2, release.set).start()
-    in_time(lambda: njit(lambda number: number + 1)(1) == 2)
-    thread.join()
-
-
 def test_what_is_kept_in_children_does_not_end_there_and_ends_here() -> None:
     ends: list[str] = []
 

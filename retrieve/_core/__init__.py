@@ -29,5 +29,5 @@ def _choose() -> str:
 
 
 form = _choose()
-_module = import_module(f"retrieve._core._{form}")
-globals().update({name: value for name, value in vars(_module).items() if not name.startswith("_")})
+for _module in (import_module("retrieve._core._plain"), import_module(f"retrieve._core._{form}")):
+    globals().update({name: value for name, value in vars(_module).items() if not name.startswith("_")})

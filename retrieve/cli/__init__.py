@@ -5,6 +5,9 @@ A verb's module is imported when the verb is used, so that `retrieve --help` cos
 
 from __future__ import annotations
 
+import json
+from importlib.metadata import version as version_of
+
 import click
 
 from retrieve.cli.lazy import LazyGroup, Verb
@@ -35,18 +38,44 @@ class _Root(LazyGroup):
             super().invoke(ctx)
 
 
-@click.command(cls=_Root, verbs=VERBS, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="retrieve-engine", prog_name="retrieve")
+@click.command(
+    cls=_Root,
+    verbs=VERBS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    invoke_without_command=True,
+    no_args_is_help=True,
+)
+@click.option(
+    "--version", is_flag=True, help="Show the version; with --json the processor's form of the core too."
+)
+@click.option("--json", "as_json", is_flag=True, help="With --version: one JSON object.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no remarks, only warnings and errors.")
 @click.pass_context
-def main(ctx: click.Context, *, quiet: bool) -> None:
+def main(ctx: click.Context, *, version: bool, as_json: bool, quiet: bool) -> None:
     """Search text by BM25, by vectors and by both, classify it, and measure how well it went.
 
     INDEX is a folder, or a name under $RETRIEVE_HOME. Answers go to standard output, everything else to standard
     error. Exit status: 0 done, 1 failed, 2 wrong usage.
     """
+    if version:
+        _show_version(as_json=as_json)
+        ctx.exit()
+    if as_json:
+        ctx.fail("--json goes with --version here: put a command's own --json behind the command")
+    if ctx.invoked_subcommand is None:
+        ctx.fail("Missing command.")
     ctx.obj = Session(quiet=quiet)
     ctx.call_on_close(log_to_stderr(quiet=quiet))
+
+
+def _show_version(*, as_json: bool) -> None:
+    release = version_of("retrieve-engine")
+    if not as_json:
+        click.echo(f"retrieve, version {release}")
+        return
+    from retrieve._core import able_forms, form
+
+    click.echo(json.dumps({"version": release, "core": form, "cores": able_forms()}))
 
 
 __all__ = ["main"]

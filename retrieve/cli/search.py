@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -76,7 +77,6 @@ def command(  # noqa: PLR0913 - one for each option
 
     INDEX may be lucene:FOLDER, an index of Lucene's that Anserini or pyserini made.
     """
-    from retrieve.kernels import clock
 
     ways = [f"--format {format}"] * bool(format) + ["--csv"] * as_csv + ["--json"] * as_json
     if len(ways) > 1:
@@ -93,9 +93,9 @@ def command(  # noqa: PLR0913 - one for each option
         raise UsageError("--explain takes the hits of a text apart: it does not go with --like")
     query = query_text(text) if like is None else ""
     with opened_index(index, model=model, backend=backend, precision=precision, device=device) as opened:
-        start = clock()
+        start = time.perf_counter()
         hits = opened.search(query, k, **asked) if like is None else opened.similar(like, k, **asked)
-        seconds = clock() - start
+        seconds = time.perf_counter() - start
         reasons: dict[str, Mapping[str, Any]] = {}
         if explain:
             asked["reranker"] = ""  # what a cross-encoder thinks cannot be taken apart

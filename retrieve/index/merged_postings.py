@@ -9,8 +9,8 @@ import numpy as np
 from retrieve._core import count_kept, unpack_block
 from retrieve.index.arrays import Int64s, UInt32s
 from retrieve.index.blocks import row_blocks
-from retrieve.index.compiled_strings import CompiledStrings
 from retrieve.index.postings import Assembly, Postings
+from retrieve.index.strings import SortedStrings
 
 
 def merge_postings(parts: Sequence[Postings], maps: Sequence[Int64s], rows: int) -> Postings:
@@ -33,7 +33,7 @@ def merge_postings(parts: Sequence[Postings], maps: Sequence[Int64s], rows: int)
     for part, new_rows in zip(parts, row_maps, strict=True):
         lengths[new_rows[new_rows >= 0]] = part.lengths[new_rows >= 0]
         count_kept(part.blocks, new_rows, pairs)
-    vocabulary, term_maps = CompiledStrings.merge([part.terms for part in parts])
+    vocabulary, term_maps = SortedStrings.merge([part.terms for part in parts])
     assembly = Assembly(vocabulary)
     for first, end in row_blocks(rows):
         pair_starts = np.zeros(end - first + 1, np.int64)

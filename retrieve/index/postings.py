@@ -44,9 +44,9 @@ from retrieve.index.arrays import (
     take_array,
 )
 from retrieve.index.blocks import Blocks, row_blocks
-from retrieve.index.compiled_strings import CompiledStrings
 from retrieve.index.saturations import Norm, columns_of, saturations
 from retrieve.index.select import NO_GROUPS, NO_LIVE, check_choice
+from retrieve.index.strings import SortedStrings
 
 _idle: deque[Float64s] = deque()
 """Scores of a block, all zero, as a query finds and leaves them: to make them anew took a twentieth of its time."""
@@ -55,9 +55,7 @@ _idle: deque[Float64s] = deque()
 class Postings:
     """The postings of `rows` rows (passages) over V terms; made by `build`, `merge_postings` or `from_arrays`."""
 
-    def __init__(
-        self, terms: CompiledStrings, frequencies: UInt32s, lengths: UInt32s, blocks: Blocks
-    ) -> None:
+    def __init__(self, terms: SortedStrings, frequencies: UInt32s, lengths: UInt32s, blocks: Blocks) -> None:
         self.terms = terms
         self.frequencies = frozen(frequencies)
         """Document frequency of each term in these rows, uint32 (V,)."""
@@ -75,7 +73,7 @@ class Postings:
         return len(self.lengths)
 
     @classmethod
-    def build(cls, vocabulary: CompiledStrings, term_ids: UInt32s, starts: Int64s) -> Postings:
+    def build(cls, vocabulary: SortedStrings, term_ids: UInt32s, starts: Int64s) -> Postings:
         """Index rows of terms: row i holds the occurrences term_ids[starts[i]:starts[i+1]], in any order.
 
         `term_ids` (T,) uint32 are rows of `vocabulary`, `starts` (rows+1,) int64; terms that never occur are left
@@ -96,7 +94,7 @@ class Postings:
 
     @classmethod
     def build_weighted(
-        cls, vocabulary: CompiledStrings, term_ids: UInt32s, impacts: UInt32s, starts: Int64s
+        cls, vocabulary: SortedStrings, term_ids: UInt32s, impacts: UInt32s, starts: Int64s
     ) -> Postings:
         """What `build` gives for rows in which term_ids[i] occurs impacts[i] times, without repeating it so often.
 
@@ -131,7 +129,7 @@ class Postings:
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array]) -> Postings:
         """The postings whose `arrays()` these are; raises IndexCorrupt naming the array that does not fit."""
-        terms = CompiledStrings.from_arrays(arrays, "terms_")
+        terms = SortedStrings.from_arrays(arrays, "terms_")
         frequencies = take_array(arrays, "frequencies", np.uint32, len(terms))
         lengths = take_array(arrays, "lengths", np.uint32)
         block_terms = take_array(arrays, "block_terms", np.uint32)
@@ -340,7 +338,7 @@ class Postings:
         return terms, counts[terms]
 
 
-def _checked_rows(vocabulary: CompiledStrings, term_ids: UInt32s, starts: Int64s) -> tuple[UInt32s, Int64s]:
+def _checked_rows(vocabulary: SortedStrings, term_ids: UInt32s, starts: Int64s) -> tuple[UInt32s, Int64s]:
     ids, bounds = np.ascontiguousarray(term_ids, np.uint32), np.ascontiguousarray(starts, np.int64)
     if len(bounds) == 0 or bounds[0] != 0 or bounds[-1] != len(ids) or (np.diff(bounds) < 0).any():
         raise ValueError(
@@ -363,7 +361,7 @@ def _norm(k1: float, b: float, average_length: float) -> Norm:
 class Assembly:
     """Postings in the making: blocks are added in order, the vocabulary is trimmed at the end."""
 
-    def __init__(self, vocabulary: CompiledStrings) -> None:
+    def __init__(self, vocabulary: SortedStrings) -> None:
         self._vocabulary = vocabulary
         self._frequencies = np.zeros(len(vocabulary), np.int64)
         self._postings = 0

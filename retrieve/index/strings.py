@@ -1,8 +1,7 @@
-"""Sorted unique strings in two arrays: document ids, string columns, and (`compiled_strings.py`) the terms of postings.
+"""Sorted unique strings in two arrays: document ids, string columns, and the terms of postings.
 
 UTF-8 sorts byte by byte as its code points do, so the strings are never decoded to be searched or merged, and a
-table of millions is mapped from disk as it is, without one Python object per string. Nothing is compiled: the first
-kernel takes a process 20 MiB and a quarter of a second, which a build without terms would spend on its ids alone.
+table of millions is mapped from disk as it is, without one Python object per string.
 """
 
 from __future__ import annotations
@@ -14,7 +13,8 @@ from typing import Self
 
 import numpy as np
 
-from retrieve.index.arrays import Array, Bytes, Int64s, check_offsets, frozen, take_array
+from retrieve._core import align_strings, find_strings, place_strings
+from retrieve.index.arrays import Array, Bools, Bytes, Int64s, check_offsets, frozen, take_array
 
 
 class SortedStrings:
@@ -85,25 +85,12 @@ class SortedStrings:
         return int(self.find_many([string])[0])
 
     def find_many(self, strings: Sequence[str]) -> Int64s:
-        """B strings → rows (B,) int64, -1 where a string is absent.
-
-        The strings are sorted and halved along with the rows that they can be in, so that neighbours in order, as
-        ids mostly are that come one after the other, share their comparisons.
-        """
+        """B strings → rows (B,) int64, -1 where a string is absent."""
         encoded = [encode(string) for string in strings]
-        order = sorted(range(len(encoded)), key=encoded.__getitem__)
-        found = np.full(len(encoded), -1, np.int64)
-        parts = [(0, len(order), 0, len(self))]
-        while parts:
-            first, last, low, high = parts.pop()
-            if first == last or low == high:
-                continue
-            middle = (first + last) // 2
-            row, is_there = self._search(encoded[order[middle]], low, high)
-            if is_there:
-                found[order[middle]] = row
-            parts.append((first, middle, low, row + is_there))
-            parts.append((middle + 1, last, row, high))
+        bounds = np.zeros(len(encoded) + 1, np.int64)
+        np.cumsum([len(item) for item in encoded], out=bounds[1:])
+        found = np.empty(len(encoded), np.int64)
+        find_strings(self._data, self._offsets, np.frombuffer(b"".join(encoded), np.uint8), bounds, found)
         return found
 
     def lower_bound(self, string: str) -> int:
@@ -114,6 +101,29 @@ class SortedStrings:
         """How many strings sort before `string` or equal it."""
         row, is_there = self._search(encode(string), 0, len(self))
         return row + is_there
+
+    def select(self, keep: Bools) -> SortedStrings:
+        """The strings where `keep` (N,) bool is true."""
+        new_rows = np.where(keep, np.cumsum(keep, dtype=np.int64) - 1, np.int64(-1))
+        return _gather([self], [new_rows], int(np.count_nonzero(keep)))
+
+    @staticmethod
+    def merge(tables: Sequence[SortedStrings]) -> tuple[SortedStrings, list[Int64s]]:
+        """The union of the tables, and for each table its map from old row to new row, int64 (N_i,).
+
+        Halves are merged first, so each byte is copied about log2(tables) times and nothing is decoded.
+        """
+        if not tables:
+            return SortedStrings.build([]), []
+        if len(tables) == 1:
+            return tables[0], [np.arange(len(tables[0]), dtype=np.int64)]
+        middle = len(tables) // 2
+        left, left_maps = SortedStrings.merge(tables[:middle])
+        right, right_maps = SortedStrings.merge(tables[middle:])
+        left_rows, right_rows = np.empty(len(left), np.int64), np.empty(len(right), np.int64)
+        size = align_strings(left._data, left._offsets, right._data, right._offsets, left_rows, right_rows)
+        merged = _gather([left, right], [left_rows, right_rows], size)
+        return merged, [left_rows[rows] for rows in left_maps] + [right_rows[rows] for rows in right_maps]
 
     def _search(self, wanted: bytes, low: int, high: int) -> tuple[int, bool]:
         """The first row from `low` to `high` that does not sort before `wanted`, and whether it equals it."""
@@ -127,3 +137,15 @@ class SortedStrings:
 def encode(string: str) -> bytes:
     """A lone surrogate can be asked for but never stored: its bytes here equal no valid UTF-8."""
     return string.encode("utf-8", "surrogatepass")
+
+
+def _gather(tables: Sequence[SortedStrings], new_rows: Sequence[Int64s], size: int) -> SortedStrings:
+    """A table of `size` strings, each taken from the tables that map a row to it (-1: left out)."""
+    offsets = np.zeros(size + 1, np.int64)
+    for table, rows in zip(tables, new_rows, strict=True):
+        offsets[rows[rows >= 0] + 1] = np.diff(table._offsets)[rows >= 0]
+    np.cumsum(offsets, out=offsets)
+    data = np.empty(int(offsets[-1]), np.uint8)
+    for table, rows in zip(tables, new_rows, strict=True):
+        place_strings(table._data, table._offsets, rows, data, offsets)
+    return SortedStrings(data, offsets)

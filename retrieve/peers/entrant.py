@@ -33,9 +33,6 @@ class Entrant(Protocol):
     def build(self) -> float:
         """Seconds that indexing the collection took."""
 
-    def clock(self) -> float:
-        """Seconds of a clock."""
-
     def rank(self, query: Query, view: str | None) -> Ranking:
         """Documents with scores, best first."""
 
@@ -70,10 +67,6 @@ class PeerEntrant:
         start = time.perf_counter()
         self._peer.build(Texts(self._passages), self._folder / "index")
         return time.perf_counter() - start
-
-    def clock(self) -> float:
-        """The usual one."""
-        return time.perf_counter()
 
     def rank(self, query: Query, view: str | None) -> Ranking:
         """More passages are asked for until there are k documents, or no more passages."""

@@ -15,7 +15,6 @@ import numpy.typing as npt
 from retrieve.errors import IndexCorrupt
 from retrieve.files import LARGEST_CHECKED, check_small, checksum_file, read_checked
 from retrieve.fork_safety import ForkSafeLock
-from retrieve.index.compiled_strings import CompiledStrings
 from retrieve.index.stored_vectors import StoredVectors
 from retrieve.index.strings import SortedStrings
 from retrieve.packed import PackedArrays
@@ -114,9 +113,8 @@ class Segment:
 
     @cached_property
     def ids(self) -> SortedStrings:
-        """Document ids in row order, found by kernels where the segment has a view that needs those anyway."""
-        compiled = any(view.compiled for view in self.views)
-        return (CompiledStrings if compiled else SortedStrings).from_arrays(self._arrays("ids/"))
+        """Document ids in row order."""
+        return SortedStrings.from_arrays(self._arrays("ids/"))
 
     @cached_property
     def passages(self) -> npt.NDArray[np.uint32]:

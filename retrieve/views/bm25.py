@@ -106,7 +106,6 @@ class BM25View(View):
 
     name = "bm25"
     takes_terms = True
-    compiled = True
     holds_best_alone = True
     expands = True
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from retrieve.errors import BadVectors
-from retrieve.index.compiled_strings import CompiledStrings
 from retrieve.index.postings import Postings
+from retrieve.index.strings import SortedStrings
 from retrieve.text.term_rows import NumberedRows
 from retrieve.views.protocol import Array, FloatArray, IntArray, Output, UInt32s, Vectors
 
@@ -24,7 +24,7 @@ def build_postings(rows: NumberedRows) -> Postings:
     renumber[np.array(vocabulary, dtype=np.int64)] = np.arange(len(vocabulary), dtype=np.uint32)
     occurrences = rows.numbers
     np.take(renumber, occurrences, out=occurrences, mode="clip")  # in place: "raise" would go through a copy
-    table = CompiledStrings.build([rows.vocabulary[number] for number in vocabulary])
+    table = SortedStrings.build([rows.vocabulary[number] for number in vocabulary])
     return Postings.build(table, occurrences, rows.starts)
 
 
@@ -49,7 +49,7 @@ class ImpactTaker:
 
     def __init__(self, names: Sequence[str], scale: float) -> None:
         order = sorted(range(len(names)), key=names.__getitem__)
-        self._terms = CompiledStrings.build(names[number] for number in order)
+        self._terms = SortedStrings.build(names[number] for number in order)
         self._numbers = np.empty(len(names), np.uint32)
         self._numbers[order] = np.arange(len(names), dtype=np.uint32)
         self._scale = np.float64(scale)

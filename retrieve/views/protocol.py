@@ -277,8 +277,6 @@ class View(Protocol):
     """What of an encoder it is made of; None: of the words alone."""
     takes_terms: bool = False
     """Whether passages are analysed for it, and a query may be texts with weights."""
-    compiled: bool = False
-    """Whether compiled kernels search it."""
     holds_best_alone: bool = False
     """Whether its scores hold no more than the best of a query, not those of all passages."""
     expands: bool = False

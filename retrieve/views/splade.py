@@ -45,7 +45,6 @@ class SpladeView(View):
 
     name = "splade"
     encoding = "sparse"
-    compiled = True
 
     def __init__(self, recipe: Recipe) -> None:
         assert recipe.splade is not None

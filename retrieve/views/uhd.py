@@ -51,7 +51,6 @@ class UHDView(View):
     """Codes of passages, of their vectors or, at the level of tokens, as the encoder gives them."""
 
     name = "uhd"
-    compiled = True
     learned_file = MEAN
     until_learned = (
         "UHD codes have a general mean until there are vectors of %d passages (now %d); "

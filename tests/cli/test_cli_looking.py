@@ -267,3 +267,13 @@ def test_a_page_of_hits_is_escaped_and_highlighted(tmp_path: Path) -> None:
         "cannot be a page"
         in call("search", "laws", "x", "--html", tmp_path / "no" / "x.html", status=2).stderr
     )
+
+
+def test_the_version_says_what_this_machine_runs() -> None:
+    plain, said = CliRunner().invoke(main, ["--version"]), CliRunner().invoke(main, ["--version", "--json"])
+    assert plain.output == f"retrieve, version {retrieve.__version__}\n"
+    found = json.loads(said.output)
+    assert found["version"] == retrieve.__version__
+    assert found["core"] in found["cores"]
+    for wrong in (["--json"], ["-q"], ["--json", "demo"]):
+        assert CliRunner().invoke(main, wrong).exit_code == 2

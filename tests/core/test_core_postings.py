@@ -18,7 +18,7 @@ SIZES = [0, 1, 7, 200, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 9]
 occurrences = st.lists(st.lists(st.integers(0, TERMS - 1), max_size=6), max_size=12)
 
 
-@pytest.fixture(params=FORMS.values(), ids=lambda core: core.__name__.rpartition("._")[2])
+@pytest.fixture(params=FORMS.values(), ids=FORMS)
 def core(request: pytest.FixtureRequest) -> ModuleType:
     return request.param
 
@@ -34,7 +34,7 @@ def joined(rows: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
     )
 
 
-@pytest.mark.parametrize("core", FORMS.values())
+@pytest.mark.parametrize("core", FORMS.values(), ids=FORMS)
 @given(rows=occurrences, large=st.sampled_from([1, 254, 255, 300]))
 def test_rows_become_pairs_and_pairs_postings(core: ModuleType, rows: list[list[int]], large: int) -> None:
     ids, starts = joined(rows)
@@ -64,7 +64,7 @@ def test_rows_become_pairs_and_pairs_postings(core: ModuleType, rows: list[list[
     assert values[order].tolist() == expected.overflow_values.tolist()
 
 
-@pytest.mark.parametrize("core", FORMS.values())
+@pytest.mark.parametrize("core", FORMS.values(), ids=FORMS)
 @given(rows=occurrences)
 def test_the_first_term_that_a_row_has_twice(core: ModuleType, rows: list[list[int]]) -> None:
     ids, starts = joined(rows)

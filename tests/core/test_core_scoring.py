@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from postings_by_hand import BLOCK, Rows, blocks_of, random_rows
 
-from retrieve.index.compiled_strings import CompiledStrings
 from retrieve.index.postings import Postings
 from retrieve.index.saturations import columns_of, saturations
+from retrieve.index.strings import SortedStrings
 
 TERMS = 12
 NOBODY = np.empty(0, bool)
@@ -23,7 +23,7 @@ ALONE = np.empty(0, np.uint32)
 NORMS = [(0.54, 0.0051), (0.0, 0.0), (2.0, 0.0), (0.0, 1.25)]
 
 
-@pytest.fixture(params=FORMS.values(), ids=lambda core: core.__name__.rpartition("._")[2])
+@pytest.fixture(params=FORMS.values(), ids=FORMS)
 def core(request: pytest.FixtureRequest) -> ModuleType:
     return request.param
 
@@ -54,7 +54,7 @@ term = st.tuples(st.integers(0, TERMS), st.sampled_from([0.0, 0.1, 0.5, 1.0, 3.0
 queries_of_terms = st.lists(st.lists(term, max_size=5), max_size=4)
 
 
-@pytest.mark.parametrize("core", FORMS.values())
+@pytest.mark.parametrize("core", FORMS.values(), ids=FORMS)
 @settings(max_examples=50, deadline=None)
 @given(
     st.integers(0, 2**32),
@@ -130,7 +130,7 @@ def dense_postings(rows: int) -> Postings:
     words = (40 * random.random(len(places)) ** 3).astype(int)
     np.maximum.at(dense, (places, words), random.choice([1, 1, 2, 17, 255, 300], len(places)))
     at = np.nonzero(dense)
-    vocabulary = CompiledStrings.build(f"w{number:02}" for number in range(40))
+    vocabulary = SortedStrings.build(f"w{number:02}" for number in range(40))
     starts = np.searchsorted(at[0], np.arange(rows + 1))
     return Postings.build_weighted(vocabulary, at[1].astype(np.uint32), dense[at], starts)
 

@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrieve.errors import IndexCorrupt
-from retrieve.index.compiled_strings import CompiledStrings
 from retrieve.index.idf import bm25_idf
 from retrieve.index.merged_postings import merge_postings
 from retrieve.index.postings import Postings
 from retrieve.index.select import select_top
+from retrieve.index.strings import SortedStrings
 
 Rows = list[list[str]]
 BLOCK = 65_536
@@ -31,7 +31,7 @@ rows_of_words = st.lists(
 
 
 def index(rows: Rows) -> Postings:
-    vocabulary = CompiledStrings.build(sorted({word for row in rows for word in row}))
+    vocabulary = SortedStrings.build(sorted({word for row in rows for word in row}))
     ids = vocabulary.find_many([word for row in rows for word in row]).astype(np.uint32)
     return Postings.build(vocabulary, ids, np.cumsum([0, *map(len, rows)], dtype=np.int64))
 
@@ -98,7 +98,7 @@ def test_one_or_seventeen_parts_and_several_blocks_score_alike() -> None:
     lengths = random.integers(0, 5, rows)
     starts = np.concatenate([[0], np.cumsum(lengths)])
     ids = (30 * random.random(starts[-1]) ** 2).astype(np.uint32)
-    vocabulary = CompiledStrings.build(sorted(f"w{i:02}" for i in range(30)))
+    vocabulary = SortedStrings.build(sorted(f"w{i:02}" for i in range(30)))
 
     def cut(count: int) -> list[Postings]:
         bounds = np.linspace(0, rows, count + 1).astype(int)
@@ -161,7 +161,7 @@ def test_merging_is_rebuilding(parts: list[Rows], random) -> None:
 def test_merging_is_rebuilding_across_blocks() -> None:
     random = np.random.default_rng(11)
     sizes = [BLOCK + 7, 300, BLOCK // 2]
-    vocabulary = CompiledStrings.build(sorted(f"w{i:03}" for i in range(200)))
+    vocabulary = SortedStrings.build(sorted(f"w{i:03}" for i in range(200)))
     counts = [random.integers(0, 4, size) for size in sizes]
     starts = [np.concatenate([[0], np.cumsum(count)]) for count in counts]
     ids = [(200 * random.random(start[-1]) ** 3).astype(np.uint32) for start in starts]
@@ -199,7 +199,7 @@ def test_deleted_frequencies_are_those_of_the_deleted_rows(rows: Rows, random) -
 
 
 def test_unused_words_leave_the_vocabulary_and_empty_rows_stay() -> None:
-    vocabulary = CompiledStrings.build(["a", "b", "c", "d"])
+    vocabulary = SortedStrings.build(["a", "b", "c", "d"])
     postings = Postings.build(vocabulary, np.array([3, 1, 3], np.uint32), np.array([0, 0, 3, 3]))
     assert list(postings.terms) == ["b", "d"]
     assert postings.lookup(["a", "b", "c", "d"]).tolist() == [-1, 0, -1, 1]
@@ -217,7 +217,7 @@ def test_no_live_term_means_no_score() -> None:
 )
 def test_build_refuses(ids: list[int], starts: list[int]) -> None:
     with pytest.raises(ValueError, match=r"starts must rise|term id 5"):
-        Postings.build(CompiledStrings.build(["a"]), np.array(ids, np.uint32), np.array(starts, np.int64))
+        Postings.build(SortedStrings.build(["a"]), np.array(ids, np.uint32), np.array(starts, np.int64))
 
 
 @pytest.mark.parametrize("change", [{"k1": -1.0}, {"b": 1.5}, {"average_length": math.nan}, {"k1": math.inf}])
@@ -275,7 +275,7 @@ def test_idf_is_positive_and_lucenes() -> None:
 @settings(max_examples=60, deadline=None)
 @given(rows_of_words)
 def test_weighted_rows_are_rows_with_repetitions(rows: Rows) -> None:
-    vocabulary = CompiledStrings.build(sorted({word for row in rows for word in row}))
+    vocabulary = SortedStrings.build(sorted({word for row in rows for word in row}))
     counts = [Counter(row) for row in rows]
     ids = vocabulary.find_many([word for count in counts for word in count]).astype(np.uint32)
     impacts = np.array([n for count in counts for n in count.values()], np.uint32)
@@ -294,7 +294,7 @@ def test_weighted_rows_are_rows_with_repetitions(rows: Rows) -> None:
     ],
 )
 def test_weighted_rows_refused(ids: list[int], impacts: list[int], starts: list[int], said: str) -> None:
-    vocabulary = CompiledStrings.build(["a", "b"])
+    vocabulary = SortedStrings.build(["a", "b"])
     with pytest.raises(ValueError, match=said):
         Postings.build_weighted(
             vocabulary, np.array(ids, np.uint32), np.array(impacts, np.uint32), np.array(starts)
@@ -310,7 +310,7 @@ def many_rows(rows: int, seed: int) -> tuple[Postings, np.ndarray]:
     np.maximum.at(dense, (places, (30 * random.random(len(places)) ** 2).astype(int)), values)
     at = np.nonzero(dense)
     starts = np.searchsorted(at[0], np.arange(rows + 1))
-    vocabulary = CompiledStrings.build(f"w{i:02}" for i in range(30))
+    vocabulary = SortedStrings.build(f"w{i:02}" for i in range(30))
     return Postings.build_weighted(vocabulary, at[1].astype(np.uint32), dense[at], starts), dense
 
 

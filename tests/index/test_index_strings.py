@@ -1,9 +1,7 @@
-"""SortedStrings and CompiledStrings against Python's own sets, sorting and bisection."""
+"""SortedStrings and SortedStrings against Python's own sets, sorting and bisection."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from bisect import bisect_left, bisect_right
 from pathlib import Path
 from random import Random
@@ -14,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrieve.errors import IndexCorrupt
-from retrieve.index.compiled_strings import CompiledStrings
 from retrieve.index.strings import SortedStrings
 
 # Few letters and shared prefixes, beside code points of one to four bytes: both make comparisons interesting.
@@ -22,7 +19,7 @@ words = st.one_of(st.text("ab\0é", max_size=6), st.text(st.characters(exclude_c
 tables = st.sets(words, max_size=40)
 
 
-@pytest.mark.parametrize("kind", [SortedStrings, CompiledStrings])
+@pytest.mark.parametrize("kind", [SortedStrings, SortedStrings])
 @settings(max_examples=150, deadline=None)
 @given(tables, st.lists(words, max_size=20), st.randoms())
 def test_finds_what_python_finds(
@@ -46,7 +43,7 @@ def test_finds_what_python_finds(
 @settings(max_examples=100, deadline=None)
 @given(st.lists(tables, max_size=6))
 def test_merge_is_the_sorted_union(parts: list[set[str]]) -> None:
-    merged, maps = CompiledStrings.merge([CompiledStrings.build(sorted(part)) for part in parts])
+    merged, maps = SortedStrings.merge([SortedStrings.build(sorted(part)) for part in parts])
     assert list(merged) == sorted(set().union(*parts))
     assert len(maps) == len(parts)
     for part, rows in zip(parts, maps, strict=True):
@@ -59,19 +56,9 @@ def test_merge_is_the_sorted_union(parts: list[set[str]]) -> None:
 def test_select_keeps_the_chosen(table: set[str], random: Random) -> None:
     ordered = sorted(table)
     keep = np.array([random.random() < 0.5 for _ in ordered], bool)
-    assert list(CompiledStrings.build(ordered).select(keep)) == [
+    assert list(SortedStrings.build(ordered).select(keep)) == [
         s for s, k in zip(ordered, keep, strict=True) if k
     ]
-
-
-def test_finds_without_compiled_kernels() -> None:
-    """A build without terms looks up ids in its sealed segments: it is not to load a compiler for them."""
-    script = (
-        "import sys; from retrieve.index.strings import SortedStrings as S; "
-        "t = S.build('abc'); print(t.find_many(['c', 'x']).tolist(), t.upper_bound('b'), 'numba' in sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, check=True)
-    assert done.stdout == "[2, -1] 2 False\n"
 
 
 @pytest.mark.parametrize("bad", [["b", "a"], ["a", "a"], ["\U00010000", "\uffff"], ["a", "\ud800"]])
