@@ -165,7 +165,9 @@ def test_a_run_comes_query_by_query_and_is_the_run_as_a_whole(toy: Index) -> Non
         toy.iter_run([*QUERIES, Query("bad", " ")], using="bm25")
 
 
-def test_a_long_run_needs_no_more_memory_than_a_short_one(toy: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_run_needs_no_more_memory_than_a_short_one(
+    toy: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("retrieve.views.parallel.cores", lambda: 1)  # two threads' peaks meet by chance
 
     def peak(count: int) -> int:

@@ -18,7 +18,9 @@ def _choose() -> str:
     able: str = import_module("retrieve._core._cpu").level()
     asked = os.environ.get("RETRIEVE_CPU", able)
     if asked not in _FORMS[: _FORMS.index(able) + 1]:
-        raise ImportError(f"RETRIEVE_CPU={asked}: this processor runs {', '.join(_FORMS[: _FORMS.index(able) + 1])}")
+        raise ImportError(
+            f"RETRIEVE_CPU={asked}: this processor runs {', '.join(_FORMS[: _FORMS.index(able) + 1])}"
+        )
     return asked
 
 

@@ -90,9 +90,7 @@ def first_wrong(starts: Int64s, dims: UInt32s, dimensions: int, /) -> int:
 def count_dims(entries: UInt32s, counts: Int64s, /) -> None:
     """counts[entry] += 1 for each winner."""
 
-def sort_rows(
-    starts: Int64s, entries: UInt32s, first: int, cursors: Int64s, sorted_rows: UInt16s, /
-) -> None:
+def sort_rows(starts: Int64s, entries: UInt32s, first: int, cursors: Int64s, sorted_rows: UInt16s, /) -> None:
     """Winners row by row → rows entry by entry, counted on from `first`.
 
     `cursors` holds where each entry's next row goes and is moved on.

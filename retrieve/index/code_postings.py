@@ -15,13 +15,7 @@ from retrieve._core import LEAST_PLANES, best_rows, count_block, count_winners, 
 from retrieve.errors import IndexCorrupt, UsageError
 from retrieve.index.arrays import Array, Bools, Int64s, UInt32s, frozen, take_array
 from retrieve.index.blocks import BLOCK, row_blocks
-from retrieve.index.code_blocks import (
-    LAYOUTS,
-    CountedBlock,
-    Layout,
-    Words,
-    words_of,
-)
+from retrieve.index.code_blocks import LAYOUTS, CountedBlock, Layout, Words, words_of
 from retrieve.index.codes import Codes, check_codes
 from retrieve.types import MOST_QUERY_WINNERS
 
