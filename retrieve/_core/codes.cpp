@@ -1,7 +1,8 @@
 // Binary codes: rows of winners checked, turned into blocks of lists and bitmaps, and back.
 //
-// Row i has the winners dims[starts[i] : starts[i + 1]]. An entry of a block is a dimension with its rows, counted from
-// the block's first: a list of `size` rows from lists[place] on, or, for a size below 0, a bitmap from bitmaps[place].
+// Row i has the winners dims[starts[i] : starts[i + 1]]. An entry of a block is a dimension with its rows,
+// counted from the block's first: a list of `size` rows from lists[place] on, or, for a size below 0, a
+// bitmap from bitmaps[place].
 
 #include <algorithm>
 #include <cstdlib>
@@ -67,7 +68,8 @@ void place_rows(Sizes sizes, Places places, Lists sorted_rows, std::span<std::ui
 
 // Calls take(row) for each row of an entry, rising.
 template <class Take>
-void read_entry(std::int32_t size, std::int64_t place, Lists lists, Bitmaps bitmaps, std::size_t words, Take take) {
+void read_entry(std::int32_t size, std::int64_t place, Lists lists, Bitmaps bitmaps, std::size_t words,
+                Take take) {
     if (size > 0) {
         for (const std::uint16_t row : lists.subspan(std::size_t(place), std::size_t(size)))
             take(std::size_t(row));
@@ -82,11 +84,12 @@ void read_entry(std::int32_t size, std::int64_t place, Lists lists, Bitmaps bitm
 void count_winners(Sizes sizes, Places places, Lists lists, Bitmaps bitmaps, std::size_t words,
                    std::span<std::int64_t> counts) {
     for (std::size_t entry = 0; entry < sizes.size(); ++entry)
-        read_entry(sizes[entry], places[entry], lists, bitmaps, words, [&](std::size_t row) { ++counts[row]; });
+        read_entry(sizes[entry], places[entry], lists, bitmaps, words,
+                   [&](std::size_t row) { ++counts[row]; });
 }
 
-// Write the block's dimensions to their rows: new_rows[row] is the row's number among `cursors`, or outside it.
-// `cursors` holds where each new row's next winner goes and is moved on.
+// Write the block's dimensions to their rows: new_rows[row] is the row's number among `cursors`, or outside
+// it. `cursors` holds where each new row's next winner goes and is moved on.
 void unpack_winners(Dims dims, Sizes sizes, Places places, Lists lists, Bitmaps bitmaps, std::size_t words,
                     std::span<const std::int64_t> new_rows, std::span<std::int64_t> cursors,
                     std::span<std::uint32_t> winners) {

@@ -1,9 +1,9 @@
-// The inner product with a fixed order of additions: lane l of 32 adds the products l, l + 32, l + 64 …, nothing is
-// fused, the lanes are folded in halves, and what is left behind the last 32 is added in order. A score depends on the
-// two vectors alone, so duplicates tie, and processors of any width agree to the bit.
+// The inner product with a fixed order of additions: lane l of 32 adds the products l, l + 32, l + 64 …,
+// nothing is fused, the lanes are folded in halves, and what is left behind the last 32 is added in order. A
+// score depends on the two vectors alone, so duplicates tie, and processors of any width agree to the bit.
 //
-// A lane waits for its own sum alone. So some rows and queries are multiplied together, a few registers of lanes after
-// the other, and each number that was read serves several products.
+// A lane waits for its own sum alone. So some rows and queries are multiplied together, a few registers of
+// lanes after the other, and each number that was read serves several products.
 
 #include <algorithm>
 #include <cstring>
@@ -42,12 +42,13 @@ float widened(float number) { return number; }
 
 float widened(std::int8_t number) { return float(number); }
 
-// Bits of a float16. Its exponent moves to a float's bias; subnormal numbers are counted in their last place, 2⁻²⁴.
+// Bits of a float16. Its exponent moves to a float's bias; what is subnormal is counted in steps of 2⁻²⁴.
 float widened(std::uint16_t half) {
     const std::uint32_t sign = std::uint32_t(half & 0x8000) << 16, size = half & 0x7fff;
     const std::uint32_t bias = size >= 0x7c00 ? 2 * 112u << 23 : 112u << 23;
     const float small = float(std::int32_t(size)) * 0x1p-24f;
-    return std::bit_cast<float>(sign | (size < 0x400 ? std::bit_cast<std::uint32_t>(small) : (size << 13) + bias));
+    return std::bit_cast<float>(sign |
+                                (size < 0x400 ? std::bit_cast<std::uint32_t>(small) : (size << 13) + bias));
 }
 
 #if defined(__AVX512F__)
@@ -142,7 +143,8 @@ template <int N> void fold(const Floats (&lanes)[N][REGISTERS], float (&sums)[N]
 
 // products[r * Q + q] of R rows and Q queries, B registers of lanes at a time.
 template <int R, int Q, int B, class T>
-[[gnu::always_inline]] inline void multiply(const T *const (&rows)[R], const float *queries, std::size_t dimensions, float (&products)[R * Q]) {
+[[gnu::always_inline]] inline void multiply(const T *const (&rows)[R], const float *queries,
+                                            std::size_t dimensions, float (&products)[R * Q]) {
     const std::size_t whole = dimensions / LANES * LANES;
     Floats lanes[R * Q][REGISTERS];
 #pragma GCC unroll 1
@@ -181,10 +183,10 @@ template <int R, int Q, int B, class T>
 // Rows and queries that are multiplied together where there are as many: their sums fill the registers.
 constexpr int ROWS = 2, QUERIES = 3;
 
-// scores[query, row] for rows [first, end); every query passes over `tile` rows before the next rows are read.
+// scores[query, row] for rows [first, end); all queries pass over `tile` rows before the next are read.
 template <class T>
-void dot_tiles(Matrix<const T> vectors, std::span<const float> scales, Matrix<const float> queries, std::size_t first,
-               std::size_t end, std::size_t tile, Matrix<float> scores) {
+void dot_tiles(Matrix<const T> vectors, std::span<const float> scales, Matrix<const float> queries,
+               std::size_t first, std::size_t end, std::size_t tile, Matrix<float> scores) {
     const auto score = [&]<int R, int Q, int B>(std::size_t row, std::size_t query) {
         const T *rows[R];
         float products[R * Q];

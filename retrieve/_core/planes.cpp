@@ -1,7 +1,8 @@
 // Counting by bit planes: plane p holds bit p of every row's count, 64 rows to a word.
 //
-// A query adds its dimensions' bitmaps with carry-save adders, so that one instruction counts for as many rows as a
-// register has bits; the best rows come off the planes from the highest down, without a heap and without a sort.
+// A query adds its dimensions' bitmaps with carry-save adders, so that one instruction counts for as many
+// rows as a register has bits; the best rows come off the planes from the highest down, without a heap and
+// without a sort.
 
 #include <algorithm>
 #include <cstring>
@@ -75,23 +76,25 @@ struct Row {
     return carry;
 }
 
-// Add 2 << LEVEL bitmaps to the planes held, halving those of one weight until one carry is left (Harley–Seal). Behind
-// their addresses lie those of the next group's bitmaps, which are fetched ahead.
+// Add 2 << LEVEL bitmaps to the planes held, halving those of one weight until one carry is left
+// (Harley–Seal). Behind their addresses lie those of the next group's bitmaps, which are fetched ahead.
 template <int LEVEL>
-[[gnu::always_inline]] inline Row add(const std::uint64_t *const *bitmaps, std::size_t word, Row (&held)[LEAST_PLANES]) {
+[[gnu::always_inline]] inline Row add(const std::uint64_t *const *bitmaps, std::size_t word,
+                                      Row (&held)[LEAST_PLANES]) {
     if constexpr (LEVEL == 0) {
         __builtin_prefetch(bitmaps[GROUP] + word);
         __builtin_prefetch(bitmaps[GROUP + 1] + word);
         return add_three(held[0], load(bitmaps[0] + word), load(bitmaps[1] + word));
     } else {
-        const Row one = add<LEVEL - 1>(bitmaps, word, held), two = add<LEVEL - 1>(bitmaps + (1 << LEVEL), word, held);
+        const Row one = add<LEVEL - 1>(bitmaps, word, held);
+        const Row two = add<LEVEL - 1>(bitmaps + (1 << LEVEL), word, held);
         return add_three(held[LEVEL], one, two);
     }
 }
 
-// Add a group's bitmaps to the counts. A carry may reach `height` planes, `stride` words from one to the next.
-[[gnu::noinline]] void add_group(const std::uint64_t *const (&bitmaps)[2 * GROUP], std::uint64_t *planes, std::size_t stride,
-               std::size_t words, int height) {
+// Add a group's bitmaps to the counts. A carry may reach `height` planes, which lie `stride` words apart.
+[[gnu::noinline]] void add_group(const std::uint64_t *const (&bitmaps)[2 * GROUP], std::uint64_t *planes,
+                                 std::size_t stride, std::size_t words, int height) {
     for (std::size_t word = 0; word < words; word += SIDE * WIDTH) {
         Row held[LEAST_PLANES];
         for (int level = 0; level < LEAST_PLANES; ++level)
@@ -112,7 +115,7 @@ template <int LEVEL>
     }
 }
 
-// A list as a bitmap, byte by byte: two rows rarely meet in a byte, where the second has to wait for the first.
+// A list as a bitmap, byte by byte: two rows rarely meet in one, where the second waits for the first.
 void expand_list(std::span<const std::uint16_t> rows, std::uint64_t *bitmap, std::size_t words) {
     std::fill_n(bitmap, words, 0);
     auto *const bytes = reinterpret_cast<std::uint8_t *>(bitmap);
@@ -123,8 +126,8 @@ void expand_list(std::span<const std::uint16_t> rows, std::uint64_t *bitmap, std
     }
 }
 
-// The entries of a block that a query has, both rising → `found`, of which the first so many are filled. An entry is
-// not far before its dimension where few dimensions are missing; where none is, it is its dimension.
+// The entries of a block that a query has, both rising → `found`, of which the first so many are filled. An
+// entry is not far before its dimension where few dimensions are missing; where none is, it is its dimension.
 std::int64_t find_entries(std::span<const std::uint32_t> dims, std::int64_t dimensions,
                           std::span<const std::uint32_t> query, std::span<std::int64_t> found) {
     const std::int64_t entries = std::int64_t(dims.size()), missing = dimensions - entries;
@@ -153,19 +156,21 @@ struct Group {
     int height;
 };
 
-// Count what a block's rows share with each query q into planes[q, :, first : first + words], which are 0. The groups
-// of all queries are worked off by dimension, so that a bitmap which several have is read while it is in the cache.
+// Count what a block's rows share with each query q into planes[q, :, first : first + words], which are 0.
+// The groups of all queries are worked off by dimension, so that a bitmap which several have is read while it
+// is in the cache.
 void count_block(std::span<const std::uint32_t> dims, std::span<const std::int32_t> sizes,
                  std::span<const std::int64_t> places, std::span<const std::uint16_t> lists,
-                 std::span<const std::uint64_t> bitmaps, std::int64_t dimensions, std::span<const std::int64_t> starts,
-                 std::span<const std::uint32_t> winners, Cube<std::uint64_t> planes, std::size_t first,
-                 std::size_t words) {
+                 std::span<const std::uint64_t> bitmaps, std::int64_t dimensions,
+                 std::span<const std::int64_t> starts, std::span<const std::uint32_t> winners,
+                 Cube<std::uint64_t> planes, std::size_t first, std::size_t words) {
     Owned<std::int64_t> entries(winners.size());
     std::vector<Group> groups;
     groups.reserve(winners.size() / GROUP + starts.size());
     std::span<std::int64_t> rest = entries;
     for (std::size_t query = 0; query + 1 < starts.size(); ++query) {
-        const auto asked = winners.subspan(std::size_t(starts[query]), std::size_t(starts[query + 1] - starts[query]));
+        const auto asked =
+            winners.subspan(std::size_t(starts[query]), std::size_t(starts[query + 1] - starts[query]));
         const auto found = rest.first(std::size_t(find_entries(dims, dimensions, asked, rest)));
         int height = LEAST_PLANES;
         for (std::size_t start = 0; start < found.size(); start += GROUP) {
@@ -218,7 +223,7 @@ Owned<std::int64_t> counts_at(Matrix<const std::uint64_t> planes, std::span<cons
 
 using Ranked = std::pair<Owned<std::int64_t>, Owned<std::int64_t>>;
 
-// Rows and their counts by falling count, equal ones in the order given: a counting sort, as counts are small.
+// Rows and counts by falling count, equal ones in the order given: a counting sort, as counts are small.
 Ranked by_count(Matrix<const std::uint64_t> planes, std::span<const std::int64_t> rows) {
     const Owned<std::int64_t> counts = counts_at(planes, rows);
     std::int64_t highest = 0;
@@ -237,7 +242,7 @@ Ranked by_count(Matrix<const std::uint64_t> planes, std::span<const std::int64_t
     return sorted;
 }
 
-// The first `most` rows of a bitmap, rising, behind the n rows that there are; returns how many there are then.
+// The first `most` rows of a bitmap, rising, behind n rows that are there; returns how many there are then.
 std::size_t append_rows(std::span<const std::uint64_t> bitmap, std::size_t most, Owned<std::int64_t> &rows,
                         std::size_t n) {
     const std::size_t end = n + most;
@@ -249,8 +254,9 @@ std::size_t append_rows(std::span<const std::uint64_t> bitmap, std::size_t most,
 
 // Rows and counts of the k best rows with a count above 0, by (−count, row); empty `live`: all may be found.
 //
-// From the highest plane down: where k candidates or more have its bit, those without it are out; where fewer have it,
-// those that do are in, and the others stand for the places left. What remains has one count: the first rows win.
+// From the highest plane down: where k candidates or more have its bit, those without it are out; where fewer
+// have it, those that do are in, and the others stand for the places left. What remains has one count: the
+// first rows win.
 Ranked best_rows(Matrix<const std::uint64_t> planes, std::span<const std::uint64_t> live, std::size_t k) {
     const std::size_t words = planes.columns;
     Owned<std::uint64_t> candidates(words, 0), chosen(words, 0);

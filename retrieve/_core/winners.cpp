@@ -10,7 +10,8 @@ namespace core {
 namespace {
 
 // dims[row]: the `each` largest of every segment of scores[row], dimensions rising, ties to the lower one.
-void take_largest(Matrix<const float> scores, std::size_t segments, std::size_t each, Matrix<std::uint32_t> dims) {
+void take_largest(Matrix<const float> scores, std::size_t segments, std::size_t each,
+                  Matrix<std::uint32_t> dims) {
     const std::size_t size = scores.columns / segments;
     std::vector<float> values(size);
     for (std::size_t row = 0; row < scores.rows; ++row) {
@@ -66,8 +67,8 @@ struct Best {
 };
 
 // Add for each token of z (T,n), all finite, its winners to `votes`, and raise `values` to their z.
-void count_votes(Matrix<const float> z, std::size_t winners, std::size_t segments, std::span<std::int64_t> votes,
-                 std::span<float> values) {
+void count_votes(Matrix<const float> z, std::size_t winners, std::size_t segments,
+                 std::span<std::int64_t> votes, std::span<float> values) {
     const std::size_t width = z.columns / segments;
     Best best(winners);
     for (std::size_t token = 0; token < z.rows; ++token) {
