@@ -9,6 +9,7 @@ import os
 import pty
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import click
@@ -271,9 +272,9 @@ def test_a_page_of_hits_is_escaped_and_highlighted(tmp_path: Path) -> None:
 
 def test_the_version_says_what_this_machine_runs() -> None:
     plain, said = CliRunner().invoke(main, ["--version"]), CliRunner().invoke(main, ["--version", "--json"])
-    assert plain.output == f"retrieve, version {retrieve.__version__}\n"
+    assert plain.output == f"retrieve, version {version('retrieve-engine')}\n"
     found = json.loads(said.output)
-    assert found["version"] == retrieve.__version__
+    assert found["version"] == version("retrieve-engine")
     assert found["core"] in found["cores"]
     for wrong in (["--json"], ["-q"], ["--json", "demo"]):
         assert CliRunner().invoke(main, wrong).exit_code == 2

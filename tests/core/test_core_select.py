@@ -8,7 +8,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 from best_by_sorting import best_by_sorting
-from core_forms import CORES
+from core_forms import FORMS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,7 +20,7 @@ values = st.sampled_from([-math.inf, -1.0, -0.0, 0.0, 0.5, 1.0, math.inf, math.n
 floors = st.sampled_from([-math.inf, -1.0, 0.0, 0.5, math.inf])
 
 
-@pytest.fixture(params=CORES, ids=lambda core: core.__name__.rpartition("._")[2])
+@pytest.fixture(params=FORMS.values(), ids=FORMS)
 def core(request: pytest.FixtureRequest) -> ModuleType:
     return request.param
 
@@ -35,7 +35,7 @@ def check(
     assert (found.dtype, rows.dtype) == (np.float64, np.int64)
 
 
-@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize("core", FORMS.values())
 @settings(max_examples=100, deadline=None)
 @given(
     st.lists(st.tuples(values, st.integers(0, 1), st.booleans()), max_size=150),
@@ -89,7 +89,7 @@ def test_forms_choose_alike() -> None:
         for array in (scores, scores.astype(np.float32)):
             answers = {
                 b"".join(part.tobytes() for part in core.best_groups(array, k, groups, NOBODY, 0.5))
-                for core in CORES
+                for core in FORMS.values()
             }
             assert len(answers) == 1
 
@@ -105,7 +105,7 @@ rankings = st.lists(
 )
 
 
-@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize("core", FORMS.values())
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(rankings, rankings, floors), max_size=4), st.integers(1, 12))
 def test_merged_rankings_are_those_of_both(core: ModuleType, queries, k: int) -> None:
