@@ -118,10 +118,13 @@ template <class Character> class Scanner {
         for (;;) {
             const WordClass here = kind(at_);
             if (is_core(here)) {
+                const std::size_t first = at_;
+                while (at_ + 1 < size_ && kind(at_ + 1) == here)
+                    ++at_;
                 last = here;
                 any |= here != CONNECTOR;
                 plain &= here == LETTER;
-                ++letters;
+                letters += at_ + 1 - first;
             }
             const std::size_t base = at_++;
             const bool goes_on = take_marks();
@@ -252,17 +255,14 @@ class WordTable {
     static constexpr std::uint32_t FREE = 0xFFFFFFFF;
 
     template <class Character> std::uint32_t number(const Character *word, std::size_t size) {
-        key_.clear();
-        bool ascii = true;
+        key_.resize(size);
+        std::uint32_t all = 0;
         for (std::size_t i = 0; i < size; ++i) {
             const std::uint32_t c = word[i];
-            if (c >= 0x80) {
-                ascii = false;
-                break;
-            }
-            key_.push_back(char(lower_ && c - 'A' < 26 ? c | 32 : c));
+            all |= c;
+            key_[i] = char(lower_ && c - 'A' < 26 ? c | 32 : c);
         }
-        if (!ascii) {
+        if (all >= 0x80) {
             key_.clear();
             for (std::size_t i = 0; i < size; ++i)
                 put_utf8(key_, word[i]);

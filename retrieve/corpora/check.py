@@ -11,7 +11,6 @@ import json
 import math
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import replace
 from typing import Any
 
 from retrieve.errors import InputError
@@ -81,7 +80,8 @@ def stored_form(document: Document | Mapping[str, Any]) -> Document:
     """
     if isinstance(document, Document):
         check_document(document)
-        return replace(document, metadata=deepcopy(document.metadata))
+        metadata = deepcopy(document.metadata) if document.metadata else {}
+        return Document(document.id, document.text, document.title, metadata, document.expansion)
     return document_from(deepcopy(dict(document)) if isinstance(document, Mapping) else document)
 
 

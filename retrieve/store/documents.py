@@ -59,7 +59,8 @@ def fingerprints(document: Document) -> Fingerprints:
     """
     body = canonical([document.title, document.text])
     expansion = [document.expansion] if document.expansion else []
-    content = canonical([document.title, document.text, dict(document.metadata), *expansion])
+    # The same list, longer: a text is not written twice.
+    content = body[:-1] + b"," + canonical([dict(document.metadata), *expansion])[1:]
     return Fingerprints(xxhash.xxh3_128_digest(body), xxhash.xxh3_128_digest(content))
 
 

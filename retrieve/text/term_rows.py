@@ -35,7 +35,7 @@ def numbered_rows(rows: Iterable[Sequence[str]], analyzer: Analyzer) -> Numbered
 
     def settle() -> None:
         nonlocal defined
-        terms = [forms.of(word).indexed for word in found.since(defined)]
+        terms = forms.indexed(found.since(defined))
         defined = found.words
         found.define(
             np.fromiter(map(len, terms), np.uint32, len(terms)),

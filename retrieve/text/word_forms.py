@@ -7,8 +7,9 @@ may take its time.
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from functools import cached_property
-from itertools import chain, pairwise
+from itertools import chain, compress, pairwise
 from typing import NamedTuple
 
 import regex
@@ -68,6 +69,17 @@ class WordForms:
             forms = [self._forms(self._normal(form)) for form in with_parts(word)]
             return Forms(*(tuple(chain.from_iterable(terms)) for terms in zip(*forms, strict=True)))
         return self._forms(self._normal(word))
+
+    def indexed(self, words: Sequence[str]) -> list[tuple[str, ...]]:
+        """The indexed terms of each of many words: plain ones are stemmed all at once."""
+        if self._stemmer is None or self._language in TURKIC:
+            return [self.of(word).indexed for word in words]
+        plain = [word.isascii() and word.isalnum() and word not in self._stopped for word in words]
+        stems = iter(self._stemmer.stemWords([word.lower() for word in compress(words, plain)]))
+        return [
+            (next(stems) or word,) if is_plain else self.of(word).indexed
+            for word, is_plain in zip(words, plain, strict=True)
+        ]
 
     def _normal(self, word: str) -> str:
         """NFKC, without what is not seen, in small letters, digits and apostrophes those of ASCII."""
