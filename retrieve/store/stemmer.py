@@ -14,10 +14,11 @@ from pathlib import Path
 from retrieve.errors import StemmerMismatch
 from retrieve.passages.encoder import PassageEncoder
 from retrieve.store.manifest import Manifest, StemmerRecord
-from retrieve.text.analyze import Analyzer
+from retrieve.text.analyze import RULES, Analyzer
 from retrieve.views.registry import views_of
 
 _log = logging.getLogger("retrieve")
+_told: set[Path] = set()  # indexes of former rules, named in this process
 _warned: set[Path] = set()  # indexes that do not say which stemmer they have, warned of in this process
 
 
@@ -40,7 +41,18 @@ def _analyses(passage_encoder: PassageEncoder) -> bool:
 
 
 def check_analyzer(folder: Path, manifest: Manifest, analyzer: Analyzer) -> None:
-    """Raise `StemmerMismatch` for another stemmer than built the index; warn once of an index that does not say."""
+    """Raise `StemmerMismatch` for another stemmer than built the index; warn once of an index that does not say.
+
+    Say once that an index has terms by former rules.
+    """
+    if analyzer.rules != RULES and folder not in _told:
+        _told.add(folder)
+        _log.info(
+            "%s has its terms by rules %d and goes on with them; for those of this version (rules %d) build it again",
+            folder,
+            analyzer.rules,
+            RULES,
+        )
     if analyzer.stemmer is None:
         return
     built = manifest.stemmer
