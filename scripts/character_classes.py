@@ -31,7 +31,6 @@ NO_EMOJI = r"\u00A9\u00AE\u203C\u2049\u3030\u303D" + TRADE_MARKS
 # The first pattern that matches names the class; what none matches parts words too.
 CLASSES = {
     "SUPERSCRIPT": r"[\u00B2\u00B3\u00B9\u2070\u2074-\u2079]",
-    "PARTS": r"\u200B",  # a space that is not seen, though the standard lets it stand inside a word
     "MARK": r"[\p{M}\p{WB=Extend}\p{WB=Format}\p{WB=ZWJ}\p{Default_Ignorable_Code_Point}]",
     "DIGIT": r"[\p{Nd}\u2080-\u2089]",
     "EMOJI": rf"(?V1)[[\p{{Extended_Pictographic}}\p{{Regional_Indicator}}]--[{NO_EMOJI}]]",
@@ -61,7 +60,7 @@ def _stands_for_word(character: str) -> bool:
     return any(part.isalnum() for part in unicodedata.normalize("NFKC", character))
 
 
-NAMES = ("PARTS", *(name for name in CLASSES if name != "PARTS"), "SYMBOL")
+NAMES = ("PARTS", *CLASSES, "SYMBOL")
 _PATTERNS = {name: regex.compile(pattern) for name, pattern in CLASSES.items()}
 
 

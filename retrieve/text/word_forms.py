@@ -20,8 +20,10 @@ from retrieve.text.layout import PARTED, with_parts
 
 _EMOJI = regex.compile(r"(?V1)[[\p{Extended_Pictographic}\p{Regional_Indicator}]--[\p{N}\p{L}]]")
 _PRESENTATION = str.maketrans("", "", "\ufe0e\ufe0f")  # whether an emoji is shown in colour
-# Removed inside words: soft hyphens, joiners, marks of direction, fillers; and what encloses a character (keycaps).
-_UNSEEN = regex.compile(r"[\p{Default_Ignorable_Code_Point}\p{Cf}\p{Me}]+")
+# Removed inside words: soft hyphens, joiners, marks of direction, fillers, what only draws an Arabic word longer, the
+# narrow space of French thousands, and what encloses a character (keycaps).
+_UNSEEN = regex.compile(r"[\p{Default_Ignorable_Code_Point}\p{Cf}\p{Me}\u0640]+|(?<=\p{Nd})\u202F(?=\p{Nd})")
+_UNSEEN_SPACE = "\u200b"  # where a word may be broken: between words, or inside a long one
 _CLUSTER = regex.compile(r"\X")
 _ACRONYM = regex.compile(r"(?:\p{L}\p{M}*\.)+\p{L}\p{M}*")
 
@@ -65,6 +67,8 @@ class WordForms:
             return self._forms(word.lower() if self._language not in TURKIC else self._normal(word))
         if _EMOJI.match(word):
             return _alone(word.translate(_PRESENTATION))
+        if _UNSEEN_SPACE in word and not len(word_spans(word)[1]):
+            word = PARTED.join(filter(None, word.split(_UNSEEN_SPACE)))
         if PARTED in word:
             forms = [self._forms(self._normal(form)) for form in with_parts(word)]
             return Forms(*(tuple(chain.from_iterable(terms)) for terms in zip(*forms, strict=True)))

@@ -17,7 +17,7 @@ from sentence_transformers.sentence_transformer.modules import Normalize
 from retrieve.encoders.dense.encoder import Encoder
 from retrieve.encoders.folder import read_encoder_folder, refuse_truncated
 from retrieve.encoders.head import query_share
-from retrieve.encoders.torch.backend import no_progress_bar
+from retrieve.encoders.torch.backend import quiet_transformers
 from retrieve.encoders.winners import WinnerTakeAll
 from retrieve.train.frozen_modules import TokenLookup, VectorLookup
 from retrieve.train.settings import Settings
@@ -94,7 +94,7 @@ def encoder_modules(encoder: Encoder) -> list[Any]:
     """The modules of an encoder's folder, which has been checked, with a Normalize where the encoder normalises."""
     checked = read_encoder_folder(encoder.folder, None)
     refuse_truncated(checked)
-    with no_progress_bar():
+    with quiet_transformers():
         model = SentenceTransformer(
             str(checked.root), local_files_only=True, trust_remote_code=False, device="cpu"
         )
@@ -110,5 +110,5 @@ def save(head: WinnerTakeAll, encoder: Encoder, folder: Path) -> None:
     """Write encoder and head as one `SparseEncoder` folder."""
     modules = encoder_modules(encoder)
     kept = modules if head.level == "text" else modules[:1]
-    with no_progress_bar():
+    with quiet_transformers():
         SparseEncoder(modules=[*kept, head]).save_pretrained(str(folder), create_model_card=False)

@@ -123,7 +123,9 @@ def test_many_words_keep_their_numbers() -> None:
         ("le\u200eft A\u034fb", ["left", "ab"]),
         ("Auf\u200clage क्\u200dष", ["auflage", "क्ष"]),
         ("می\u200cروم", ["می", "روم"]),
-        ("one\u200btwo", ["one", "two"]),
+        ("one\u200btwo end\u200b", ["onetwo", "one", "two", "end"]),
+        ("1\u202f000\u202f000 mot\u202f!", ["1000000", "mot"]),
+        ("كتـــاب", ["كتاب"]),
         ("well\u00ad\u00adknown", ["wellknown", "well", "known"]),
         ("\u0301 ️ \u200d \u3164", []),
         # Symbols.
@@ -152,6 +154,7 @@ def test_what_becomes_of_words(text: str, terms: list[str]) -> None:
         ("ที่นี่", ["ที่นี่"]),  # two clusters of three characters
         ("대한민국 헌법", ["대한", "한민", "민국", "헌법"]),
         ("ខ្ញុំចង់", ["ខ្ញុំច", "ចង់"]),
+        ("ខ្ញុំ\u200bចង់", ["ខ្ញុំច", "ចង់"]),
         ("ວັດອຸ", ["ວັດ", "ດອຸ"]),
         ("ရေသော", ["ရေသေ", "သော"]),
     ],

@@ -6,9 +6,11 @@ NNCF over a fixed sample, so that it is the same each time; the transformer alon
 
 from __future__ import annotations
 
+import io
 import logging
 import warnings
 from collections.abc import Iterator
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,7 +24,7 @@ from retrieve.encoders.folder import ModelFolder
 from retrieve.encoders.openvino.byte_attention import LONGEST, attention_in_bytes, reaches
 from retrieve.encoders.openvino.files import HEAD, MODEL
 from retrieve.encoders.openvino.rewrites import drop_idle_reshapes, mask_padding_once, scale_beside_residuals
-from retrieve.encoders.torch.backend import TorchEncoder
+from retrieve.encoders.torch.backend import TorchEncoder, quiet_transformers
 from retrieve.encoders.torch.model_inputs import inputs_of
 from retrieve.errors import EncoderError
 
@@ -110,7 +112,7 @@ def _graph(tracing: _Tracing, model: ModelFolder) -> Any:
 
     module = tracing.module.eval()
     try:
-        with torch.inference_mode(), warnings.catch_warnings():
+        with quiet_transformers(), torch.inference_mode(), warnings.catch_warnings():
             warnings.simplefilter(
                 "ignore"
             )  # tracing warns of every branch; the other shape below is the proof
@@ -156,8 +158,9 @@ def _quantized(graph: Any, sample: list[dict[str, Int64s]]) -> Any:
     before = nncf_log.level
     nncf_log.setLevel(logging.ERROR)
     try:
-        return nncf.quantize(
-            graph, nncf.Dataset(sample), model_type=nncf.ModelType.TRANSFORMER, subset_size=len(sample)
-        )
+        with redirect_stdout(io.StringIO()):  # where its progress bars go, and a command's answer
+            return nncf.quantize(
+                graph, nncf.Dataset(sample), model_type=nncf.ModelType.TRANSFORMER, subset_size=len(sample)
+            )
     finally:
         nncf_log.setLevel(before)

@@ -119,7 +119,7 @@ def load_transformer(folder: Path, auto: Any, device: str | None, precision: str
     `device` None takes a GPU if there is one. Raises `EncoderError` if weights are missing or not finite, and for a
     device that is not there.
     """
-    with no_progress_bar():
+    with quiet_transformers():
         try:
             model, report = auto.from_pretrained(
                 str(folder),
@@ -198,8 +198,11 @@ def _load_module(module: Module, width: int) -> Any:
 
 
 @contextmanager
-def no_progress_bar() -> Iterator[None]:
-    """A library does not draw on its user's terminal, nor print a table of weights that are missing, which we check."""
+def quiet_transformers() -> Iterator[None]:
+    """A library does not draw on its user's terminal, nor print a table of weights that are missing, which we check.
+
+    Nor does it say which loss it would take, which it does when a model is converted.
+    """
     from transformers.utils import logging as transformers_logging
 
     logging: Any = transformers_logging

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from retrieve.encoders.torch.backend import no_progress_bar
+from retrieve.encoders.torch.backend import quiet_transformers
 from retrieve.encoders.torch.trainable import PassageModel
 
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -70,7 +70,7 @@ def write_encoder_folder(
     """
     kinds = ["Transformer"]
     root.mkdir(parents=True, exist_ok=True)
-    with no_progress_bar():
+    with quiet_transformers():
         model.transformer.save_pretrained(root / _TRANSFORMER)
     (root / _TRANSFORMER / "tokenizer.json").write_text(tokenizer, encoding="utf-8")
     settings = {"max_seq_length": limit, "do_lower_case": False}  # the tokenizer lowers by itself

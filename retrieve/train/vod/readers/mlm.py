@@ -19,7 +19,7 @@ from retrieve.encoders.batches import Padded, batches
 from retrieve.encoders.folder import read_cross_encoder_folder
 from retrieve.encoders.load import find_model, resolve_limit
 from retrieve.encoders.tokens import TokenRow, encode_slices, load_tokenizer
-from retrieve.encoders.torch.backend import load_transformer, no_progress_bar
+from retrieve.encoders.torch.backend import load_transformer, quiet_transformers
 from retrieve.encoders.torch.model_inputs import model_inputs
 from retrieve.errors import EncoderError, InputError
 from retrieve.train.vod.readers.protocol import Read, Triple
@@ -63,7 +63,7 @@ class MaskedReader(nn.Module):
 
     def write(self, folder: Path) -> None:
         """The language model with its tokenizer, as a folder of transformers."""
-        with no_progress_bar():
+        with quiet_transformers():
             self.model.save_pretrained(folder)
         self._special.save_pretrained(folder)
         (folder / "tokenizer.json").write_text(self._tokenizer.to_str(), encoding="utf-8")
