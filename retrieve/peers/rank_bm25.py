@@ -32,7 +32,7 @@ class RankBM25(Peer):
 
     def search(self, query: str, depth: int) -> tuple[IntArray, FloatArray]:
         """Scores of all passages, and the best of them."""
-        return best_rows(self._index.get_scores(self._analyzer.terms(query)), depth)
+        return best_rows(self._index.get_scores(self._analyzer.asked(query)), depth)
 
     def stored_bytes(self, folder: Path) -> int | None:
         """None."""

@@ -147,7 +147,7 @@ class _Words:
         """Those of each word of a text, in order."""
         if len(self._forms) > _MOST_WORDS or self._numbers.bytes > _MOST_BYTES:
             self._numbers.clear()
-            self._forms.clear()
+            self._forms = []
         numbers = self._numbers.numbers(text).tolist()
         if len(self._numbers) > len(self._forms):
             self._forms += map(self._word_forms.of, self._numbers.since(len(self._forms)))
