@@ -77,7 +77,7 @@ class Index(Reading):
         folder = index_path(path)
         passage_encoder = PassageEncoder(recipe, overrides, cache=cache, encoder=encoder, device=device)
         create_index(folder, passage_encoder, force=force)
-        held = Held(Snapshot.open(folder), passage_encoder.expecting(passage_encoder.encoder_record()))
+        held = Held(Snapshot.open(folder), passage_encoder.expecting(passage_encoder.encoder_record()), {})
         return cls(folder, held, Settings(cache=cache, encoder=encoder, device=device))
 
     @classmethod
@@ -126,7 +126,7 @@ class Index(Reading):
             elif snapshot.manifest.recipe != held.snapshot.manifest.recipe:  # it is searched otherwise now
                 passage_encoder = self._settings.passage_encoder(snapshot.manifest)
                 self._count_encodings(held.passage_encoder.encodings)
-            self._held = Held(snapshot, passage_encoder)
+            self._held = Held(snapshot, passage_encoder, {})
             return True
 
     def close(self) -> None:
@@ -232,7 +232,8 @@ class Index(Reading):
         if not isinstance(encoder, str | Path):
             with self._refreshing:
                 self._settings = self._settings._replace(encoder=encoder, backend=None, precision=None)
-                self._held = Held(self._snapshot, self._settings.passage_encoder(self._snapshot.manifest))
+                encoder_now = self._settings.passage_encoder(self._snapshot.manifest)
+                self._held = Held(self._snapshot, encoder_now, {})
         tidy(self.path)  # until now this index held the generation from before
 
     def verify(self, progress: Progress | None = None) -> list[str]:

@@ -5,7 +5,7 @@ Arguments are checked here, once for all of them, before anything is encoded.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -25,6 +25,11 @@ from retrieve.store.filters import Filter, parse_filter
 from retrieve.types import Hits
 from retrieve.views.registry import vector_views
 
+_MOST_KEPT = 64
+"""Searchers of a generation that are kept; then all go. Few programs ask in more ways."""
+
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+
 Scorers: TypeAlias = Callable[[str], PairScorer]
 """A cross-encoder's folder or name → the cross-encoder, loaded once."""
 
@@ -36,8 +41,24 @@ def searcher_of(
 
     `without`: a document that is not found, by its number in the snapshot.
     """
+    key = _key(k, options) if where is None and without is None else None
+    if key is not None and (kept := held.searchers.get(key)) is not None:
+        return kept
     resolved = options_by_name(held.passage_encoder.recipe, k, options)
-    return Searcher(held.snapshot, held.passage_encoder, resolved, filter_of(where), without)
+    searcher = Searcher(held.snapshot, held.passage_encoder, resolved, filter_of(where), without)
+    if key is not None:
+        if len(held.searchers) >= _MOST_KEPT:
+            held.searchers.clear()
+        held.searchers[key] = searcher
+    return searcher
+
+
+def _key(k: int, options: Mapping[str, Any]) -> Hashable | None:
+    """By which a searcher is kept; None for one that is not. Types belong to it: 1 is a fine k, and True is none."""
+    asked = [("k", k), *options.items()]
+    if any(type(value) not in _PLAIN for _, value in asked):
+        return None
+    return tuple((name, type(value), value) for name, value in asked)
 
 
 def filter_of(where: Where) -> Filter | None:

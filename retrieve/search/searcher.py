@@ -159,6 +159,8 @@ class Searcher:
         sparse = [name for name in group if self.snapshot.views[name].encoding == "sparse"]
         size = len(next(iter(group.values())))
         cut = np.zeros(size, dtype=np.bool_)
+        if not by_vector and not sparse:
+            return _Encoded({}, None, cut)
         texts = list(
             dict.fromkeys(ask for asks in by_vector.values() for ask in asks if isinstance(ask, str))
         )
@@ -193,7 +195,8 @@ class Searcher:
         view = self.snapshot.views[name]
         if view.takes_terms:
             check_analyzer(self.snapshot.folder, self.snapshot.manifest, self._passage_encoder.analyzer)
-        asked = Asked(self._passage_encoder, self.options.of_views, lookup=lookup)
+        parameters = self.options.of_views
+        asked = Asked(self._passage_encoder, parameters, lookup=lookup)
         if view.encoding == "vectors":
             windows = [encoded.windows(ask) for ask in asks]
             asked = asked._replace(
@@ -203,7 +206,8 @@ class Searcher:
         elif view.encoding == "sparse":
             asked = asked._replace(rows=encoded.rows)
         else:
-            asked = asked._replace(texts=[ask for ask in asks if not isinstance(ask, np.ndarray)])
+            texts = [ask for ask in asks if not isinstance(ask, np.ndarray)]
+            asked = Asked(self._passage_encoder, parameters, texts, lookup=lookup)
         segments = self.snapshot.live_segments(name)
         found = scores_of_group(self.snapshot, view.scores(asked, segments), len(asks))
         feedback = self.options.feedback
