@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 from retrieve.api.open_state import Held
-from retrieve.api.writer import Where
 from retrieve.errors import UsageError
 from retrieve.search.explain import explain
 from retrieve.search.hits import build_hits, load_documents
@@ -21,7 +20,7 @@ from retrieve.search.options import options_by_name
 from retrieve.search.rerank import PairScorer, rerank
 from retrieve.search.searcher import Ask, Ranking, Searcher, check_query
 from retrieve.search.snippets import QueryWords
-from retrieve.store.filters import Filter, parse_filter
+from retrieve.store.filters import Filter, Where, parse_filter
 from retrieve.types import Hits
 from retrieve.views.registry import vector_views
 
