@@ -5,7 +5,7 @@ Arguments are checked here, once for all of them, before anything is encoded.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -93,10 +93,7 @@ def search_all(
             raise UsageError("a vector was given, and the views made of vectors are not searched")
         vectors = searcher.prepare(vectors)
     shown = [query or "" for query in queries]
-    return [
-        hits_of(searcher, text, ranking, scorers)
-        for text, ranking in zip(shown, searcher.rank(shown, vectors), strict=True)
-    ]
+    return list(_hits_of_all(searcher, shown, searcher.rank(shown, vectors), scorers))
 
 
 def search_like(
@@ -142,8 +139,18 @@ def explain_one(
 
 def hits_of(searcher: Searcher, text: str, ranking: Ranking, scorers: Scorers) -> Hits:
     """A ranking's hits with their texts, ordered by the cross-encoder if one was asked for."""
+    return next(_hits_of_all(searcher, [text], [ranking], scorers))
+
+
+def _hits_of_all(
+    searcher: Searcher, texts: Sequence[str], rankings: Iterable[Ranking], scorers: Scorers
+) -> Iterator[Hits]:
     options = searcher.options
-    hits = build_hits(searcher.snapshot, ranking, options, QueryWords.of(text, searcher.recipe))
+    shows = [QueryWords.of(text, searcher.recipe) for text in texts]
+    every = build_hits(searcher.snapshot, rankings, options, shows)
     if not options.reranker:
-        return hits
-    return Hits(rerank(scorers(options.reranker), text, hits, depth=options.rerank_depth, k=options.k))
+        return every
+    return (
+        Hits(rerank(scorers(options.reranker), text, hits, depth=options.rerank_depth, k=options.k))
+        for text, hits in zip(texts, every, strict=True)
+    )

@@ -1,88 +1,125 @@
 """From numbers to answers: document ids, titles, metadata, and the passages that carried a hit, with their texts.
 
-All hits of a query are made together, segment by segment: looked up one at a time they took longer than the search.
+What the hits of several queries need is read together, segment by segment: looked up one hit at a time it took longer
+than the search.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import repeat
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from retrieve.search.fusion import fuse_passages
 from retrieve.search.options import SearchOptions
 from retrieve.search.pool import FloatArray, documents_of
-from retrieve.search.searcher import Ranking
+from retrieve.search.searcher import GROUP, Ranking
 from retrieve.search.view_scores import ViewScores
-from retrieve.store.documents import Shown, StoredDocument
-from retrieve.store.segment import IntArray, Segment
+from retrieve.store.documents import StoredDocument
+from retrieve.store.segment import IntArray
 from retrieve.store.snapshot import Snapshot
 from retrieve.text.layout import PAGE_END, page_at
 from retrieve.types import Hit, Hits, PassageHit, ShowsHits
 
-
-class _Part(NamedTuple):
-    """The documents of a ranking that are in one segment: their places in the ranking, and what there is of each."""
-
-    number: int
-    segment: Segment
-    places: Sequence[int]
-    ids: list[str]
-    documents: list[Shown]
-    firsts: list[int]  # the first passage row
-    counts: list[int]
+_TOGETHER = 500
+"""Hits made at a time, those of one query at least; what is shown of them is in memory."""
 
 
-def build_hits(snapshot: Snapshot, ranking: Ranking, options: SearchOptions, shows: ShowsHits) -> Hits:
-    """Hits of one ranking, rank from 1. `shows`: what shows them in the words of their query."""
-    keys = ranking.final.keys
-    if not len(keys):
-        return Hits()
+class _Found(NamedTuple):
+    """One document of a ranking: its segment, first passage row, number of passages, and what is shown of it.
+
+    `span`: characters of its first passage, if it has one.
+    """
+
+    segment: int
+    first: int
+    passages: int
+    span: list[int]
+    doc_id: str
+    title: str
+    text: str
+    metadata: dict[str, Any]
+
+
+def build_hits(
+    snapshot: Snapshot, rankings: Iterable[Ranking], options: SearchOptions, shows: Iterable[ShowsHits]
+) -> Iterator[Hits]:
+    """Hits of each ranking, rank from 1. `shows`: for each what shows them in the words of its query."""
+    waiting: list[tuple[Ranking, ShowsHits]] = []
+    size = 0
+    for number, pair in enumerate(zip(rankings, shows, strict=True), start=1):
+        waiting.append(pair)
+        size += len(pair[0].final.keys)
+        # With the group: a ranking holds the scores of all queries that were scored with it.
+        if size >= _TOGETHER or number % GROUP == 0:
+            yield from _build(snapshot, waiting, options)
+            waiting, size = [], 0
+    yield from _build(snapshot, waiting, options)
+
+
+def _build(
+    snapshot: Snapshot, asked: Sequence[tuple[Ranking, ShowsHits]], options: SearchOptions
+) -> Iterator[Hits]:
+    if not asked:
+        return
+    keys = asked[0][0].final.keys
+    if len(asked) > 1:
+        keys = np.concatenate([ranking.final.keys for ranking, _ in asked])
     documents = keys if options.unit == "document" else documents_of(snapshot, keys)
-    parts = list(_parts(snapshot, documents))
-    passages = _passages(snapshot, ranking, options, parts)
-    numbers, scores = keys.tolist(), ranking.final.scores.tolist()
-    given = [(name, pool.mapping()) for name, pool in ranking.pools.items()]
-    hits: dict[int, Hit] = {}
-    for part in parts:
-        for place, doc_id, (title, _, metadata), count in zip(
-            part.places, part.ids, part.documents, part.counts, strict=True
-        ):
-            key = numbers[place]
-            hits[place] = Hit(
-                doc_id,
-                scores[place],
-                place + 1,
-                title,
-                metadata,
-                passages[place],
+    loaded = iter(_load(snapshot, documents))
+    for ranking, shows in asked:
+        numbers, scores = ranking.final.keys.tolist(), ranking.final.scores.tolist()
+        found = [each for _, each in zip(numbers, loaded, strict=False)]
+        passages = _passages(snapshot, ranking, options, found)
+        given = [(name, pool.mapping()) for name, pool in ranking.pools.items()]
+        yield Hits(
+            Hit(
+                each.doc_id,
+                score,
+                rank,
+                each.title,
+                each.metadata,
+                shown,
                 {name: pool[key] for name, pool in given if key in pool},
-                count,
+                each.passages,
                 shows,
             )
-    return Hits(map(hits.__getitem__, range(len(numbers))))
+            for rank, (key, score, each, shown) in enumerate(
+                zip(numbers, scores, found, passages, strict=True), start=1
+            )
+        )
 
 
-def _parts(snapshot: Snapshot, documents: IntArray) -> Iterator[_Part]:
-    """The documents of a ranking (K,), by segment."""
-    if len(snapshot.segments) == 1:
-        yield _part(snapshot, 0, range(len(documents)), documents)
-        return
+def _load(snapshot: Snapshot, documents: IntArray) -> list[_Found]:
+    """What there is of documents (K,), in their order."""
+    if len(snapshot.segments) == 1 and len(documents):
+        return list(_load_of(snapshot, 0, documents))
     owner = np.searchsorted(snapshot.bases, documents, side="right") - 1
+    found: dict[int, _Found] = {}
     for number in np.flatnonzero(np.bincount(owner)).tolist():
         at = np.flatnonzero(owner == number)
-        yield _part(snapshot, number, at.tolist(), documents[at] - snapshot.bases[number])
+        rows = documents[at] - snapshot.bases[number]
+        found.update(zip(at.tolist(), _load_of(snapshot, number, rows), strict=True))
+    return [found[place] for place in range(len(documents))]
 
 
-def _part(snapshot: Snapshot, number: int, places: Sequence[int], rows: IntArray) -> _Part:
+def _load_of(snapshot: Snapshot, number: int, rows: IntArray) -> Iterator[_Found]:
+    """Of documents of one segment, by their rows (K,)."""
     segment = snapshot.segments[number]
     asked = rows.tolist()
     ids = segment.ids.get_many(asked)
-    firsts, ends = segment.first_passage[rows].tolist(), segment.first_passage[rows + 1].tolist()
-    counts = [end - first for first, end in zip(firsts, ends, strict=True)]
-    return _Part(number, segment, places, ids, segment.documents.shown(asked, ids), firsts, counts)
+    firsts, ends = segment.first_passage[rows], segment.first_passage[rows + 1]
+    spans: Iterable[list[int]] = repeat([])
+    if segment.passage_rows:
+        spans = segment.passages[np.minimum(firsts, segment.passage_rows - 1), 1:].tolist()
+    shown = segment.documents.shown(asked, ids)
+    listed = zip(firsts.tolist(), (ends - firsts).tolist(), spans, ids, shown, strict=False)
+    return (
+        _Found(number, first, count, span, doc_id, *document)
+        for first, count, span, doc_id, document in listed
+    )
 
 
 def load_documents(snapshot: Snapshot, documents: IntArray) -> list[StoredDocument]:
@@ -99,81 +136,64 @@ def load_documents(snapshot: Snapshot, documents: IntArray) -> list[StoredDocume
 
 
 def _passages(
-    snapshot: Snapshot, ranking: Ranking, options: SearchOptions, parts: Sequence[_Part]
+    snapshot: Snapshot, ranking: Ranking, options: SearchOptions, found: Sequence[_Found]
 ) -> Sequence[tuple[PassageHit, ...]]:
-    """The best passages of each hit, by its place. For `unit="passage"` a hit is one passage and has its score."""
-    result: list[tuple[PassageHit, ...]] = [()] * len(ranking.final.keys)
+    """The best passages of each hit. For `unit="passage"` a hit is one passage and has its score."""
     if options.unit == "passage":
-        for part in parts:
-            _add_own(snapshot, ranking, part, result)
-    elif options.passages:
-        most = 1 if options.aggregate == "first" else None  # the others had no part in it
-        for part in parts:
-            _add_best(ranking, options, part, most, result)
+        return _own(snapshot, ranking, found)
+    if not options.passages:
+        return [()] * len(found)
+    counts = [each.passages for each in found]
+    if options.aggregate == "first":  # the others had no part in it
+        counts = [min(count, 1) for count in counts]
+    if max(counts, default=0) <= 1 and len(ranking.scores) == 1:
+        (view,) = ranking.scores.values()
+        if view.exact:  # a document's score is that of its only passage
+            scores = ranking.final.scores.tolist()
+            return [
+                (_passage(each.text, each.span, 0, score),) if each.passages else ()
+                for each, score in zip(found, scores, strict=True)
+            ]
+    return _best(snapshot, ranking, options, found, counts)
+
+
+def _own(snapshot: Snapshot, ranking: Ranking, found: Sequence[_Found]) -> list[tuple[PassageHit, ...]]:
+    result: list[tuple[PassageHit, ...]] = []
+    for each, key, score in zip(found, *(part.tolist() for part in ranking.final), strict=True):
+        row = key - int(snapshot.passage_bases[each.segment])
+        span = snapshot.segments[each.segment].passages[row, 1:].tolist()
+        result.append((_passage(each.text, span, row - each.first, score),))
     return result
 
 
-def _add_own(snapshot: Snapshot, ranking: Ranking, part: _Part, result: list[tuple[PassageHit, ...]]) -> None:
-    at = np.array(part.places)
-    rows = ranking.final.keys[at] - snapshot.passage_bases[part.number]
-    spans, scores = part.segment.passages[rows].tolist(), ranking.final.scores[at].tolist()
-    for place, (_, text, _), first, row, (_, start, end), score in zip(
-        part.places, part.documents, part.firsts, rows.tolist(), spans, scores, strict=True
-    ):
-        result[place] = (_passage(text, start, end, row - first, score),)
-
-
-def _add_best(
+def _best(
+    snapshot: Snapshot,
     ranking: Ranking,
     options: SearchOptions,
-    part: _Part,
-    most: int | None,
-    result: list[tuple[PassageHit, ...]],
-) -> None:
-    """`most`: how many passages of each document are looked at, the first; None for all."""
-    counts = part.counts if most is None else [min(count, most) for count in part.counts]
-    if max(counts) <= 1 and len(ranking.scores) == 1 and next(iter(ranking.scores.values())).exact:
-        _add_only(ranking, part, counts, result)
-        return
-    rows = [
-        row for first, count in zip(part.firsts, counts, strict=True) for row in range(first, first + count)
-    ]
-    views = [
-        _scores_at(view, part.number, np.array(rows, np.int64), counts) for view in ranking.scores.values()
-    ]
-    fused = fuse_passages(list(ranking.tops.values()), views, options.weights, options.fusion).tolist()
-    chosen: list[tuple[int, float]] = []  # rows and scores of the passages shown
-    shown = []  # how many each document has of them
-    start = 0
-    for count in counts:
-        places: Sequence[int] = range(start, start + count)
-        if count > 1:
-            places = sorted(places, key=fused.__getitem__, reverse=True)[: options.passages]
-        chosen += [(rows[at], fused[at]) for at in places]
-        shown.append(len(places))
-        start += count
-    spans = iter(part.segment.passages[[row for row, _ in chosen]].tolist() if chosen else ())
-    of = zip(chosen, spans, strict=True)
-    for place, (_, text, _), first, count in zip(
-        part.places, part.documents, part.firsts, shown, strict=True
-    ):
-        result[place] = tuple(
-            _passage(text, start, end, row - first, score)
-            for _, ((row, score), (_, start, end)) in zip(repeat(None, count), of, strict=False)
-        )
-
-
-def _add_only(
-    ranking: Ranking, part: _Part, counts: Sequence[int], result: list[tuple[PassageHit, ...]]
-) -> None:
-    """Of documents of one passage each, ranked by one exact view: a document's score is its passage's."""
-    scores = ranking.final.scores.tolist()
-    rows = [first for first, count in zip(part.firsts, counts, strict=True) if count]
-    spans = iter(part.segment.passages[rows].tolist())
-    for place, (_, text, _), count in zip(part.places, part.documents, counts, strict=True):
-        if count:
-            _, start, end = next(spans)
-            result[place] = (_passage(text, start, end, 0, scores[place]),)
+    found: Sequence[_Found],
+    counts: Sequence[int],
+) -> list[tuple[PassageHit, ...]]:
+    """Of each document the best of so many passages, its first."""
+    result: list[tuple[PassageHit, ...]] = [()] * len(found)
+    for number in sorted({each.segment for each in found}):
+        places = [place for place, each in enumerate(found) if each.segment == number]
+        ranges = [range(found[place].first, found[place].first + counts[place]) for place in places]
+        rows = [row for own in ranges for row in own]
+        if not rows:
+            continue
+        views = [
+            _scores_at(view, number, np.array(rows), [len(own) for own in ranges])
+            for view in ranking.scores.values()
+        ]
+        fused = fuse_passages(list(ranking.tops.values()), views, options.weights, options.fusion).tolist()
+        spans = snapshot.segments[number].passages[rows, 1:].tolist()
+        start = 0
+        for place, own in zip(places, ranges, strict=True):
+            each, end = found[place], start + len(own)
+            best = sorted(range(start, end), key=fused.__getitem__, reverse=True)[: options.passages]
+            result[place] = tuple(_passage(each.text, spans[at], at - start, fused[at]) for at in best)
+            start = end
+    return result
 
 
 def _scores_at(view: ViewScores, number: int, rows: IntArray, counts: Sequence[int]) -> FloatArray:
@@ -185,6 +205,7 @@ def _scores_at(view: ViewScores, number: int, rows: IntArray, counts: Sequence[i
     return np.concatenate([view.at(number, own) for own in np.split(rows, ends)])
 
 
-def _passage(text: str, start: int, end: int, position: int, score: float) -> PassageHit:
+def _passage(text: str, span: Sequence[int], position: int, score: float) -> PassageHit:
+    start, end = span
     page = page_at(text, start) if PAGE_END in text else None
     return PassageHit(start, end, position, text[start:end], score, page)

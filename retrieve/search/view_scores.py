@@ -40,6 +40,8 @@ def scores_of_group(snapshot: Snapshot, scores: Scores, queries: int) -> list[Vi
     """A view's scores of a group of queries, one by one."""
     matching = [query for query in range(queries) if scores.matches(query)]
     group = _Group(snapshot, scores, matching)
+    if len(matching) == queries:
+        return [_OneQuery(group, query) for query in matching]
     found: list[ViewScores] = [NoScores(scores, query) for query in range(queries)]
     for query in matching:
         found[query] = _OneQuery(group, query)

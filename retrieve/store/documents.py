@@ -13,7 +13,7 @@ import sqlite3
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
@@ -152,12 +152,7 @@ class DocumentTable:
         return result
 
     def shown(self, rows: Sequence[int], ids: Sequence[str]) -> list[Shown]:
-        """What hits show of the documents that `get` gives; a row that stands there twice is read once."""
-        different = dict(zip(rows, ids, strict=True))
-        if len(different) < len(rows):
-            found = self.shown(list(different), list(different.values()))
-            by_row = dict(zip(different, found, strict=True))
-            return [by_row[row] for row in rows]
+        """What hits show of the documents that `get` gives; metadata is each one's own, also of a row asked twice."""
         if self._compare:
             return [(one.title, one.text, dict(one.metadata)) for one, _ in self.get(rows, ids)]
         return [
@@ -227,10 +222,8 @@ class DocumentTable:
         found: dict[int, tuple[Any, ...]] = {}
         for start in range(0, len(wanted), _BATCH):
             batch = wanted[start : start + _BATCH]
-            marks = ",".join("?" * len(batch))
-            # Column names are this module's own; values are bound.
-            statement = f"SELECT row, {columns} FROM documents WHERE row IN ({marks})"
-            found |= {values[0]: values[1:] for values in self._fetch(statement, tuple(batch))}
+            rows_found = self._fetch(_selection(columns, len(batch)), tuple(batch))
+            found.update((values[0], values[1:]) for values in rows_found)
         try:
             return [found[row] for row in wanted]
         except KeyError as missing:
@@ -262,6 +255,12 @@ class DocumentTable:
 
     def _corrupt(self, what: object) -> IndexCorrupt:
         return IndexCorrupt(f"{self._path} cannot be read: {what}; run `retrieve index verify`")
+
+
+@lru_cache(maxsize=64)
+def _selection(columns: str, rows: int) -> str:
+    """The statement for so many rows, kept: SQLite knows a string that it was given before. Values are bound."""
+    return f"SELECT row, {columns} FROM documents WHERE row IN ({','.join('?' * rows)})"
 
 
 def _close(connection: sqlite3.Connection, process: int) -> None:
