@@ -58,7 +58,7 @@ class Oracle:
         count = sum(length > 0 for length in self._lengths)
         average = sum(self._lengths) / count if count else 0.0
         total: dict[int, float] = defaultdict(float)
-        for term, repeated in Counter(self._analyzer.terms(query)).items():
+        for term, repeated in Counter(self._analyzer.asked(query)).items():
             found = self._found.get(term, [])
             idf = math.log(1 + (count - len(found) + 0.5) / (len(found) + 0.5))
             for passage, frequency in found:

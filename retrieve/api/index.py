@@ -2,7 +2,8 @@
 is in `reading`.
 
 One `Index` is safe in many threads: it answers from one generation until `refresh()`, and every object it shares
-between threads is immutable or locked. In another process a copy of it opens the same folder.
+between threads is immutable or locked. In another process a copy of it opens the same folder. What writes is imported
+where it is used: most programs only search.
 """
 
 from __future__ import annotations
@@ -16,26 +17,22 @@ import numpy.typing as npt
 
 from retrieve.api.open_state import Held, Settings, encoded_alike
 from retrieve.api.reading import Reading
-from retrieve.api.writer import Where, Writer
 from retrieve.fork_safety import ForkSafeLock
 from retrieve.passages.encoder import PassageEncoder
 from retrieve.recipe import Recipe
-from retrieve.store.create import create_index
-from retrieve.store.garbage import tidy
+from retrieve.store.filters import Where
 from retrieve.store.manifest import read_manifest
-from retrieve.store.merge import merge
 from retrieve.store.paths import index_path
-from retrieve.store.reencode import reencode
 from retrieve.store.segment import Segment
 from retrieve.store.snapshot import Snapshot
-from retrieve.store.verify import verify
-from retrieve.store.writer import Added
-from retrieve.store.writer import Writer as StoreWriter
 from retrieve.types import Document, Progress
 
 if TYPE_CHECKING:
+    from retrieve.api.writer import Writer
     from retrieve.encoders.dense.encoder import Encoder
     from retrieve.encoders.sparse.encoder import SparseTextEncoder
+    from retrieve.store.writer import Added
+    from retrieve.store.writer import Writer as StoreWriter
 
 
 class Index(Reading):
@@ -74,10 +71,12 @@ class Index(Reading):
         in the way is `IndexExists`; `force` replaces an index, never another kind of folder. Whoever has the other one
         open goes on reading it until `refresh()`; its files go with the first commit, or when its last reader lets go.
         """
+        from retrieve.store.create import create_index
+
         folder = index_path(path)
         passage_encoder = PassageEncoder(recipe, overrides, cache=cache, encoder=encoder, device=device)
         create_index(folder, passage_encoder, force=force)
-        held = Held(Snapshot.open(folder), passage_encoder.expecting(passage_encoder.encoder_record()))
+        held = Held(Snapshot.open(folder), passage_encoder.expecting(passage_encoder.encoder_record()), {})
         return cls(folder, held, Settings(cache=cache, encoder=encoder, device=device))
 
     @classmethod
@@ -126,7 +125,7 @@ class Index(Reading):
             elif snapshot.manifest.recipe != held.snapshot.manifest.recipe:  # it is searched otherwise now
                 passage_encoder = self._settings.passage_encoder(snapshot.manifest)
                 self._count_encodings(held.passage_encoder.encodings)
-            self._held = Held(snapshot, passage_encoder)
+            self._held = Held(snapshot, passage_encoder, {})
             return True
 
     def close(self) -> None:
@@ -162,6 +161,8 @@ class Index(Reading):
         index is the same, to the byte. Each holds one segment in memory. A script must then do its work under
         `if __name__ == "__main__":`. Raises `IndexLocked` while another writer is at work.
         """
+        from retrieve.api.writer import Writer
+
         store = self._store_writer(progress, workers)
         try:
             yield Writer(store, self._refuse_closed)
@@ -174,6 +175,8 @@ class Index(Reading):
 
     def _store_writer(self, progress: Progress | None, workers: int) -> StoreWriter:
         """A writer whose encoder is that of the generation it writes on top of."""
+        from retrieve.store.writer import Writer as StoreWriter
+
         while True:
             held = self._now
             store = StoreWriter.open(
@@ -208,6 +211,9 @@ class Index(Reading):
 
     def merge(self, *, retrain: bool = False, progress: Progress | None = None) -> None:
         """Rewrite segments without deleted rows, packed to the recipe's segment size; `retrain` learns FAISS anew."""
+        from retrieve.store.garbage import tidy
+        from retrieve.store.merge import merge
+
         self.refresh()
         merge(self.path, self._passage_encoder, retrain=retrain, progress=progress)
         self.refresh()
@@ -224,6 +230,9 @@ class Index(Reading):
         into other passages, `RecipeError` where the recipe cannot have it. The index stays as it was then, and after an
         interruption.
         """
+        from retrieve.store.garbage import tidy
+        from retrieve.store.reencode import reencode
+
         self._refuse_closed()
         settings = self._settings
         made = reencode(self.path, lambda manifest: settings.other_encoder(manifest, encoder), progress)
@@ -232,11 +241,14 @@ class Index(Reading):
         if not isinstance(encoder, str | Path):
             with self._refreshing:
                 self._settings = self._settings._replace(encoder=encoder, backend=None, precision=None)
-                self._held = Held(self._snapshot, self._settings.passage_encoder(self._snapshot.manifest))
+                encoder_now = self._settings.passage_encoder(self._snapshot.manifest)
+                self._held = Held(self._snapshot, encoder_now, {})
         tidy(self.path)  # until now this index held the generation from before
 
     def verify(self, progress: Progress | None = None) -> list[str]:
         """Check every byte; returns the problems found."""
+        from retrieve.store.verify import verify
+
         return verify(self.path, progress)
 
     @property

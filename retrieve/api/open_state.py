@@ -5,12 +5,14 @@ They are replaced together, so that a search never takes the vectors of one enco
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from retrieve.errors import UsageError
 from retrieve.passages.encoder import PassageEncoder
 from retrieve.passages.resolve import check_encoder, with_model
+from retrieve.search.searcher import Searcher
 from retrieve.store.manifest import Manifest
 from retrieve.store.snapshot import Snapshot
 
@@ -20,10 +22,15 @@ if TYPE_CHECKING:
 
 
 class Held(NamedTuple):
-    """A generation and the working parts of its recipe."""
+    """A generation and the working parts of its recipe.
+
+    `searchers`: those of the searches so far, by what they ask. They go with the generation, and never answer from
+    another.
+    """
 
     snapshot: Snapshot
     passage_encoder: PassageEncoder
+    searchers: dict[Hashable, Searcher]
 
 
 class Settings(NamedTuple):
@@ -69,7 +76,7 @@ class Settings(NamedTuple):
         passage_encoder = self.passage_encoder(snapshot.manifest)
         if (self.model is not None or self.encoder is not None) and passage_encoder.models.exist:
             passage_encoder.models.check()
-        return Held(snapshot, passage_encoder)
+        return Held(snapshot, passage_encoder, {})
 
     def other_encoder(
         self, manifest: Manifest, encoder: str | Path | Encoder | SparseTextEncoder

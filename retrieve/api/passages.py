@@ -13,7 +13,6 @@ import numpy.typing as npt
 
 from retrieve.api.open_state import Held
 from retrieve.api.searching import searcher_of
-from retrieve.api.writer import Where
 from retrieve.errors import UsageError
 from retrieve.recipe import FusionMethod
 from retrieve.search import passage_rankings
@@ -27,6 +26,7 @@ from retrieve.search.passage_rankings import (
 )
 from retrieve.search.query_parts import PassageQuery, asks_by_view, check_queries, named_views
 from retrieve.search.searcher import Ask, Searcher
+from retrieve.store.filters import Where
 from retrieve.store.snapshot import Snapshot
 
 Keys = PassageRanking | npt.ArrayLike

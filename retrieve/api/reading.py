@@ -16,7 +16,6 @@ from retrieve.api import passages
 from retrieve.api.open_state import Held, Settings
 from retrieve.api.runs import QueryRanking, RunResult, RunSettings, start_run
 from retrieve.api.searching import explain_one, filter_of, search_all, search_like
-from retrieve.api.writer import Where
 from retrieve.errors import UsageError
 from retrieve.fork_safety import ForkSafeLock
 from retrieve.passages.encoder import PassageEncoder
@@ -32,7 +31,7 @@ from retrieve.search.passage_rankings import (
 from retrieve.search.query_parts import PassageQuery
 from retrieve.search.rerank import PairScorer
 from retrieve.search.searcher import check_query
-from retrieve.store.info import describe
+from retrieve.store.filters import Where
 from retrieve.store.snapshot import Snapshot
 from retrieve.store.vectors import query_vector, query_vectors
 from retrieve.types import Document, Hits, Passage, Progress, Query
@@ -274,6 +273,8 @@ class Reading:
 
     def info(self) -> dict[str, Any]:
         """Counts, sizes, recipe and encoder, as a JSON object."""
+        from retrieve.store.info import describe
+
         return describe(self._snapshot)
 
     def get(self, doc_id: str) -> Document | None:

@@ -9,11 +9,11 @@ import numpy as np
 
 from retrieve.api.open_state import Held
 from retrieve.api.searching import Scorers, hits_of, searcher_of
-from retrieve.api.writer import Where
 from retrieve.errors import UsageError
 from retrieve.search.passage_rankings import places_of
 from retrieve.search.pool import Pool
 from retrieve.search.searcher import Searcher, check_query
+from retrieve.store.filters import Where
 from retrieve.types import Hit, Progress, Query
 
 _TOLD = 32

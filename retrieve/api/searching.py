@@ -5,14 +5,13 @@ Arguments are checked here, once for all of them, before anything is encoded.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from retrieve.api.open_state import Held
-from retrieve.api.writer import Where
 from retrieve.errors import UsageError
 from retrieve.search.explain import explain
 from retrieve.search.hits import build_hits, load_documents
@@ -21,9 +20,14 @@ from retrieve.search.options import options_by_name
 from retrieve.search.rerank import PairScorer, rerank
 from retrieve.search.searcher import Ask, Ranking, Searcher, check_query
 from retrieve.search.snippets import QueryWords
-from retrieve.store.filters import Filter, parse_filter
+from retrieve.store.filters import Filter, Where, parse_filter
 from retrieve.types import Hits
 from retrieve.views.registry import vector_views
+
+_MOST_KEPT = 64
+"""Searchers of a generation that are kept; then all go. Few programs ask in more ways."""
+
+_PLAIN = frozenset({str, int, float, bool, type(None)})
 
 Scorers: TypeAlias = Callable[[str], PairScorer]
 """A cross-encoder's folder or name → the cross-encoder, loaded once."""
@@ -36,8 +40,24 @@ def searcher_of(
 
     `without`: a document that is not found, by its number in the snapshot.
     """
+    key = _key(k, options) if where is None and without is None else None
+    if key is not None and (kept := held.searchers.get(key)) is not None:
+        return kept
     resolved = options_by_name(held.passage_encoder.recipe, k, options)
-    return Searcher(held.snapshot, held.passage_encoder, resolved, filter_of(where), without)
+    searcher = Searcher(held.snapshot, held.passage_encoder, resolved, filter_of(where), without)
+    if key is not None:
+        if len(held.searchers) >= _MOST_KEPT:
+            held.searchers.clear()
+        held.searchers[key] = searcher
+    return searcher
+
+
+def _key(k: int, options: Mapping[str, Any]) -> Hashable | None:
+    """By which a searcher is kept; None for one that is not. Types belong to it: 1 is a fine k, and True is none."""
+    asked = [("k", k), *options.items()]
+    if any(type(value) not in _PLAIN for _, value in asked):
+        return None
+    return tuple((name, type(value), value) for name, value in asked)
 
 
 def filter_of(where: Where) -> Filter | None:
@@ -73,10 +93,7 @@ def search_all(
             raise UsageError("a vector was given, and the views made of vectors are not searched")
         vectors = searcher.prepare(vectors)
     shown = [query or "" for query in queries]
-    return [
-        hits_of(searcher, text, ranking, scorers)
-        for text, ranking in zip(shown, searcher.rank(shown, vectors), strict=True)
-    ]
+    return list(_hits_of_all(searcher, shown, searcher.rank(shown, vectors), scorers))
 
 
 def search_like(
@@ -122,8 +139,18 @@ def explain_one(
 
 def hits_of(searcher: Searcher, text: str, ranking: Ranking, scorers: Scorers) -> Hits:
     """A ranking's hits with their texts, ordered by the cross-encoder if one was asked for."""
+    return next(_hits_of_all(searcher, [text], [ranking], scorers))
+
+
+def _hits_of_all(
+    searcher: Searcher, texts: Sequence[str], rankings: Iterable[Ranking], scorers: Scorers
+) -> Iterator[Hits]:
     options = searcher.options
-    hits = build_hits(searcher.snapshot, ranking, options, QueryWords.of(text, searcher.recipe))
+    shows = [QueryWords.of(text, searcher.recipe) for text in texts]
+    every = build_hits(searcher.snapshot, rankings, options, shows)
     if not options.reranker:
-        return hits
-    return Hits(rerank(scorers(options.reranker), text, hits, depth=options.rerank_depth, k=options.k))
+        return every
+    return (
+        Hits(rerank(scorers(options.reranker), text, hits, depth=options.rerank_depth, k=options.k))
+        for text, hits in zip(texts, every, strict=True)
+    )

@@ -11,12 +11,10 @@ from retrieve.corpora.check import stored_form
 from retrieve.corpora.expansions import Expansions
 from retrieve.errors import UsageError
 from retrieve.search.lookup import listed_ids
-from retrieve.store.filters import parse_conditions
+from retrieve.store.filters import Where, parse_conditions
 from retrieve.store.writer import Added
 from retrieve.store.writer import Writer as StoreWriter
 from retrieve.types import Document
-
-Where = Mapping[str, Any] | str | None
 
 
 class Writer:

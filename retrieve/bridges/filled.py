@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import islice
 
 from retrieve.api import Index
-from retrieve.api.writer import Where
+from retrieve.store.filters import Where
 from retrieve.types import Hit
 
 

@@ -6,7 +6,7 @@ A verb's module is imported when the verb is used, so that `retrieve --help` cos
 from __future__ import annotations
 
 import json
-from importlib.metadata import version as version_of
+import os
 
 import click
 
@@ -57,6 +57,8 @@ def main(ctx: click.Context, *, version: bool, as_json: bool, quiet: bool) -> No
     INDEX is a folder, or a name under $RETRIEVE_HOME. Answers go to standard output, everything else to standard
     error. Exit status: 0 done, 1 failed, 2 wrong usage.
     """
+    # Pydantic looks through all that is installed for plugins of its own; no command has a use for them.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     if version:
         _show_version(as_json=as_json)
         ctx.exit()
@@ -69,7 +71,9 @@ def main(ctx: click.Context, *, version: bool, as_json: bool, quiet: bool) -> No
 
 
 def _show_version(*, as_json: bool) -> None:
-    release = version_of("retrieve-engine")
+    from importlib.metadata import version
+
+    release = version("retrieve-engine")
     if not as_json:
         click.echo(f"retrieve, version {release}")
         return

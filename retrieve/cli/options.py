@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -227,6 +226,8 @@ def given(options: Mapping[str, Any]) -> dict[str, Any]:
 
 def parsed_settings(settings: Sequence[str], option: str = "--set") -> dict[str, Any]:
     """`key=value` pairs as settings; a value that is no TOML is a string. Raises `UsageError` for another form."""
+    import tomllib
+
     found: dict[str, Any] = {}
     for setting in settings:
         key, separator, text = setting.partition("=")

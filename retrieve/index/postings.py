@@ -302,11 +302,13 @@ class Postings:
     def _checked(self, term_ids: Int64s, weights: Float64s) -> tuple[Int64s, Float64s]:
         """Known terms and their weights, as the kernels take them."""
         ids, factors = np.asarray(term_ids, np.int64), np.asarray(weights, np.float64)
-        if len(ids) != len(factors) or (len(ids) and int(ids.max()) >= len(self.terms)):
+        listed = ids.tolist()  # of few numbers Python finds the least and the largest sooner
+        if len(listed) != len(factors) or max(listed, default=-1) >= len(self.terms):
             raise ValueError(
-                f"{len(ids)} term ids up to {max(ids, default=-1)}, {len(factors)} weights, {len(self.terms)} terms"
+                f"{len(listed)} term ids up to {max(listed, default=-1)}, {len(factors)} weights, "
+                f"{len(self.terms)} terms"
             )
-        if len(ids) and int(ids.min()) < 0:
+        if min(listed, default=0) < 0:
             known = ids >= 0
             ids, factors = ids[known], factors[known]
         return np.ascontiguousarray(ids), np.ascontiguousarray(factors)

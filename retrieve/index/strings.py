@@ -9,6 +9,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import Self
 
 import numpy as np
@@ -78,7 +79,11 @@ class SortedStrings:
 
     def get_many(self, rows: Sequence[int] | Int64s) -> list[str]:
         """The strings at `rows`, in the order of `rows`; raises IndexError for a row that is not there."""
-        return [self[row] for row in np.asarray(rows, np.int64).tolist()]
+        wanted: list[int] = rows if isinstance(rows, list) else np.asarray(rows, np.int64).tolist()
+        if wanted and not 0 <= min(wanted) <= max(wanted) < len(self):
+            raise IndexError(f"rows {min(wanted)} to {max(wanted)} of {len(self)} strings")
+        data, bounds = self._bytes, self._bounds
+        return [str(data[bounds[row] : bounds[row + 1]], "utf-8") for row in wanted]
 
     def find(self, string: str) -> int:
         """The row of `string`, or -1."""
@@ -87,8 +92,7 @@ class SortedStrings:
     def find_many(self, strings: Sequence[str]) -> Int64s:
         """B strings → rows (B,) int64, -1 where a string is absent."""
         encoded = [encode(string) for string in strings]
-        bounds = np.zeros(len(encoded) + 1, np.int64)
-        np.cumsum([len(item) for item in encoded], out=bounds[1:])
+        bounds = np.array([0, *accumulate(map(len, encoded))], np.int64)
         found = np.empty(len(encoded), np.int64)
         find_strings(self._data, self._offsets, np.frombuffer(b"".join(encoded), np.uint8), bounds, found)
         return found

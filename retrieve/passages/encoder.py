@@ -10,7 +10,6 @@ import copy
 import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -424,4 +423,6 @@ class PassageEncoder:
 def _environment() -> dict[str, str]:
     """Versions of what turns weights into vectors, and the machine's architecture."""
     names = ("torch", "transformers", "sentence-transformers", "tokenizers")
+    from importlib.metadata import version
+
     return {name: version(name) for name in names} | {"machine": platform.machine()}

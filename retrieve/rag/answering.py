@@ -10,13 +10,13 @@ from collections.abc import Callable
 from typing import Unpack
 
 from retrieve.api import Index
-from retrieve.api.writer import Where
 from retrieve.errors import UsageError
 from retrieve.rag.citations import check_citations
 from retrieve.rag.extraction import best_sentences
 from retrieve.rag.packing import CountTokens, context, estimated_tokens
 from retrieve.rag.records import Answer, Citation, Context
 from retrieve.search.options import SearchSettings
+from retrieve.store.filters import Where
 
 Generate = Callable[[str], str]
 """A prompt → what a model writes."""

@@ -6,6 +6,7 @@ order is tie order; only ties across segments need the ids themselves.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from retrieve._core import merge_ranked
 from retrieve.recipe import Unit
 from retrieve.store.segment import IntArray
 from retrieve.store.snapshot import Snapshot
+from retrieve.views.protocol import Best as Ranked
 from retrieve.views.protocol import Eligible
 
 FloatArray = npt.NDArray[np.float64]
@@ -121,6 +123,15 @@ def passages_of(snapshot: Snapshot, document: int) -> tuple[int, IntArray]:
     segment = snapshot.segments[number]
     first, last = segment.first_passage[document - snapshot.bases[number] :][:2]
     return number, np.arange(first, last, dtype=np.int64)
+
+
+def pools_of_one(found: Ranked, depth: int) -> list[Pool]:
+    """Each query's pool of at most `depth` where there is one segment only: its rows are the keys, in order."""
+    rows, scores, bounds = found
+    return [
+        Pool(rows[start : min(start + depth, end)], scores[start : min(start + depth, end)])
+        for start, end in pairwise(bounds.tolist())
+    ]
 
 
 class Best:

@@ -39,7 +39,7 @@ Ask: TypeAlias = str | Mapping[str, float] | Vector | Vectors
 """What one query asks of a view: a text, texts with weights where it takes terms, a vector (D,), or the vectors (W,D)
 of several windows, whose scores are added up."""
 
-_GROUP = 16
+GROUP = 16
 """Queries scored at a time, of which exact views hold a score for every passage."""
 
 _MANY = 64
@@ -95,6 +95,8 @@ class Searcher:
         self.options = options
         self._passage_encoder = passage_encoder
         self._scope = in_scope(snapshot, where, options.unit, options.aggregate, without)
+        views = [snapshot.views[name] for name in options.views]
+        self._encodes = any(view.encoding is not None for view in views)
 
     def rank(self, texts: Sequence[str], vectors: Vectors | None = None) -> Iterator[Ranking]:
         """Rankings of several queries, one after the other. `vectors` (B,D) stand for encoding the texts."""
@@ -117,7 +119,7 @@ class Searcher:
         `asks`: for each view what the queries ask of it. With `lookup` scores are only read off passages. Exact views
         hold a score for every passage, so only a few queries are in memory at a time.
         """
-        most = _GROUP
+        most = GROUP
         if all(self.snapshot.views[name].holds_best_alone for name in asks):
             most = _MANY * min(max(1_000 // self.options.reach, 1), 4)
         for start in range(0, count, most):
@@ -155,10 +157,12 @@ class Searcher:
 
     def _encode(self, group: Mapping[str, Sequence[Ask]]) -> _Encoded:
         """All that the group asks of an encoder, each text once; one that is too long for vectors window by window."""
-        by_vector = {name: asks for name, asks in group.items() if self.takes_vectors(name)}
-        sparse = [name for name in group if self.snapshot.views[name].encoding == "sparse"]
         size = len(next(iter(group.values())))
         cut = np.zeros(size, dtype=np.bool_)
+        if not self._encodes:
+            return _Encoded({}, None, cut)
+        by_vector = {name: asks for name, asks in group.items() if self.takes_vectors(name)}
+        sparse = [name for name in group if self.snapshot.views[name].encoding == "sparse"]
         texts = list(
             dict.fromkeys(ask for asks in by_vector.values() for ask in asks if isinstance(ask, str))
         )
@@ -193,7 +197,8 @@ class Searcher:
         view = self.snapshot.views[name]
         if view.takes_terms:
             check_analyzer(self.snapshot.folder, self.snapshot.manifest, self._passage_encoder.analyzer)
-        asked = Asked(self._passage_encoder, self.options.of_views, lookup=lookup)
+        parameters = self.options.of_views
+        asked = Asked(self._passage_encoder, parameters, lookup=lookup)
         if view.encoding == "vectors":
             windows = [encoded.windows(ask) for ask in asks]
             asked = asked._replace(
@@ -203,7 +208,8 @@ class Searcher:
         elif view.encoding == "sparse":
             asked = asked._replace(rows=encoded.rows)
         else:
-            asked = asked._replace(texts=[ask for ask in asks if not isinstance(ask, np.ndarray)])
+            texts = [ask for ask in asks if not isinstance(ask, np.ndarray)]
+            asked = Asked(self._passage_encoder, parameters, texts, lookup=lookup)
         segments = self.snapshot.live_segments(name)
         found = scores_of_group(self.snapshot, view.scores(asked, segments), len(asks))
         feedback = self.options.feedback

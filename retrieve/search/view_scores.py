@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from retrieve.search.pool import Best, FloatArray, Pool, Scope
+from retrieve.search.pool import Best, FloatArray, Pool, Scope, pools_of_one
 from retrieve.store.segment import IntArray
 from retrieve.store.snapshot import Snapshot
 from retrieve.views.parallel import in_parts
@@ -40,6 +40,8 @@ def scores_of_group(snapshot: Snapshot, scores: Scores, queries: int) -> list[Vi
     """A view's scores of a group of queries, one by one."""
     matching = [query for query in range(queries) if scores.matches(query)]
     group = _Group(snapshot, scores, matching)
+    if len(matching) == queries:
+        return [_OneQuery(group, query) for query in matching]
     found: list[ViewScores] = [NoScores(scores, query) for query in range(queries)]
     for query in matching:
         found[query] = _OneQuery(group, query)
@@ -66,6 +68,9 @@ class _Group:
     def _best(self, part: slice, depth: int, scope: Scope, ordered: bool) -> list[Pool]:
         """Segment by segment, so that what one of them gives need not be beaten by all of the next."""
         chosen = self._queries[part]
+        if len(self._snapshot.segments) == 1:
+            floors = np.array([self.scores.floor] * len(chosen))
+            return pools_of_one(self.scores.best(0, chosen, depth, scope.segments[0], floors), depth)
         best = Best(len(chosen), depth, scope.unit, self.scores.floor)
         for number in range(len(self._snapshot.segments)):
             found = self.scores.best(number, chosen, depth, scope.segments[number], best.floors)

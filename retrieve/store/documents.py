@@ -13,10 +13,10 @@ import sqlite3
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import xxhash
 
@@ -35,8 +35,11 @@ CREATE TABLE documents (
 """
 _EXPANSIONS = "CREATE TABLE expansions (row INTEGER PRIMARY KEY, text TEXT NOT NULL)"
 """Only in a segment that has an expanded document: the others are as they were before there were any."""
+_NO_METADATA = canonical({})
 _BATCH = 500
 _PASS = 10_000
+_MAPPED = 1 << 40
+"""Bytes of a table that SQLite maps at most, as the other files of a segment are: to read a page took a system call."""
 
 
 class Fingerprints(NamedTuple):
@@ -51,6 +54,10 @@ class StoredDocument(NamedTuple):
 
     document: Document
     fingerprints: Fingerprints
+
+
+Shown: TypeAlias = tuple[str, str, dict[str, Any]]
+"""What a hit shows of a document: title, text, metadata."""
 
 
 def fingerprints(document: Document) -> Fingerprints:
@@ -145,6 +152,15 @@ class DocumentTable:
             result.append(StoredDocument(document, hashes))
         return result
 
+    def shown(self, rows: Sequence[int], ids: Sequence[str]) -> list[Shown]:
+        """What hits show of the documents that `get` gives; metadata is each one's own, also of a row asked twice."""
+        if self._compare:
+            return [(one.title, one.text, dict(one.metadata)) for one, _ in self.get(rows, ids)]
+        return [
+            (title, text, {} if metadata == _NO_METADATA else self._metadata(metadata))
+            for title, text, metadata in self._select("title, text, metadata", rows)
+        ]
+
     def fingerprints(self, rows: Sequence[int]) -> list[Fingerprints]:
         """Hashes of these rows, in this order."""
         return [Fingerprints(*hashes) for hashes in self._select("body, content", rows)]
@@ -203,16 +219,16 @@ class DocumentTable:
 
     def _select(self, columns: str, rows: Sequence[int]) -> list[tuple[Any, ...]]:
         """Columns of these rows, in this order."""
+        wanted = list(map(int, rows))
         found: dict[int, tuple[Any, ...]] = {}
-        for start in range(0, len(rows), _BATCH):
-            batch = [int(row) for row in rows[start : start + _BATCH]]
-            marks = ",".join("?" * len(batch))
-            # Column names are this module's own; values are bound.
-            statement = f"SELECT row, {columns} FROM documents WHERE row IN ({marks})"
-            found |= {row: tuple(values) for row, *values in self._fetch(statement, tuple(batch))}
-        if missing := [int(row) for row in rows if int(row) not in found]:
-            raise self._corrupt(f"row {missing[0]} is missing")
-        return [found[int(row)] for row in rows]
+        for start in range(0, len(wanted), _BATCH):
+            batch = wanted[start : start + _BATCH]
+            rows_found = self._fetch(_selection(columns, len(batch)), tuple(batch))
+            found.update((values[0], values[1:]) for values in rows_found)
+        try:
+            return [found[row] for row in wanted]
+        except KeyError as missing:
+            raise self._corrupt(f"row {missing} is missing") from None
 
     def _fetch(self, statement: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
         try:
@@ -242,6 +258,12 @@ class DocumentTable:
         return IndexCorrupt(f"{self._path} cannot be read: {what}; run `retrieve index verify`")
 
 
+@lru_cache(maxsize=64)
+def _selection(columns: str, rows: int) -> str:
+    """The statement for so many rows, kept: SQLite knows a string that it was given before. Values are bound."""
+    return f"SELECT row, {columns} FROM documents WHERE row IN ({','.join('?' * rows)})"
+
+
 def _close(connection: sqlite3.Connection, process: int) -> None:
     """A forked process leaves its parent's alone."""
     if process == os.getpid():
@@ -259,9 +281,11 @@ def _has(document: Document, hashes: Fingerprints) -> bool:
 
 def _open_read_only(path: Path) -> sqlite3.Connection:
     try:
-        return sqlite3.connect(
+        connection = sqlite3.connect(
             f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False
         )
+        connection.execute(f"PRAGMA mmap_size = {_MAPPED}")
     except sqlite3.Error as error:
         want_descriptor()
         raise IndexCorrupt(f"{path} cannot be opened: {error}; run `retrieve index verify`") from error
+    return connection

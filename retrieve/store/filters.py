@@ -18,6 +18,8 @@ from typing import Any, Literal, NoReturn, TypeAlias, cast, get_args
 from retrieve.errors import UsageError
 
 Scalar: TypeAlias = bool | int | float | str
+Where: TypeAlias = Mapping[str, Any] | str | None
+"""A filter as a call takes it: a JSON object, or that as a string."""
 Operator: TypeAlias = Literal["eq", "ne", "lt", "lte", "gt", "gte", "in", "exists"]
 
 OPERATORS: tuple[Operator, ...] = get_args(Operator)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 
 from retrieve.errors import StemmerMismatch
@@ -77,4 +76,6 @@ def check_analyzer(folder: Path, manifest: Manifest, analyzer: Analyzer) -> None
 @cache
 def _release() -> str:
     """PyStemmer's release line: within one the algorithms are the same."""
+    from importlib.metadata import version
+
     return ".".join(version("PyStemmer").split(".")[:2])

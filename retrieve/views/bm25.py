@@ -20,7 +20,10 @@ import numpy as np
 from retrieve.index.idf import bm25_idf
 from retrieve.index.merged_postings import merge_postings
 from retrieve.index.postings import Postings
+from retrieve.recipe import Recipe
 from retrieve.text.analyze import Analyzer
+from retrieve.views.known_terms import KnownTerms, LookedUp, arrays_of
+from retrieve.views.last_made import LastMade
 from retrieve.views.postings import build_postings, rows_hold, write_postings
 from retrieve.views.protocol import (
     Asked,
@@ -109,6 +112,10 @@ class BM25View(View):
     holds_best_alone = True
     expands = True
 
+    def __init__(self, recipe: Recipe) -> None:
+        # A view belongs to one generation of an index, whose segments are always the same.
+        self._generation: LastMade[_Generation] = LastMade()
+
     def build(self, material: Material, output: Output) -> Built:
         """Postings of the analysed passages."""
         return _write(build_postings(material.terms()), output)
@@ -130,7 +137,7 @@ class BM25View(View):
 
     def scores(self, asked: Asked, segments: Sequence[LiveSegment]) -> Scores:
         """Scores by the statistics of these segments."""
-        return _scores(_counted(asked), asked, segments)
+        return self._scores(_counted(asked), asked, segments)
 
     def expanded(
         self,
@@ -145,7 +152,22 @@ class BM25View(View):
             expand_query(query, texts.read(passages), feedback) if passages else query
             for query, passages in zip(_counted(asked), found, strict=True)
         ]
-        return _scores(counts, asked, segments)
+        return self._scores(counts, asked, segments)
+
+    def _scores(
+        self, counts: Sequence[Mapping[str, float]], asked: Asked, segments: Sequence[LiveSegment]
+    ) -> BM25Scores:
+        """Of queries whose terms are counted, or weighed."""
+        # It holds these segments, so that no others have their id.
+        generation = self._generation.of(id(segments), lambda: _Generation(segments))
+        return BM25Scores(
+            segments,
+            generation.weighted(counts),
+            generation.totals,
+            k1=asked.parameters["k1"],
+            b=asked.parameters["b"],
+            query_terms=asked.parameters["query_terms"],
+        )
 
     def deleted(self, opened: Postings, passages: BoolArray) -> Deleted:
         """Document frequencies of the passages, and their lengths."""
@@ -213,11 +235,7 @@ class QueryTerms:
         frequencies = statistics.frequencies
         idf = bm25_idf(frequencies, statistics.passages)
         places = {term: place for place, term in enumerate(self._terms)}
-        by_segment = (
-            np.where(frequencies > 0, np.stack(self._numbers), -1)
-            if self._numbers
-            else np.empty((0, len(places)), np.int64)
-        )
+        by_segment = self.numbers(frequencies)
         # The terms of all queries one after the other: arrays are made once, and each query has its part of them.
         at = np.array([places[term] for query in self._counts for term in query], dtype=np.int64)
         counts = np.array([count for query in self._counts for count in query.values()], dtype=np.float64)
@@ -229,6 +247,34 @@ class QueryTerms:
             for part in [slice(end - len(query), end)]
         ]
 
+    def numbers(self, frequencies: IntArray) -> IntArray:
+        """(S,Q) int64: each term's number in each segment; −1 where there is none, or only deleted passages have it."""
+        if not self._numbers:
+            return np.empty((0, len(self._terms)), np.int64)
+        return np.where(frequencies > 0, np.stack(self._numbers), -1)
+
+
+class _Generation:
+    """The segments of one generation, and what the terms asked so far are worth in them."""
+
+    def __init__(self, segments: Sequence[LiveSegment]) -> None:
+        self.segments = segments
+        self.totals = QueryTerms([], [], segments).statistics()
+        self._known = KnownTerms(self._look_up)
+
+    def weighted(self, counts: Sequence[Mapping[str, float]]) -> list[Weighted]:
+        """What each query's terms are worth: what `QueryTerms` gives."""
+        known = self._known.of(counts)
+        return [
+            Weighted(list(query), *arrays_of(worths, list(query.values()), len(self.segments)))
+            for query, worths in zip(counts, known, strict=True)
+        ]
+
+    def _look_up(self, terms: Sequence[str]) -> LookedUp:
+        found = QueryTerms([], terms, self.segments)
+        frequencies = found.statistics().frequencies
+        return LookedUp(frequencies, bm25_idf(frequencies, self.totals.passages), found.numbers(frequencies))
+
 
 class BM25Scores:
     """Scores of queries: the best are chosen while they are computed, all are written down only if asked for."""
@@ -237,18 +283,26 @@ class BM25Scores:
     floor = 0.0
 
     def __init__(
-        self, terms: QueryTerms, statistics: Statistics, *, k1: float, b: float, query_terms: int
+        self,
+        segments: Sequence[LiveSegment],
+        queries: Sequence[Weighted],
+        statistics: Statistics,
+        *,
+        k1: float,
+        b: float,
+        query_terms: int,
     ) -> None:
-        self._segments = terms.segments
+        """Of queries weighed by these statistics; of each `query_terms` at most."""
+        self._segments = segments
         self._statistics = statistics
-        self._queries = [query.largest(query_terms) for query in terms.weighted(statistics)]
+        self._queries = [query.largest(query_terms) for query in queries]
         self._parameters = {"k1": k1, "b": b, "average_length": statistics.average_length}
         self._all: dict[tuple[int, int], FloatArray] = {}
-        self._asked: Counter[tuple[int, int]] = Counter()
+        self._asked: dict[tuple[int, int], int] = {}
 
     def matches(self, query: int) -> bool:
         """Whether any of its terms occurs."""
-        return self._statistics.average_length > 0 and bool((self._queries[query].frequencies > 0).any())
+        return self._statistics.average_length > 0 and any(self._queries[query].frequencies.tolist())
 
     def best(
         self, segment: int, queries: Sequence[int], depth: int, eligible: Eligible, floors: FloatArray
@@ -270,7 +324,7 @@ class BM25Scores:
         if place not in self._all:
             postings = self._segments[segment].opened
             terms, weights = self._queries[query].rows[segment], self._queries[query].weights
-            self._asked[place] += len(rows)
+            self._asked[place] = self._asked.get(place, 0) + len(rows)
             if self._asked[place] * _FEW < postings.rows:
                 looked_up: FloatArray = postings.bm25_at(rows, terms, weights, **self._parameters)
                 return looked_up
@@ -348,20 +402,6 @@ def _counted(asked: Asked) -> list[Mapping[str, float]]:
     return [counted_terms(query, asked.encoder.analyzer) for query in asked.texts]
 
 
-def _scores(
-    counts: Sequence[Mapping[str, float]], asked: Asked, segments: Sequence[LiveSegment]
-) -> BM25Scores:
-    """Of queries whose terms are counted, or weighed."""
-    terms = QueryTerms.counted(counts, segments)
-    return BM25Scores(
-        terms,
-        terms.statistics(),
-        k1=asked.parameters["k1"],
-        b=asked.parameters["b"],
-        query_terms=asked.parameters["query_terms"],
-    )
-
-
 def _write(postings: Postings, output: Output) -> Built:
     write_postings(postings, output)
     lengths = postings.lengths
@@ -370,9 +410,11 @@ def _write(postings: Postings, output: Output) -> Built:
 
 def counted_terms(query: str | Mapping[str, float], analyzer: Analyzer) -> Mapping[str, float]:
     """How often a query has each of its terms, times the weight of the text that has it."""
-    if isinstance(query, str):
-        return Counter(analyzer.asked(query))
     counted: dict[str, float] = {}
+    if isinstance(query, str):
+        for term in analyzer.asked(query):
+            counted[term] = counted.get(term, 0) + 1
+        return counted
     for text, weight in query.items():
         for term, times in Counter(analyzer.asked(text)).items():
             counted[term] = counted.get(term, 0.0) + weight * times

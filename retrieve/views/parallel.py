@@ -22,7 +22,7 @@ Result = TypeVar("Result")
 
 def in_parts(count: int, work: Callable[[slice], list[Result]]) -> list[Result]:
     """What `work` gives for `count` queries in order, a part of them to each core."""
-    return _in_parts(min(cores(), count), count, work)
+    return _in_parts(min(cores(), count) if count > 1 else 1, count, work)
 
 
 def over_free_cores(count: int, work: Callable[[slice], list[Result]], *, least: int) -> list[Result]:

@@ -45,6 +45,7 @@ class RankBM25View(BM25View):
     expands = False
 
     def __init__(self, recipe: Recipe) -> None:
+        super().__init__(recipe)
         assert recipe.bm25 is not None
         self._variant = recipe.bm25.variant
         # A view belongs to one generation of an index, whose segments are always the same.

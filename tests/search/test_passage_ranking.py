@@ -17,7 +17,7 @@ from toy_index import DIMENSIONS, corpus, make_index, stored, toy_recipe, unit_v
 from retrieve import Document, Index
 from retrieve.errors import BadVectors, DimensionMismatch, UsageError
 from retrieve.search.passage_rankings import PassageRanking
-from retrieve.search.searcher import _GROUP
+from retrieve.search.searcher import GROUP
 
 UHD = {"model": "none", "hidden": DIMENSIONS, "dimensions": 64, "winners": 8, "segments": 8}
 SIZE = 6
@@ -201,7 +201,7 @@ def test_scores_of_any_keys_are_exact(toy: Toy, using: Any) -> None:
     live = everything.keys[0][everything.keys[0] >= 0]
     draw = np.random.default_rng(0)
     queries = EACH * 6  # more than are scored at a time
-    assert len(queries) > _GROUP
+    assert len(queries) > GROUP
     keys = draw.choice(live, size=(len(queries), 11))
     keys[draw.random(keys.shape) < 0.2] = -1
     scores = toy.index.score_passages(queries, keys, layout=everything.layout, using=using)

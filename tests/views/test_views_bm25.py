@@ -35,7 +35,8 @@ def test_scores_of_two_indexes_by_the_statistics_of_both(tmp_path: Path) -> None
         expected = {hit.doc_id: hit.score for hit in indexes["both"].search(text, k=1_000)}
         found: dict[str, float] = {}
         for name in ("a", "b"):
-            scores = BM25Scores(terms[name], together, k1=0.9, b=0.4, query_terms=100)
+            weighed = terms[name].weighted(together)
+            scores = BM25Scores(terms[name].segments, weighed, together, k1=0.9, b=0.4, query_terms=100)
             for number, segment in enumerate(indexes[name]._snapshot.segments):
                 for row, owner in enumerate(segment.document_of.tolist()):
                     doc_id = segment.ids[owner]
