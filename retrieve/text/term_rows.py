@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +23,11 @@ class NumberedRows(NamedTuple):
     vocabulary: list[str]
     numbers: npt.NDArray[np.uint32]
     starts: npt.NDArray[np.int64]
+
+    def strings(self) -> Iterator[list[str]]:
+        """The terms of each row as strings."""
+        for start, end in pairwise(self.starts.tolist()):
+            yield [self.vocabulary[number] for number in self.numbers[start:end].tolist()]
 
 
 def numbered_rows(rows: Iterable[Sequence[str]], analyzer: Analyzer) -> NumberedRows:

@@ -48,7 +48,7 @@ class InitialsView(View):
         self._weight = recipe.initials.weight
 
     def build(self, material: Material, output: Output) -> Built:
-        counts = [initials(terms) for terms in material.terms()]
+        counts = [initials(terms) for terms in material.terms().strings()]
         output.write("counts", np.array(counts, np.float64).reshape(-1, len(LETTERS)))
         return Built()
 
