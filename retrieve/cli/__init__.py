@@ -6,7 +6,6 @@ A verb's module is imported when the verb is used, so that `retrieve --help` cos
 from __future__ import annotations
 
 import json
-import os
 
 import click
 
@@ -57,8 +56,6 @@ def main(ctx: click.Context, *, version: bool, as_json: bool, quiet: bool) -> No
     INDEX is a folder, or a name under $RETRIEVE_HOME. Answers go to standard output, everything else to standard
     error. Exit status: 0 done, 1 failed, 2 wrong usage.
     """
-    # Pydantic looks through all that is installed for plugins of its own; no command has a use for them.
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     if version:
         _show_version(as_json=as_json)
         ctx.exit()
