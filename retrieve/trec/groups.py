@@ -85,7 +85,7 @@ def read_groups(path: Path) -> Iterator[Hits]:
 
 def _queries(block: bytes, *, whole: bool) -> tuple[list[Hits], int]:
     """The queries of some lines, and where the last one begins; if not `whole`, it may go on, and is left out."""
-    if block.startswith(b"\xef\xbb\xbf") or b"\r" in block or b"\0" in block:
+    if b"\xef\xbb\xbf" in block or b"\r" in block or b"\0" in block:
         raise Unusual
     if not block.isascii():
         try:
