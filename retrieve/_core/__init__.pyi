@@ -130,8 +130,8 @@ def count_rows(
 def find_repeated(term_ids: UInt32s, starts: Int64s, seen: Int64s, /) -> int:
     """The place of a term that its row had already, or -1; `seen` (V,) must be -1 everywhere at first."""
 
-def count_terms(terms: UInt32s, counts: Int64s, /) -> None:
-    """counts[term] += 1 for each pair."""
+def count_each(numbers: UInt32s, counts: Int64s, /) -> None:
+    """counts[number] += 1 for each: of terms as of dimensions."""
 
 def pack_pairs(
     pair_starts: Int64s,
@@ -310,9 +310,6 @@ def best_rows(planes: Words, live: Words, k: int, /) -> tuple[Int64s, Int64s]:
 
 def first_wrong(starts: Int64s, dims: UInt32s, dimensions: int, /) -> int:
     """The first row whose winners do not rise strictly or pass the last dimension, or -1."""
-
-def count_dims(entries: UInt32s, counts: Int64s, /) -> None:
-    """counts[entry] += 1 for each winner."""
 
 def sort_rows(starts: Int64s, entries: UInt32s, first: int, cursors: Int64s, sorted_rows: UInt16s, /) -> None:
     """Winners row by row → rows entry by entry, counted on from `first`.

@@ -110,41 +110,24 @@ template <class T> class Borrowed {
 
 namespace nanobind::detail {
 
-template <class T> struct type_caster<std::span<T>> {
-    NB_TYPE_CASTER(std::span<T>, const_name("numpy.ndarray"))
+// What a call sees of a buffer that it holds: the address of its numbers, and how long it is in each dimension.
+template <class View, class T, std::size_t DIMENSIONS> struct view_caster {
+    NB_TYPE_CASTER(View, const_name("numpy.ndarray"))
     core::Borrowed<T> held;
 
     bool from_python(handle source, uint8_t, cleanup_list *) noexcept {
-        if (!held.take(source.ptr(), 1))
+        if (!held.take(source.ptr(), int(DIMENSIONS)))
             return false;
-        value = {held.data(), held.length(0)};
+        [this]<std::size_t... D>(std::index_sequence<D...>) {
+            value = {held.data(), held.length(int(D))...};
+        }(std::make_index_sequence<DIMENSIONS>());
         return true;
     }
 };
 
-template <class T> struct type_caster<core::Matrix<T>> {
-    NB_TYPE_CASTER(core::Matrix<T>, const_name("numpy.ndarray"))
-    core::Borrowed<T> held;
-
-    bool from_python(handle source, uint8_t, cleanup_list *) noexcept {
-        if (!held.take(source.ptr(), 2))
-            return false;
-        value = {held.data(), held.length(0), held.length(1)};
-        return true;
-    }
-};
-
-template <class T> struct type_caster<core::Cube<T>> {
-    NB_TYPE_CASTER(core::Cube<T>, const_name("numpy.ndarray"))
-    core::Borrowed<T> held;
-
-    bool from_python(handle source, uint8_t, cleanup_list *) noexcept {
-        if (!held.take(source.ptr(), 3))
-            return false;
-        value = {held.data(), held.length(0), held.length(1), held.length(2)};
-        return true;
-    }
-};
+template <class T> struct type_caster<std::span<T>> : view_caster<std::span<T>, T, 1> {};
+template <class T> struct type_caster<core::Matrix<T>> : view_caster<core::Matrix<T>, T, 2> {};
+template <class T> struct type_caster<core::Cube<T>> : view_caster<core::Cube<T>, T, 3> {};
 
 template <class T> struct type_caster<core::Owned<T>> {
     NB_TYPE_CASTER(core::Owned<T>, const_name("numpy.ndarray"))

@@ -31,13 +31,6 @@ std::int64_t first_wrong(Starts starts, Dims dims, std::uint64_t dimensions) {
     return -1;
 }
 
-// counts[entry] += 1 for each winner.
-void count_dims(Dims entries, std::span<std::int64_t> counts) {
-#pragma GCC unroll 8
-    for (std::size_t i = 0; i < entries.size(); ++i)
-        ++counts[entries[i]];
-}
-
 // Winners row by row → rows entry by entry; `cursors` holds where each entry's next row goes and is moved on.
 void sort_rows(Starts starts, Dims entries, std::size_t first, std::span<std::int64_t> cursors,
                std::span<std::uint16_t> sorted_rows) {
@@ -106,7 +99,6 @@ void unpack_winners(Dims dims, Sizes sizes, Places places, Lists lists, Bitmaps 
 
 void bind_codes(nb::module_ &m) {
     m.def("first_wrong", &first_wrong, no_gil());
-    m.def("count_dims", &count_dims, no_gil());
     m.def("sort_rows", &sort_rows, no_gil());
     m.def("place_rows", &place_rows, no_gil());
     m.def("count_winners", &count_winners, no_gil());

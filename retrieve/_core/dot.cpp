@@ -14,6 +14,7 @@
 
 #include "arrays.hpp"
 #include "module.hpp"
+#include "registers.hpp"
 
 namespace core {
 namespace {
@@ -21,16 +22,10 @@ namespace {
 constexpr std::size_t LANES = 32;
 
 // Lanes that one register holds.
-#if defined(__AVX512F__)
-constexpr std::size_t WIDTH = 16;
-#elif defined(__AVX2__)
-constexpr std::size_t WIDTH = 8;
-#else
-constexpr std::size_t WIDTH = 4;
-#endif
+constexpr std::size_t WIDTH = REGISTER_BYTES / sizeof(float);
 constexpr std::size_t REGISTERS = LANES / WIDTH;
 
-typedef float Floats __attribute__((vector_size(WIDTH * sizeof(float))));
+typedef float Floats __attribute__((vector_size(REGISTER_BYTES)));
 
 Floats widen(const float *from) {
     Floats floats;
@@ -73,8 +68,8 @@ Floats widen(const std::int8_t *from) {
 
 #else
 
-typedef std::uint32_t Bits __attribute__((vector_size(WIDTH * sizeof(float))));
-typedef std::int32_t Ints __attribute__((vector_size(WIDTH * sizeof(float))));
+typedef std::uint32_t Bits __attribute__((vector_size(REGISTER_BYTES)));
+typedef std::int32_t Ints __attribute__((vector_size(REGISTER_BYTES)));
 
 // As for one number. What is compared is all ones or 0.
 Floats widen(const std::uint16_t *from) {

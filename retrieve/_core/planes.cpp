@@ -13,6 +13,7 @@
 #include "arrays.hpp"
 #include "bits.hpp"
 #include "module.hpp"
+#include "registers.hpp"
 
 namespace core {
 namespace {
@@ -25,15 +26,9 @@ constexpr std::size_t GROUP = 16;
 constexpr int LEAST_PLANES = 4;
 
 // Words that one register holds.
-#if defined(__AVX512F__)
-constexpr std::size_t WIDTH = 8;
-#elif defined(__AVX2__)
-constexpr std::size_t WIDTH = 4;
-#else
-constexpr std::size_t WIDTH = 2;
-#endif
+constexpr std::size_t WIDTH = REGISTER_BYTES / sizeof(std::uint64_t);
 
-typedef std::uint64_t Lanes __attribute__((vector_size(WIDTH * sizeof(std::uint64_t))));
+typedef std::uint64_t Lanes __attribute__((vector_size(REGISTER_BYTES)));
 
 // Registers that are worked on side by side, so that the address of a bitmap is read once for all of them.
 constexpr std::size_t SIDE = std::min<std::size_t>(UNIT / WIDTH, 2);

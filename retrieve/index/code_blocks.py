@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple, TypeAlias, get_args
 import numpy as np
 import numpy.typing as npt
 
-from retrieve._core import UNIT, count_dims, place_rows, sort_rows
+from retrieve._core import UNIT, count_each, place_rows, sort_rows
 from retrieve.errors import IndexCorrupt
 from retrieve.index.arrays import Array, Int64s, UInt16s, UInt32s, frozen, take_array
 from retrieve.index.codes import Codes
@@ -112,7 +112,7 @@ def _tally(
     if dimensions <= _COUNTED:
         counts = np.zeros(dimensions, np.int64)
         for chunk in chunks:
-            count_dims(chunk.dims, counts)
+            count_each(chunk.dims, counts)
         return np.arange(dimensions, dtype=np.uint32), counts, None
     found = [np.unique(chunk.dims) for chunk in chunks]
     dims = np.unique(np.concatenate([np.empty(0, np.uint32), *found]))
@@ -122,5 +122,5 @@ def _tally(
 
     counts = np.zeros(len(dims), np.int64)
     for chunk in chunks:
-        count_dims(entry_of(chunk.dims), counts)
+        count_each(entry_of(chunk.dims), counts)
     return dims, counts, entry_of

@@ -22,9 +22,9 @@ from retrieve._core import (
     add_impacts,
     best_bm25,
     bm25_of_rows,
+    count_each,
     count_marked,
     count_rows,
-    count_terms,
     find_repeated,
     pack_pairs,
     terms_in_block,
@@ -380,7 +380,7 @@ class Assembly:
     def add_block(self, pair_starts: Int64s, terms: UInt32s, frequencies: UInt32s) -> None:
         """Add the next block from distinct (term, frequency) pairs, row by row: `pair_starts` (rows+1,)."""
         counts = np.zeros(len(self._vocabulary), np.int64)
-        count_terms(terms, counts)
+        count_each(terms, counts)
         present = np.flatnonzero(counts)
         ends = np.cumsum(counts[present])
         self._frequencies += counts

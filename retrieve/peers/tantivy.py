@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,19 @@ import numpy as np
 from retrieve.peers.protocol import FloatArray, IntArray, Peer, Task, Texts, folder_bytes
 
 _TEXT, _ROW, _ANALYZER = "text", "row", "retrieve"
+
+
+def make_analyzer(language: str, stopwords: Sequence[str]) -> Any:
+    """Words in lower case without the stop words, by tantivy's Snowball stemmer; `none` has none."""
+    import tantivy
+
+    kind = tantivy.Filter
+    chain = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple()).filter(kind.lowercase())
+    if stopwords:
+        chain = chain.filter(kind.custom_stopword(list(stopwords)))
+    if language != "none":
+        chain = chain.filter(kind.stemmer(language))
+    return chain.build()
 
 
 class Tantivy(Peer):
@@ -26,13 +40,7 @@ class Tantivy(Peer):
 
         super().__init__(task)
         self._package: Any = tantivy
-        kind = tantivy.Filter
-        chain = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple()).filter(kind.lowercase())
-        if task.stopwords:
-            chain = chain.filter(kind.custom_stopword(task.stopwords))
-        if task.language != "none":
-            chain = chain.filter(kind.stemmer(task.language))
-        self._analyzer: Any = chain.build()
+        self._analyzer: Any = make_analyzer(task.language, task.stopwords)
         schema = tantivy.SchemaBuilder()
         schema.add_text_field(_TEXT, stored=False, tokenizer_name=_ANALYZER, index_option="freq")
         schema.add_unsigned_field(_ROW, stored=False, fast=True)

@@ -19,7 +19,7 @@ import Stemmer
 from retrieve._core import WordTable, count_words, word_spans
 from retrieve.errors import RecipeError
 from retrieve.text.stemmer_identity import stemmer_fingerprint
-from retrieve.text.word_forms import TURKIC, Forms, WordForms, clusters
+from retrieve.text.word_forms import TURKISH, Forms, WordForms, cluster_spans
 
 if TYPE_CHECKING:
     from retrieve.recipe import BM25
@@ -72,7 +72,7 @@ class Analyzer:
     @property
     def lowers_capitals(self) -> bool:
         """Whether capitals of ASCII may be taken for their small letters before anything else is known of a word."""
-        return self.language not in TURKIC
+        return self.language != TURKISH
 
     def word_forms(self) -> WordForms:
         """What becomes of words, for one thread."""
@@ -95,7 +95,7 @@ class Analyzer:
         spans = bounds.reshape(-1, 2)
         if not len(runs):
             return spans
-        parted = [np.array(list(_cluster_spans(text, *spans[run].tolist())), np.int64) for run in runs]
+        parted = [np.array(list(cluster_spans(text, *spans[run].tolist())), np.int64) for run in runs]
         lengths = np.ones(len(spans), np.int64)
         lengths[runs] = [len(part) for part in parted]
         ends = np.cumsum(lengths)
@@ -152,9 +152,3 @@ class _Words:
         if len(self._numbers) > len(self._forms):
             self._forms += map(self._word_forms.of, self._numbers.since(len(self._forms)))
         return map(self._forms.__getitem__, numbers)
-
-
-def _cluster_spans(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    for cluster in clusters(text[start:end]):
-        yield start, start + len(cluster)
-        start += len(cluster)

@@ -18,6 +18,7 @@ import Stemmer
 
 from retrieve.text.analyze import Analyzer
 from retrieve.text.layout import PARTED, with_parts
+from retrieve.text.word_forms import cluster_spans, clusters
 
 # Scripts without spaces, and the iteration, closing, length and voicing marks that Unicode shares between them.
 _UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\u3006\u3031-\u3035\u303C\u30FC\uFF70\uFF9E\uFF9F"
@@ -28,7 +29,6 @@ _RUN = regex.compile(
     rf"(?V1)([[\p{{L}}\p{{M}}\p{{N}}]&&[{_UNSPACED}]][[\p{{L}}\p{{M}}\p{{N}}]&&[{_UNSPACED}\p{{M}}]]*)"
     rf"|[[\p{{L}}\p{{M}}\p{{N}}_]--[{_UNSPACED}]]++(?:{PARTED}[[\p{{L}}\p{{M}}\p{{N}}_]--[{_UNSPACED}]]++)*+"
 )
-_CLUSTER = regex.compile(r"\X")
 # Each byte of an ASCII text as "x" where it belongs to a word, as a space where it does not.
 _ASCII_WORDS = bytes(ord("x") if _WORD.match(chr(code)) else ord(" ") for code in range(128)).ljust(256)
 
@@ -129,10 +129,10 @@ class _Stems(dict[str, str]):
 
 def _bigrams(run: str) -> list[str]:
     """Overlapping pairs of grapheme clusters; a single cluster stays."""
-    clusters = _CLUSTER.findall(run)
-    if len(clusters) == 1:
+    single = clusters(run)
+    if len(single) == 1:
         return [run]
-    return [first + second for first, second in pairwise(clusters)]
+    return [first + second for first, second in pairwise(single)]
 
 
 def _word_spans(text: str) -> Iterator[tuple[int, int]]:
@@ -142,7 +142,6 @@ def _word_spans(text: str) -> Iterator[tuple[int, int]]:
         return
     for match in _RUN.finditer(text):
         if match[1]:
-            for cluster in _CLUSTER.finditer(text, *match.span()):
-                yield cluster.span()
+            yield from cluster_spans(text, *match.span())
         else:
             yield match.span()

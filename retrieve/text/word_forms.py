@@ -7,7 +7,7 @@ may take its time.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import chain, compress, pairwise
 from typing import NamedTuple
@@ -29,9 +29,9 @@ _ACRONYM = regex.compile(r"(?:\p{L}\p{M}*\.)+\p{L}\p{M}*")
 
 _SAME = dict.fromkeys(map(ord, "‘’‛ʼ՚＇"), "'")
 _SAME |= {0x066B: ".", 0x066C: ",", ord('"'): "\u05f4", 0x0130: "i"}
-_TURKISH = str.maketrans({"I": "ı"})
-TURKIC = ("turkish", "azerbaijani")
-"""Languages whose small letter of I has no dot."""
+_DOTLESS = str.maketrans({"I": "ı"})
+TURKISH = "turkish"
+"""The language whose small letter of I has no dot."""
 
 # Articles and pronouns that lose their vowel before a word that begins with one (Lucene's lists).
 _ELISIONS = {
@@ -50,7 +50,7 @@ class Forms(NamedTuple):
     asked: tuple[str, ...]
 
 
-NOTHING = Forms((), ())
+_NOTHING = Forms((), ())
 
 
 class WordForms:
@@ -64,7 +64,7 @@ class WordForms:
     def of(self, word: str) -> Forms:
         """The terms of a word as it stands in a text. None is empty, or holds white space or NUL."""
         if word.isascii():
-            return self._forms(word.lower() if self._language not in TURKIC else self._normal(word))
+            return self._forms(word.lower() if self._language != TURKISH else self._normal(word))
         if _EMOJI.match(word):
             return _alone(word.translate(_PRESENTATION))
         if _UNSEEN_SPACE in word and not len(word_spans(word)[1]):
@@ -76,7 +76,7 @@ class WordForms:
 
     def indexed(self, words: Sequence[str]) -> list[tuple[str, ...]]:
         """The indexed terms of each of many words: plain ones are stemmed all at once."""
-        if self._stemmer is None or self._language in TURKIC:
+        if self._stemmer is None or self._language == TURKISH:
             return [self.of(word).indexed for word in words]
         plain = [word.isascii() and word.isalnum() and word not in self._stopped for word in words]
         stems = iter(self._stemmer.stemWords([word.lower() for word in compress(words, plain)]))
@@ -88,8 +88,8 @@ class WordForms:
     def _normal(self, word: str) -> str:
         """NFKC, without what is not seen, in small letters, digits and apostrophes those of ASCII."""
         normal = unicodedata.normalize("NFKC", _UNSEEN.sub("", word)).translate(_SAME)
-        if self._language in TURKIC:
-            normal = normal.translate(_TURKISH)
+        if self._language == TURKISH:
+            normal = normal.translate(_DOTLESS)
         normal = unicodedata.normalize("NFKC", normal.casefold()).replace("i\u0307", "i")
         if normal.isascii():
             return normal
@@ -126,7 +126,7 @@ class WordForms:
         """A word without what an apostrophe ties to it: a possessive, an elided article, a Turkish ending."""
         if self._language in _ENGLISH:
             return word.removesuffix("'s") or word
-        if self._language in TURKIC:
+        if self._language == TURKISH:
             return word.partition("'")[0] or word
         article, _, rest = word.partition("'")
         return rest if rest and article in self._elided else word
@@ -142,6 +142,13 @@ def clusters(run: str) -> list[str]:
     return found
 
 
+def cluster_spans(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Where those of a run stand, which is text[start:end]."""
+    for cluster in clusters(text[start:end]):
+        yield start, start + len(cluster)
+        start += len(cluster)
+
+
 def _bigrams(run: str) -> Forms:
     """Of a run of a script without spaces: overlapping pairs, and single characters for who asks for one alone."""
     single = clusters(run)
@@ -152,7 +159,7 @@ def _bigrams(run: str) -> Forms:
 
 
 def _alone(term: str) -> Forms:
-    return Forms((term,), (term,)) if term else NOTHING
+    return Forms((term,), (term,)) if term else _NOTHING
 
 
 def _ascii_digit(character: str) -> str:

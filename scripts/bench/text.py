@@ -26,6 +26,7 @@ from acts import acts
 
 from retrieve import Document, Index
 from retrieve._core import form
+from retrieve.peers.tantivy import make_analyzer
 from retrieve.text.analyze import ENGLISH_STOPWORDS, Analyzer
 from retrieve.text.term_rows import numbered_rows
 
@@ -52,14 +53,8 @@ def our_build(texts: Sequence[str], place: Path) -> None:
 
 
 def tantivy_analyzer() -> Any:
-    """Words in lower case, Lucene's stop words, Snowball's English."""
-    import tantivy
-
-    kind = tantivy.Filter
-    chain = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple()).filter(kind.lowercase())
-    return (
-        chain.filter(kind.custom_stopword(sorted(ENGLISH_STOPWORDS))).filter(kind.stemmer("english")).build()
-    )
+    """With the stop words that ours has."""
+    return make_analyzer("english", sorted(ENGLISH_STOPWORDS))
 
 
 def tantivy_terms(texts: Sequence[str], _: Path) -> None:

@@ -8,11 +8,8 @@ place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
 git clone --quiet "$checkout" "$place/copy"
 cd "$place/copy"
-"$python" -m pip install --quiet "nanobind>=2.4"
-cmake -S retrieve/_core -B build/core -DSKBUILD_STATE=editable -DPython_EXECUTABLE="$python" -DCMAKE_BUILD_TYPE=Debug \
-    -DCMAKE_CXX_FLAGS="-fsanitize=address,undefined -fno-sanitize-recover=undefined -O1 -g1" \
-    -Dnanobind_DIR="$("$python" -m nanobind --cmake_dir)" >/dev/null
-cmake --build build/core
+PYTHON=$python bash scripts/core.sh -DCMAKE_BUILD_TYPE=Debug \
+    -DCMAKE_CXX_FLAGS="-fsanitize=address,undefined -fno-sanitize-recover=undefined -O1 -g1"
 # The interpreter frees nothing at its end, and hypothesis keeps what it found: leaks are not looked for.
 export ASAN_OPTIONS=detect_leaks=0 PYTHONPATH=$place/copy PYTHONMALLOC=malloc
 LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so)" \

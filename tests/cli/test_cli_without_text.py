@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
-
-from retrieve.cli import main
+from cli_calls import answer, call
 
 
 @pytest.fixture(autouse=True)
@@ -22,18 +19,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "blank.txt").write_text(" \n")
     (folder / "map.html").write_text("<title>Map</title><img src=map.png>")
     return tmp_path
-
-
-def call(*arguments: str, status: int = 0) -> Result:
-    result = CliRunner().invoke(main, list(arguments))
-    assert result.exit_code == status, (result.stdout, result.stderr, result.exception)
-    return result
-
-
-def answer(*arguments: str) -> dict[str, Any]:
-    value = json.loads(call(*arguments, "--json").stdout)
-    assert isinstance(value, dict)
-    return value
 
 
 FOUND = {

@@ -135,7 +135,7 @@ def test_rows_become_entries_and_come_back(
     (rows, n), words, codes = matrix.shape, words_of(len(matrix)), as_codes(matrix)
     assert core.first_wrong(codes.starts, codes.dims, n) == -1
     counts = np.zeros(n, np.int64)
-    core.count_dims(codes.dims, counts)
+    core.count_each(codes.dims, counts)
     assert counts.tolist() == matrix.sum(axis=0).tolist()
     cut = int(random.integers(0, rows + 1))
     cursors, sorted_rows = np.cumsum(counts) - counts, np.empty(len(codes.dims), np.uint16)

@@ -48,7 +48,7 @@ def test_rows_become_pairs_and_pairs_postings(core: ModuleType, rows: list[list[
     ]
     terms, frequencies = terms[:size], frequencies[:size] * np.uint32(large)
     counts = np.zeros(TERMS, np.int64)
-    core.count_terms(terms, counts)
+    core.count_each(terms, counts)
     expected = blocks_of([{term: n * large for term, n in row.items()} for row in counted])
     assert counts[counts > 0].tolist() == np.diff(expected.entry_starts).tolist()
     local, tfs = np.empty(size, np.uint16), np.empty(size, np.uint8)

@@ -10,10 +10,15 @@ import pytest
 from store_index import lexical_recipe
 
 from retrieve import Document, Index
+from retrieve.recipe import BM25
 from retrieve.store.manifest import MANIFEST, seal_object, unseal_object
 from retrieve.text.analyze import RULES
 
 ROWS = [Document("one", "a price of 1,000 dollars"), Document("two", "1 item with code 000")]
+
+
+def test_a_recipe_that_names_no_rules_has_the_newest() -> None:
+    assert BM25().rules == RULES
 
 
 def made(folder: Path, rules: int) -> Index:
