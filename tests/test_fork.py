@@ -53,7 +53,7 @@ def check(*indexes: tuple[Path, list[dict[str, Any]]]) -> None:
     arguments = [part for path, options in indexes for part in (str(path), json.dumps(options))]
     done = subprocess.run(
         [sys.executable, fork_answers.__file__, *arguments],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "4"},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "2"},
         capture_output=True,
         text=True,
         check=False,

@@ -6,8 +6,6 @@ import re
 import shutil
 import struct
 import subprocess
-import sys
-import zipfile
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -187,20 +185,6 @@ def test_a_marked_text_reads_as_it_was() -> None:
     bare = re.sub(r"<sup>.*?</sup>|<[^>]*>", "", shown[1])
     assert Checked(f"<i>{bare}</i>").said["i"] == [TEXT.replace("\0", "�")]
     assert page.tags.count("mark") == 4  # 4–20, 20–30, 30–40, 60–70
-
-
-@pytest.mark.wheel
-def test_a_built_wheel_has_the_templates(tmp_path: Path) -> None:
-    root = Path(__file__).parents[2]
-    subprocess.run(
-        [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", tmp_path, root],
-        check=True,
-    )
-    (wheel,) = tmp_path.glob("*.whl")
-    names = zipfile.ZipFile(wheel).namelist()
-    assert {f"retrieve/report/templates/{name}" for name in ("page.html", "blocks.html", "style.css")} <= set(
-        names
-    )
 
 
 def test_a_browser_shows_it(tmp_path: Path) -> None:

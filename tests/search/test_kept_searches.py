@@ -73,9 +73,10 @@ def test_queries_together_are_answered_as_alone(tmp_path: Path, commits: int) ->
         index.delete([document.id for document in documents[::7]])
         for way in WAYS:
             for k in (1, 10, 70):
-                together = index.search_many(QUERIES, k, **way)
+                asked = QUERIES[k % 3 :: 3]  # 24, more than are scored together
+                together = index.search_many(asked, k, **way)
                 assert [told(hits) for hits in together] == [
-                    told(index.search(query, k, **way)) for query in QUERIES
+                    told(index.search(query, k, **way)) for query in asked
                 ]
 
 
