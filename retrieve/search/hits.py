@@ -7,7 +7,6 @@ than the search.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import repeat
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,7 +35,7 @@ class _Found(NamedTuple):
     segment: int
     first: int
     passages: int
-    span: list[int]
+    span: Sequence[int]
     doc_id: str
     title: str
     text: str
@@ -110,16 +109,13 @@ def _load_of(snapshot: Snapshot, number: int, rows: IntArray) -> Iterator[_Found
     segment = snapshot.segments[number]
     asked = rows.tolist()
     ids = segment.ids.get_many(asked)
-    firsts, ends = segment.first_passage[rows], segment.first_passage[rows + 1]
-    spans: Iterable[list[int]] = repeat([])
-    if segment.passage_rows:
-        spans = segment.passages[np.minimum(firsts, segment.passage_rows - 1), 1:].tolist()
     shown = segment.documents.shown(asked, ids)
-    listed = zip(firsts.tolist(), (ends - firsts).tolist(), spans, ids, shown, strict=False)
-    return (
-        _Found(number, first, count, span, doc_id, *document)
-        for first, count, span, doc_id, document in listed
-    )
+    firsts, passages = segment.places
+    for row, doc_id, document in zip(asked, ids, shown, strict=True):
+        first = firsts[row]
+        count = firsts[row + 1] - first
+        span = (passages[first, 1], passages[first, 2]) if count else ()
+        yield _Found(number, first, count, span, doc_id, *document)
 
 
 def load_documents(snapshot: Snapshot, documents: IntArray) -> list[StoredDocument]:

@@ -96,6 +96,8 @@ class Searcher:
         self._passage_encoder = passage_encoder
         self._scope = in_scope(snapshot, where, options.unit, options.aggregate, without)
         views = [snapshot.views[name] for name in options.views]
+        self._parameters = options.of_views
+        self._feedback = options.feedback
         self._encodes = any(view.encoding is not None for view in views)
 
     def rank(self, texts: Sequence[str], vectors: Vectors | None = None) -> Iterator[Ranking]:
@@ -197,8 +199,7 @@ class Searcher:
         view = self.snapshot.views[name]
         if view.takes_terms:
             check_analyzer(self.snapshot.folder, self.snapshot.manifest, self._passage_encoder.analyzer)
-        parameters = self.options.of_views
-        asked = Asked(self._passage_encoder, parameters, lookup=lookup)
+        asked = Asked(self._passage_encoder, self._parameters, lookup=lookup)
         if view.encoding == "vectors":
             windows = [encoded.windows(ask) for ask in asks]
             asked = asked._replace(
@@ -209,10 +210,10 @@ class Searcher:
             asked = asked._replace(rows=encoded.rows)
         else:
             texts = [ask for ask in asks if not isinstance(ask, np.ndarray)]
-            asked = Asked(self._passage_encoder, parameters, texts, lookup=lookup)
+            asked = Asked(self._passage_encoder, self._parameters, texts, lookup=lookup)
         segments = self.snapshot.live_segments(name)
         found = scores_of_group(self.snapshot, view.scores(asked, segments), len(asks))
-        feedback = self.options.feedback
+        feedback = self._feedback
         if feedback is None or not view.expands or not self.snapshot.segments:
             return found
         aggregate = self.options.aggregate

@@ -35,7 +35,7 @@ CREATE TABLE documents (
 """
 _EXPANSIONS = "CREATE TABLE expansions (row INTEGER PRIMARY KEY, text TEXT NOT NULL)"
 """Only in a segment that has an expanded document: the others are as they were before there were any."""
-_NO_METADATA = canonical({})
+_NO_METADATA = canonical({}).decode()
 _BATCH = 500
 _PASS = 10_000
 _MAPPED = 1 << 40

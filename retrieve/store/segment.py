@@ -132,6 +132,11 @@ class Segment:
         return np.searchsorted(self.document_of, np.arange(self.rows + 1)).astype(np.int64)
 
     @cached_property
+    def places(self) -> tuple[memoryview, memoryview]:
+        """`first_passage` and `passages`, of which Python reads single numbers sooner than off arrays."""
+        return memoryview(self.first_passage), memoryview(self.passages)
+
+    @cached_property
     def units(self) -> npt.NDArray[np.uint32]:
         """(N,4) uint32, for each document: its tokens (or words), how many of them a passage holds, tokens that the
         encoder cut off its passages, and bytes of title, text and metadata.

@@ -11,6 +11,7 @@ least; all is done on one core.
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import platform
@@ -174,6 +175,8 @@ def main() -> int:
             "ours": Ours(Path(place), rows),
             "tantivy": Tantivy(Path(place), rows),
         }
+        gc.collect()
+        gc.freeze()  # what this script holds, 40,000 documents, is not for the collector to look through
         result: dict[str, Any] = {
             "command": f"python scripts/bench/call.py --documents {len(rows)} --queries {len(queries)} "
             f"--rounds {arguments.rounds} --json",
