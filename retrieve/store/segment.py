@@ -134,7 +134,7 @@ class Segment:
     @cached_property
     def places(self) -> tuple[memoryview, memoryview]:
         """`first_passage` and `passages`, of which Python reads single numbers sooner than off arrays."""
-        return memoryview(self.first_passage), memoryview(self.passages)
+        return self.first_passage.data, self.passages.data
 
     @cached_property
     def units(self) -> npt.NDArray[np.uint32]:
