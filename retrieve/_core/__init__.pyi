@@ -35,6 +35,9 @@ def place_strings(
 ) -> None:
     """Copy each string to its new row; -1 leaves it out."""
 
+def take_strings(data: Bytes, offsets: Int64s, rows: Int64s, /) -> list[str]:
+    """The strings at some rows; IndexError for one that is not there."""
+
 # -- words -------------------------------------------------------
 
 class WordTable:

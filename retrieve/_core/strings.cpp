@@ -70,12 +70,31 @@ void place_strings(Bytes source, Offsets offsets, Offsets new_rows, std::span<st
     }
 }
 
+// The strings at some rows, as Python's. A row that is not there is an IndexError.
+nb::list take_strings(Bytes data, Offsets offsets, Offsets rows) {
+    nb::list taken = nb::steal<nb::list>(PyList_New(Py_ssize_t(rows.size())));
+    if (!taken.is_valid())
+        throw nb::python_error();
+    for (std::size_t at = 0; at < rows.size(); ++at) {
+        if (rows[at] < 0 || rows[at] + 1 >= std::int64_t(offsets.size()))
+            throw nb::index_error();
+        const Bytes bytes = string_at(data, offsets, rows[at]);
+        PyObject *string = PyUnicode_DecodeUTF8(reinterpret_cast<const char *>(bytes.data()),
+                                                Py_ssize_t(bytes.size()), nullptr);
+        if (string == nullptr)
+            throw nb::python_error();
+        PyList_SET_ITEM(taken.ptr(), Py_ssize_t(at), string);
+    }
+    return taken;
+}
+
 } // namespace
 
 void bind_strings(nb::module_ &m) {
     m.def("find_strings", &find_strings, no_gil());
     m.def("align_strings", &align_strings, no_gil());
     m.def("place_strings", &place_strings, no_gil());
+    m.def("take_strings", &take_strings);
 }
 
 } // namespace core

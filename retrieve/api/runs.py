@@ -140,7 +140,7 @@ def passage_id(doc_id: str, position: int) -> str:
 
 
 def _best(pairs: list[tuple[str, float]], k: int, dropped: str | None) -> list[tuple[str, float]]:
-    return [pair for pair in pairs if pair[0] != dropped][:k]
+    return (pairs if dropped is None else [pair for pair in pairs if pair[0] != dropped])[:k]
 
 
 def _pairs(searcher: Searcher, pool: Pool, most: int | None = None) -> list[tuple[str, float]]:

@@ -14,7 +14,7 @@ from typing import Self
 
 import numpy as np
 
-from retrieve._core import align_strings, find_strings, place_strings
+from retrieve._core import align_strings, find_strings, place_strings, take_strings
 from retrieve.index.arrays import Array, Bools, Bytes, Int64s, check_offsets, frozen, take_array
 
 
@@ -79,11 +79,11 @@ class SortedStrings:
 
     def get_many(self, rows: Sequence[int] | Int64s) -> list[str]:
         """The strings at `rows`, in the order of `rows`; raises IndexError for a row that is not there."""
-        wanted: list[int] = rows if isinstance(rows, list) else np.asarray(rows, np.int64).tolist()
-        if wanted and not 0 <= min(wanted) <= max(wanted) < len(self):
-            raise IndexError(f"rows {min(wanted)} to {max(wanted)} of {len(self)} strings")
-        data, bounds = self._bytes, self._bounds
-        return [str(data[bounds[row] : bounds[row + 1]], "utf-8") for row in wanted]
+        wanted = np.ascontiguousarray(rows, np.int64)
+        try:
+            return take_strings(self._data, self._offsets, wanted)
+        except IndexError:
+            raise IndexError(f"rows {wanted.min()} to {wanted.max()} of {len(self)} strings") from None
 
     def find(self, string: str) -> int:
         """The row of `string`, or -1."""

@@ -46,9 +46,10 @@ class Pisa(Peer):
         self._index.index({"docno": str(row), "text": text} for row, text in enumerate(texts))
         self._folder = folder
         self._depth = 0
-        self._searcher(self.task.k)  # maps the index
+        self.ranker(self.task.k)  # maps the index
 
-    def _searcher(self, depth: int) -> Any:
+    def ranker(self, depth: int) -> Any:
+        """PyTerrier's transformer of a frame of queries into one of results, at most so many for each."""
         if depth != self._depth:
             self._depth = depth
             self._ranker: Any = self._index.bm25(
@@ -58,7 +59,7 @@ class Pisa(Peer):
 
     def search(self, query: str, depth: int) -> tuple[IntArray, FloatArray]:
         """One frame of one query."""
-        found = self._searcher(depth).search(query)
+        found = self.ranker(depth).search(query)
         return found["docno"].to_numpy().astype(np.int64), found["score"].to_numpy()
 
     def stored_bytes(self, folder: Path) -> int | None:

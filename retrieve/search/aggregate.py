@@ -62,9 +62,7 @@ def _first_passages(segment: Segment) -> BoolArray:
 
 
 def aggregate_pool(snapshot: Snapshot, view: ViewScores, pool: Pool, aggregate: Aggregate) -> Pool:
-    """The pool's documents with their passages' scores combined, in order again."""
-    if aggregate in ("max", "first"):
-        return pool
+    """The pool's documents with their passages' scores combined by `sum`, `mean` or `top3`, in order again."""
     scores = np.empty(len(pool.keys))
     for at, key in enumerate(pool.keys):
         number, rows = passages_of(snapshot, int(key))

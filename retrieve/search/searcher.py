@@ -96,6 +96,8 @@ class Searcher:
         self._passage_encoder = passage_encoder
         self._scope = in_scope(snapshot, where, options.unit, options.aggregate, without)
         views = [snapshot.views[name] for name in options.views]
+        self._by_best = options.aggregate in ("max", "first")
+        self._reach = options.reach
         self._parameters = options.of_views
         self._feedback = options.feedback
         self._encodes = any(view.encoding is not None for view in views)
@@ -224,26 +226,23 @@ class Searcher:
 
     def tops(self, scores: Mapping[str, ViewScores], *, ordered: bool = True) -> dict[str, Pool]:
         """Each view's best documents or passages: as deep as the answer needs them, and `ordered` if it needs that."""
-        options = self.options
+        depth = self._reach
         # An exact view alone is in the order of the answer: whatever its depth, its best are the beginning.
-        alone = (
-            len(scores) == 1
-            and options.aggregate in ("max", "first")
-            and all(view.exact for view in scores.values())
-        )
-        depth = options.reach if alone else max(options.depth, options.reach)
+        if len(scores) > 1 or not self._by_best or not all(view.exact for view in scores.values()):
+            depth = max(self.options.depth, depth)
         return {name: view.top(depth, self._scope, ordered=ordered) for name, view in scores.items()}
 
     def _rank_one(self, scores: dict[str, ViewScores], cut: bool) -> Ranking:
-        options = self.options
-        tops = self.tops(scores)
-        pools = {
-            name: aggregate_pool(self.snapshot, scores[name], top, options.aggregate)
-            for name, top in tops.items()
-        }
+        pools = tops = self.tops(scores)
+        if not self._by_best:
+            pools = {
+                name: aggregate_pool(self.snapshot, scores[name], top, self.options.aggregate)
+                for name, top in tops.items()
+            }
         final = self._fuse(list(pools.values())) if len(pools) > 1 else next(iter(pools.values()))
-        best = Pool(final.keys[: options.reach], final.scores[: options.reach])
-        return Ranking(best, pools, tops, scores, cut)
+        if len(final.keys) > self._reach:
+            final = Pool(final.keys[: self._reach], final.scores[: self._reach])
+        return Ranking(final, pools, tops, scores, cut)
 
     def _fuse(self, pools: Sequence[Pool]) -> Pool:
         keys, scores = fuse_pools(pools, self.options.weights, self.options.fusion)

@@ -144,12 +144,14 @@ class Snapshot:
 
     def doc_ids(self, documents: IntArray) -> list[str]:
         """Ids of snapshot-wide document numbers (base of the segment + row)."""
+        if len(self.segments) == 1:
+            return self.segments[0].ids.get_many(documents)
         result = [""] * len(documents)
         owner = np.searchsorted(self.bases, documents, side="right") - 1
         for number, segment in enumerate(self.segments):
             at = np.flatnonzero(owner == number)
             names = segment.ids.get_many(documents[at] - self.bases[number]) if len(at) else []
-            for position, name in zip(at, names, strict=True):
+            for position, name in zip(at.tolist(), names, strict=True):
                 result[position] = name
         return result
 

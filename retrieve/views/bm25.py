@@ -264,11 +264,8 @@ class _Generation:
 
     def weighted(self, counts: Sequence[Mapping[str, float]]) -> list[Weighted]:
         """What each query's terms are worth: what `QueryTerms` gives."""
-        known = self._known.of(counts)
-        return [
-            Weighted(list(query), *arrays_of(worths, list(query.values()), len(self.segments)))
-            for query, worths in zip(counts, known, strict=True)
-        ]
+        arrays = arrays_of(self._known.of(counts), counts, len(self.segments))
+        return [Weighted(list(query), *own) for query, own in zip(counts, arrays, strict=True)]
 
     def _look_up(self, terms: Sequence[str]) -> LookedUp:
         found = QueryTerms([], terms, self.segments)

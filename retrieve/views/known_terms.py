@@ -6,7 +6,8 @@ more than its scores do.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -67,10 +68,20 @@ class KnownTerms:
 
 
 def arrays_of(
-    worth: Sequence[Worth], counts: Sequence[float], segments: int
-) -> tuple[IntArray, FloatArray, IntArray]:
-    """Document frequencies (Q,), weights (Q,) (idf × count) and numbers (S,Q) of a query's terms."""
-    frequencies = np.array([term.frequency for term in worth], np.int64)
-    weights = np.array([term.idf * count for term, count in zip(worth, counts, strict=True)], np.float64)
-    numbers = np.array(list(zip(*(term.numbers for term in worth), strict=True)), np.int64)
-    return frequencies, weights, numbers.reshape(segments, len(worth))
+    worth: Sequence[Sequence[Worth]], counts: Sequence[Mapping[str, float]], segments: int
+) -> Iterator[tuple[IntArray, FloatArray, IntArray]]:
+    """Document frequencies (Q,), weights (Q,) (idf × count) and numbers (S,Q) of each query's terms.
+
+    They are parts of arrays that are made once for all queries.
+    """
+    every = list(chain.from_iterable(worth))
+    times = list(chain.from_iterable(query.values() for query in counts))
+    frequencies = np.array([term.frequency for term in every], np.int64)
+    weights = np.array([term.idf for term in every]) * np.array(times, np.float64)
+    numbers = np.array([term.numbers for term in every], np.int64).reshape(len(every), segments)
+    by_segment = np.ascontiguousarray(numbers.T)
+    start = 0
+    for query in worth:
+        part = slice(start, start + len(query))
+        start = part.stop
+        yield frequencies[part], weights[part], by_segment[:, part]

@@ -5,11 +5,15 @@ acts that are not indexed, whole and their four rarest terms. Queries are given 
 from document frequencies while the clock runs, bm25s has them in its scores. One thread unless said, engines in turn;
 batches in one thread and in two.
 `RETRIEVE_DATA=… python scripts/bench/bm25.py --json`
+
+`--peers tantivy,pisa` asks the same queries of those instead, through public calls: see `bm25_peers.py`. More passages
+than 150,000 are those again, changed as `scale.py` does.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib.util
 import json
 import logging
@@ -17,13 +21,18 @@ import os
 import platform
 import statistics
 import sys
+import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from acts import WINDOWS, acts
+from scale import changed
 
 from retrieve.index.idf import bm25_idf
 from retrieve.index.postings import Postings
@@ -31,6 +40,7 @@ from retrieve.passages.encoder import PassageEncoder
 from retrieve.views.postings import build_postings
 
 K1, B = 0.9, 0.4
+PASSAGES = 150_000
 DEPTHS = (10, 100, 1000)
 SLOW = 12  # queries that rank-bm25 gets
 SHORT = 4
@@ -124,6 +134,29 @@ def sizes(postings: Postings, peer: Any, rows: int) -> dict[str, float]:
         "bm25s": round(theirs / rows, 1),
         "ours / bm25s": round(ours / theirs, 3),
     }
+
+
+def grown(rows: Terms, wanted: int) -> Terms:
+    """So many passages: those, and once they are used up those again, changed."""
+    return rows + [changed(rows, made) for made in range(len(rows), wanted)]
+
+
+def by_public_calls(peers: Sequence[str], rows: Terms, titles: Terms, rounds: int) -> dict[str, Any]:
+    """Titles and their rarest terms, as texts, by our index and the peers'."""
+    from bm25_peers import against
+
+    frequencies = Counter(chain.from_iterable(map(set, rows)))
+    found = [[term for term in title if term in frequencies] for title in titles]
+    short = [sorted(title, key=frequencies.__getitem__)[:SHORT] for title in found]
+    kinds = {
+        name: [" ".join(query) for query in asked if query]
+        for name, asked in (("titles", found), ("short", short))
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        texts = [" ".join(row) for row in rows]
+        gc.collect()
+        gc.freeze()  # what this script holds is not for the collector to look through
+        return {"passages": len(rows)} | against(peers, texts, kinds, DEPTHS, rounds, Path(folder))
 
 
 def compare(rows: Terms, queries: Terms, rounds: int) -> dict[str, Any]:
@@ -236,11 +269,19 @@ def against_rank_bm25(rows: Terms, queries: Terms, ours: Engine) -> dict[str, An
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--json", action="store_true", help="one object on standard output")
-    parser.add_argument("--passages", type=int, default=150_000)
+    parser.add_argument("--passages", type=int, default=PASSAGES)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--peers", type=lambda names: names.split(","), default=[], help="tantivy,pisa")
     arguments = parser.parse_args()
     logging.getLogger("bm25s").setLevel(logging.WARNING)
-    rows, titles = windows(arguments.passages)
+    rows, titles = windows(min(arguments.passages, PASSAGES))
+    rows = grown(rows, arguments.passages)
+    if arguments.peers:
+        if hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+        peers = by_public_calls(arguments.peers, rows, titles, arguments.rounds)
+        print(json.dumps({"command": f"python {' '.join(sys.argv)}"} | peers, indent=2))
+        return 0
     result = {
         "command": f"python scripts/bench/bm25.py --passages {arguments.passages} --json",
         "machine": f"{platform.machine()}, {os.cpu_count()} processors, Python {platform.python_version()}",

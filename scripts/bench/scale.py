@@ -43,12 +43,15 @@ def passages(number: int) -> Iterator[str]:
         if made < len(windows):
             yield " ".join(windows[made])
             continue
-        rng = random.Random(made)
-        own, other = rng.choice(windows), rng.choice(windows)
-        changed = [rng.choice(other) if rng.random() < OTHER else word for word in own]
-        if rng.random() < NEW:
-            changed.append(f"w{rng.getrandbits(40):x}")
-        yield " ".join(changed)
+        yield " ".join(changed(windows, made))
+
+
+def changed(windows: Sequence[Sequence[str]], made: int) -> list[str]:
+    """A window drawn again, with words of another one and perhaps a new word; `made` tells one from the next."""
+    rng = random.Random(made)
+    own, other = rng.choice(windows), rng.choice(windows)
+    words = [rng.choice(other) if rng.random() < OTHER else word for word in own]
+    return [*words, f"w{rng.getrandbits(40):x}"] if rng.random() < NEW else words
 
 
 def measured(arguments: Sequence[str]) -> dict[str, float]:
