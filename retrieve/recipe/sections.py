@@ -337,7 +337,8 @@ class Recipe(Section):
 
 def canonical(value: object) -> bytes:
     """One byte string for one JSON value: sorted keys, no spaces, UTF-8."""
-    return _CANONICAL.encode(value).encode()
+    return _EMPTY if value == {} else _CANONICAL.encode(value).encode()
 
 
+_EMPTY = b"{}"  # as the metadata of most documents
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)

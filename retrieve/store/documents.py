@@ -65,9 +65,11 @@ def fingerprints(document: Document) -> Fingerprints:
     an encoder made of a document does not depend on it.
     """
     body = canonical([document.title, document.text])
-    expansion = [document.expansion] if document.expansion else []
+    parts = [canonical(dict(document.metadata))]
+    if document.expansion:
+        parts.append(canonical(document.expansion))
     # The same list, longer: a text is not written twice.
-    content = body[:-1] + b"," + canonical([dict(document.metadata), *expansion])[1:]
+    content = b",".join([body[:-1], *parts]) + b"]"
     return Fingerprints(xxhash.xxh3_128_digest(body), xxhash.xxh3_128_digest(content))
 
 
