@@ -34,7 +34,7 @@ Curves = Mapping[str, Sequence[tuple[float, float]]]
 def evaluation_page(run: str, qrels: str, found: Evaluation, *, curves: Curves, command: str) -> Page:
     """The page of one run."""
     intervals = {
-        measure: mean_interval(list(values.values()), seed=0)
+        measure: mean_interval([values[query] for query in sorted(values)], seed=0)  # as `compare` takes them
         for measure, values in found.per_query.items()
         if found.queries > 1
     }
