@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 
 @click.command("answer")
-@click.argument("model")
-@click.argument("questions")
+@click.argument("model", type=click.Path())
+@click.argument("questions", type=click.Path())
 @click.option("--format", metavar="NAME", help="What QUESTIONS are, if it cannot be told.")
 @click.option(
     "--split", type=click.Choice(["train", "validation", "test"]), help="Of a folder; all if not given."

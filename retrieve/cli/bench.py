@@ -39,7 +39,7 @@ _log = logging.getLogger("retrieve")
 
 
 @click.command("bench")
-@click.argument("dataset")
+@click.argument("dataset", type=click.Path())
 @with_options(*recipe_options, encoder_option, *runtime_options, device_option, cache_option)
 @split_option
 @measure_option

@@ -39,7 +39,7 @@ _BETWEEN = "|"
 
 @click.command("classify")
 @click.argument("model", type=click.Path(path_type=Path))
-@click.argument("documents", nargs=-1, metavar="[DOCUMENTS]…")
+@click.argument("documents", type=click.Path(), nargs=-1, metavar="[DOCUMENTS]…")
 @click.option("--csv", "as_csv", is_flag=True, help="A table with a header, one row a document.")
 @click.option("--json-lines", is_flag=True, help="One JSON object a document; the default but on a terminal.")
 @click.option(

@@ -22,8 +22,8 @@ _log = logging.getLogger("retrieve")
 
 
 @click.command("compare")
-@click.argument("runs", nargs=-1, required=True, metavar="BASELINE RUN…")
-@click.argument("qrels")
+@click.argument("runs", type=click.Path(), nargs=-1, required=True, metavar="BASELINE RUN…")
+@click.argument("qrels", type=click.Path())
 @measure_option
 @split_option
 @relevance_option

@@ -17,8 +17,8 @@ _log = logging.getLogger("retrieve")
 
 
 @click.command("evaluate")
-@click.argument("run")
-@click.argument("qrels")
+@click.argument("run", type=click.Path())
+@click.argument("qrels", type=click.Path())
 @measure_option
 @split_option
 @relevance_option

@@ -24,7 +24,7 @@ def _numbers(ctx: click.Context, param: click.Parameter, value: str | None) -> l
 
 
 @click.command("fuse")
-@click.argument("runs", nargs=-1, required=True, metavar="RUN RUN…")
+@click.argument("runs", type=click.Path(), nargs=-1, required=True, metavar="RUN RUN…")
 @click.option("--out", required=True, metavar="RUN", help="The fused run's file, or - .")
 @click.option("--method", metavar="HOW", help="convex (min-max, the default), z (z-scores) or rrf.")
 @click.option("--weights", callback=_numbers, metavar="NUMBERS", help="One for each run, as in 0.3,0.7.")

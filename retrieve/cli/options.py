@@ -7,12 +7,13 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 from click.core import ParameterSource
+from click.shell_completion import CompletionItem
 
 from retrieve.errors import UsageError
 from retrieve.measures import DEFAULT_MEASURES
@@ -109,8 +110,26 @@ workers_option = click.option(
     help="How many processes build segments.",
 )
 
+
+def _recipe_names(ctx: click.Context, param: click.Parameter, begun: str) -> list[CompletionItem]:
+    """What the shell completes: recipes that are shipped, else files."""
+    from retrieve.recipe import shipped
+
+    return completed(begun, shipped())
+
+
+def completed(begun: str, names: Iterable[str]) -> list[CompletionItem]:
+    """The names that begin so; where none does, whatever files there are."""
+    found = [CompletionItem(name) for name in names if name.startswith(begun)]
+    return found or [CompletionItem(begun, type="file")]
+
+
 recipe_option = click.option(
-    "--recipe", default="hybrid", show_default=True, help="A shipped recipe's name, or a .toml file."
+    "--recipe",
+    default="hybrid",
+    show_default=True,
+    help="A shipped recipe's name, or a .toml file.",
+    shell_complete=_recipe_names,
 )
 
 recipe_options = (

@@ -29,8 +29,8 @@ _log = logging.getLogger("retrieve")
 
 
 @click.command("run")
-@click.argument("index")
-@click.argument("queries")
+@click.argument("index", type=click.Path())
+@click.argument("queries", type=click.Path())
 @click.option("--out", required=True, metavar="RUN", help="The run's file (.gz compresses it), or - .")
 @topic_fields_option
 @click.option("-k", type=int, default=1000, show_default=True, help="How many hits a query.")

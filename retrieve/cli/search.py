@@ -37,7 +37,7 @@ _FORMATS = ("table", "jsonl", "trec", "tsv")
 
 
 @click.command("search")
-@click.argument("index")
+@click.argument("index", type=click.Path())
 @click.argument("text", nargs=-1)
 @click.option("--like", metavar="ID", help="In place of TEXT: what is like this document of the index.")
 @click.option("-k", type=int, default=10, show_default=True, help="How many hits.")

@@ -21,7 +21,7 @@ Span = tuple[int, int]
 
 
 @click.command("show")
-@click.argument("index")
+@click.argument("index", type=click.Path())
 @click.argument("doc_id", metavar="ID")
 @click.option("--query", metavar="TEXT", help="Mark its words, as the index's analyzer sees them.")
 @click.option("--passage", "number", type=click.IntRange(min=1), metavar="N", help="Only the N-th passage.")

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 
 @click.command("tune")
-@click.argument("index")
-@click.argument("queries", required=False)
-@click.argument("qrels", required=False)
+@click.argument("index", type=click.Path())
+@click.argument("queries", type=click.Path(), required=False)
+@click.argument("qrels", type=click.Path(), required=False)
 @click.option("-m", "--measure", default="nDCG@10", show_default=True, help="What is to grow, in the mean.")
 @split_option
 @click.option("--folds", type=int, default=5, show_default=True, help="Parts of the queries.")

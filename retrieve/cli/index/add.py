@@ -13,8 +13,8 @@ from retrieve.cli.output import as_json
 
 
 @click.command("add")
-@click.argument("index")
-@click.argument("sources", nargs=-1, required=True, metavar="SOURCE…")
+@click.argument("index", type=click.Path())
+@click.argument("sources", type=click.Path(), nargs=-1, required=True, metavar="SOURCE…")
 @source_options
 @click.option(
     "--vectors",

@@ -24,8 +24,8 @@ _log = logging.getLogger("retrieve")
 
 
 @click.command("create")
-@click.argument("index")
-@click.argument("sources", nargs=-1, metavar="[SOURCE]…")
+@click.argument("index", type=click.Path())
+@click.argument("sources", type=click.Path(), nargs=-1, metavar="[SOURCE]…")
 @with_options(*recipe_options, encoder_option, *runtime_options, device_option, cache_option)
 @source_options
 @click.option(

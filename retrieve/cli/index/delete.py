@@ -17,7 +17,7 @@ _log = logging.getLogger("retrieve")
 
 
 @click.command("delete")
-@click.argument("index")
+@click.argument("index", type=click.Path())
 @click.argument("ids", nargs=-1, metavar="[ID]…")
 @click.option(
     "--where", metavar="JSON", help='Delete what the filter selects, as in \'{"year": {"lt": 1990}}\'.'

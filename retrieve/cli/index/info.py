@@ -12,7 +12,7 @@ from retrieve.cli.output import as_json, print_json, print_table
 
 
 @click.command("info")
-@click.argument("index")
+@click.argument("index", type=click.Path())
 @as_json
 def command(index: str, *, as_json: bool) -> None:
     """Counts, sizes, recipe and encoder of INDEX."""

@@ -10,7 +10,7 @@ from retrieve.cli.progress import progress_shown
 
 
 @click.command("merge")
-@click.argument("index")
+@click.argument("index", type=click.Path())
 @click.option(
     "--retrain",
     is_flag=True,

@@ -8,7 +8,7 @@ from retrieve.cli.output import as_json, counted, one_line, print_json
 
 
 @click.command("sample")
-@click.argument("index")
+@click.argument("index", type=click.Path())
 @click.option(
     "-n", "count", type=click.IntRange(min=1), default=5, show_default=True, help="How many passages."
 )

@@ -8,7 +8,7 @@ from retrieve.cli.output import as_json, counted, print_json
 
 
 @click.command("upgrade")
-@click.argument("index")
+@click.argument("index", type=click.Path())
 @as_json
 def command(index: str, *, as_json: bool) -> None:
     """Rewrite INDEX as the current version builds it, which encodes nothing; one from a newer version is refused."""

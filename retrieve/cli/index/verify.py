@@ -9,7 +9,7 @@ from retrieve.cli.progress import progress_shown
 
 
 @click.command("verify")
-@click.argument("index")
+@click.argument("index", type=click.Path())
 @as_json
 def command(index: str, *, as_json: bool) -> None:
     """Check every byte of INDEX; list what does not hold, and exit with 1 if there is anything."""

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any, get_args
 
 import click
+from click.shell_completion import CompletionItem
 
 from retrieve.cli.options import (
     cache_option,
     command_line,
+    completed,
     device_option,
     given,
     page_option,
@@ -24,10 +26,23 @@ from retrieve.errors import UsageError
 from retrieve.types import Task
 
 
+def _preset_names(ctx: click.Context, param: click.Parameter, begun: str) -> list[CompletionItem]:
+    """What the shell completes: presets that are shipped, else files."""
+    from retrieve.classify.preset import presets
+
+    return completed(begun, presets())
+
+
 @click.command("classifier")
-@click.argument("data")
+@click.argument("data", type=click.Path())
 @click.option("--out", required=True, metavar="FOLDER", help="Where the model goes.")
-@click.option("--preset", default="auto", show_default=True, help="A shipped preset's name, or a .toml file.")
+@click.option(
+    "--preset",
+    default="auto",
+    show_default=True,
+    help="A shipped preset's name, or a .toml file.",
+    shell_complete=_preset_names,
+)
 @click.option(
     "--set",
     "settings",

@@ -14,8 +14,8 @@ from retrieve.cli.session import keeps
 
 
 @click.command("retriever")
-@click.argument("model")
-@click.argument("questions")
+@click.argument("model", type=click.Path())
+@click.argument("questions", type=click.Path())
 @click.option("--out", required=True, metavar="FOLDER", help="Where the encoder goes.")
 @click.option("--format", metavar="NAME", help="What QUESTIONS are, if it cannot be told.")
 @click.option(

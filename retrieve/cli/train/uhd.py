@@ -15,7 +15,7 @@ VIEWS = ("inductive", "transductive")
 
 
 @click.command("uhd")
-@click.argument("dataset")
+@click.argument("dataset", type=click.Path())
 @click.option("--out", required=True, metavar="FOLDER", help="Where the head goes; must not be there yet.")
 @click.option(
     "--model", metavar="NAME", help="The encoder: a folder or hub name; all-MiniLM-L6-v2 if not given."

@@ -16,7 +16,7 @@ from retrieve.cli.session import keeps
 
 
 @click.command("vod")
-@click.argument("config")
+@click.argument("config", type=click.Path())
 @click.option("--out", required=True, metavar="FOLDER", help="Where the model goes.")
 @click.option(
     "--set",
