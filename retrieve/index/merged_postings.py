@@ -8,15 +8,16 @@ import numpy as np
 
 from retrieve._core import count_kept, unpack_block
 from retrieve.index.arrays import Int64s, UInt32s
+from retrieve.index.assembly import Assembly
 from retrieve.index.blocks import row_blocks
-from retrieve.index.postings import Assembly, Postings
+from retrieve.index.postings import Postings
 from retrieve.index.strings import SortedStrings
 
 
 def merge_postings(parts: Sequence[Postings], maps: Sequence[Int64s], rows: int) -> Postings:
     """The postings of `rows` rows taken from the parts: maps[i][old row] is the new row, or -1 to drop it.
 
-    Gives, array for array, what `Postings.build` gives for the surviving rows; a term that none of them has
+    Gives, array for array, what `assemble` gives for the surviving rows; a term that none of them has
     vanishes. One new block is unpacked at a time, so memory beyond the result is that of one block and the maps.
     Raises ValueError unless the maps fill every new row exactly once.
     """

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from retrieve.errors import BadVectors
+from retrieve.index.assembly import assemble, assemble_weighted
 from retrieve.index.postings import Postings
 from retrieve.index.strings import SortedStrings
 from retrieve.text.term_rows import NumberedRows
@@ -25,7 +26,7 @@ def build_postings(rows: NumberedRows) -> Postings:
     occurrences = rows.numbers
     np.take(renumber, occurrences, out=occurrences, mode="clip")  # in place: "raise" would go through a copy
     table = SortedStrings.build([rows.vocabulary[number] for number in vocabulary])
-    return Postings.build(table, occurrences, rows.starts)
+    return assemble(table, occurrences, rows.starts)
 
 
 def write_postings(postings: Postings, output: Output) -> None:
@@ -81,7 +82,7 @@ class ImpactTaker:
             np.frombuffer(part, np.uint32) if part else np.empty(0, np.uint32)
             for part in (self._ids, self._impacts)
         )
-        return Postings.build_weighted(self._terms, ids, impacts, np.frombuffer(self._starts, np.int64))
+        return assemble_weighted(self._terms, ids, impacts, np.frombuffer(self._starts, np.int64))
 
 
 def _summed(values: Array, starts: IntArray) -> FloatArray:

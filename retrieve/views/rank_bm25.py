@@ -19,7 +19,7 @@ from retrieve.index.rank_bm25 import check_installed, check_size, make_ranker
 from retrieve.recipe import Recipe
 from retrieve.text.analyze import Analyzer
 from retrieve.views.all_scores import ExactScores
-from retrieve.views.bm25 import BM25View, QueryTerms, counted_terms
+from retrieve.views.bm25 import BM25View
 from retrieve.views.last_made import LastMade
 from retrieve.views.protocol import (
     Asked,
@@ -34,6 +34,7 @@ from retrieve.views.protocol import (
     Material,
     Output,
 )
+from retrieve.views.query_terms import QueryTerms, counted_terms
 
 _DELETED = "passages"
 

@@ -24,8 +24,8 @@ from acts import WINDOWS, acts, documents_needed
 
 from retrieve import Index
 from retrieve.index.select import select_top
-from retrieve.views.bm25 import QueryTerms
 from retrieve.views.parallel import in_parts
+from retrieve.views.query_terms import QueryTerms
 
 K = 100
 QUERIES = 1_000

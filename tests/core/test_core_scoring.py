@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from postings_by_hand import BLOCK, Rows, blocks_of, random_rows
 
+from retrieve.index.assembly import assemble_weighted
 from retrieve.index.postings import Postings
 from retrieve.index.saturations import columns_of, saturations
 from retrieve.index.strings import SortedStrings
@@ -132,7 +133,7 @@ def dense_postings(rows: int) -> Postings:
     at = np.nonzero(dense)
     vocabulary = SortedStrings.build(f"w{number:02}" for number in range(40))
     starts = np.searchsorted(at[0], np.arange(rows + 1))
-    return Postings.build_weighted(vocabulary, at[1].astype(np.uint32), dense[at], starts)
+    return assemble_weighted(vocabulary, at[1].astype(np.uint32), dense[at], starts)
 
 
 @pytest.mark.parametrize("k", [1, 10, 1_000, 10**9])

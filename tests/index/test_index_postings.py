@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrieve.errors import IndexCorrupt
+from retrieve.index.assembly import assemble, assemble_weighted
 from retrieve.index.idf import bm25_idf
 from retrieve.index.merged_postings import merge_postings
 from retrieve.index.postings import Postings
@@ -33,7 +34,7 @@ rows_of_words = st.lists(
 def index(rows: Rows) -> Postings:
     vocabulary = SortedStrings.build(sorted({word for row in rows for word in row}))
     ids = vocabulary.find_many([word for row in rows for word in row]).astype(np.uint32)
-    return Postings.build(vocabulary, ids, np.cumsum([0, *map(len, rows)], dtype=np.int64))
+    return assemble(vocabulary, ids, np.cumsum([0, *map(len, rows)], dtype=np.int64))
 
 
 def equal(one: Postings, other: Postings) -> None:
@@ -103,7 +104,7 @@ def test_one_or_seventeen_parts_and_several_blocks_score_alike() -> None:
     def cut(count: int) -> list[Postings]:
         bounds = np.linspace(0, rows, count + 1).astype(int)
         return [
-            Postings.build(vocabulary, ids[starts[a] : starts[z]], starts[a : z + 1] - starts[a])
+            assemble(vocabulary, ids[starts[a] : starts[z]], starts[a : z + 1] - starts[a])
             for a, z in pairwise(bounds)
         ]
 
@@ -171,13 +172,13 @@ def test_merging_is_rebuilding_across_blocks() -> None:
     first = np.cumsum([0, *sizes])
     for new_row, old in enumerate(order):
         maps[owner[old]][old - first[owner[old]]] = new_row
-    parts = [Postings.build(vocabulary, i, s) for i, s in zip(ids, starts, strict=True)]
+    parts = [assemble(vocabulary, i, s) for i, s in zip(ids, starts, strict=True)]
     rows = [ids[owner[old]][starts[owner[old]][old - first[owner[old]]] :][: np.concatenate(counts)[old]]
             for old in order]  # fmt: skip
     fresh_starts = np.cumsum([0, *map(len, rows)], dtype=np.int64)
     equal(
         merge_postings(parts, maps, len(order)),
-        Postings.build(vocabulary, np.concatenate(rows), fresh_starts),
+        assemble(vocabulary, np.concatenate(rows), fresh_starts),
     )
 
 
@@ -200,7 +201,7 @@ def test_deleted_frequencies_are_those_of_the_deleted_rows(rows: Rows, random) -
 
 def test_unused_words_leave_the_vocabulary_and_empty_rows_stay() -> None:
     vocabulary = SortedStrings.build(["a", "b", "c", "d"])
-    postings = Postings.build(vocabulary, np.array([3, 1, 3], np.uint32), np.array([0, 0, 3, 3]))
+    postings = assemble(vocabulary, np.array([3, 1, 3], np.uint32), np.array([0, 0, 3, 3]))
     assert list(postings.terms) == ["b", "d"]
     assert postings.lookup(["a", "b", "c", "d"]).tolist() == [-1, 0, -1, 1]
     assert (postings.rows, postings.lengths.tolist()) == (3, [0, 3, 0])
@@ -217,7 +218,7 @@ def test_no_live_term_means_no_score() -> None:
 )
 def test_build_refuses(ids: list[int], starts: list[int]) -> None:
     with pytest.raises(ValueError, match=r"starts must rise|term id 5"):
-        Postings.build(SortedStrings.build(["a"]), np.array(ids, np.uint32), np.array(starts, np.int64))
+        assemble(SortedStrings.build(["a"]), np.array(ids, np.uint32), np.array(starts, np.int64))
 
 
 @pytest.mark.parametrize("change", [{"k1": -1.0}, {"b": 1.5}, {"average_length": math.nan}, {"k1": math.inf}])
@@ -280,7 +281,7 @@ def test_weighted_rows_are_rows_with_repetitions(rows: Rows) -> None:
     ids = vocabulary.find_many([word for count in counts for word in count]).astype(np.uint32)
     impacts = np.array([n for count in counts for n in count.values()], np.uint32)
     starts = np.cumsum([0, *map(len, counts)], dtype=np.int64)
-    equal(Postings.build_weighted(vocabulary, ids, impacts, starts), index(rows))
+    equal(assemble_weighted(vocabulary, ids, impacts, starts), index(rows))
 
 
 @pytest.mark.parametrize(
@@ -296,7 +297,7 @@ def test_weighted_rows_are_rows_with_repetitions(rows: Rows) -> None:
 def test_weighted_rows_refused(ids: list[int], impacts: list[int], starts: list[int], said: str) -> None:
     vocabulary = SortedStrings.build(["a", "b"])
     with pytest.raises(ValueError, match=said):
-        Postings.build_weighted(
+        assemble_weighted(
             vocabulary, np.array(ids, np.uint32), np.array(impacts, np.uint32), np.array(starts)
         )
 
@@ -311,7 +312,7 @@ def many_rows(rows: int, seed: int) -> tuple[Postings, np.ndarray]:
     at = np.nonzero(dense)
     starts = np.searchsorted(at[0], np.arange(rows + 1))
     vocabulary = SortedStrings.build(f"w{i:02}" for i in range(30))
-    return Postings.build_weighted(vocabulary, at[1].astype(np.uint32), dense[at], starts), dense
+    return assemble_weighted(vocabulary, at[1].astype(np.uint32), dense[at], starts), dense
 
 
 def test_impacts_are_a_matrix_product() -> None:

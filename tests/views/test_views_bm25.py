@@ -8,7 +8,8 @@ import numpy as np
 from toy_index import corpus, make_index, toy_recipe
 
 from retrieve import Index
-from retrieve.views.bm25 import BM25Scores, QueryTerms
+from retrieve.views.bm25 import BM25Scores
+from retrieve.views.query_terms import QueryTerms
 
 RECIPE = toy_recipe(views=("bm25",)) | {"segments": {"passages": 40}}
 
