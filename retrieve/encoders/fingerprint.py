@@ -17,10 +17,9 @@ from retrieve.encoders.folder import (
     ModelFolder,
     Module,
     pooling_modes,
-    read_object,
     splade_settings,
-    weight_files,
 )
+from retrieve.encoders.folder_files import read_object, weight_files
 from retrieve.encoders.tokens import tokenizer_files
 
 # Keys of config.json that say where a model comes from and how it was stored, not what it computes.

@@ -6,12 +6,12 @@ a short list; anything that would run code (`.py`, `auto_map`, pickled weights) 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
+from retrieve.encoders.folder_files import json_of, read_object, read_optional, refuse_code, weight_files
 from retrieve.errors import EncoderError
 
 Pooling = Literal["cls", "mean", "max", "last"]
@@ -176,58 +176,6 @@ def read_transformer(folder: Path) -> Mapping[str, Any]:
     return read_object(folder / "config.json")
 
 
-def weight_files(folder: Path) -> tuple[Path, ...]:
-    """The safetensors files that hold a module's weights, in a fixed order."""
-    index = folder / "model.safetensors.index.json"
-    if (folder / "model.safetensors").is_file():
-        return (folder / "model.safetensors",)
-    if index.is_file():
-        names = set(read_object(index).get("weight_map", {}).values())
-        files = tuple(folder / name for name in sorted(names))
-        missing = [path.name for path in files if path.parent != folder or not path.is_file()]
-        if missing or not files:
-            raise EncoderError(f"{index} names weights that are not there: {', '.join(missing) or 'none'}")
-        return files
-    pickled = [path for path in sorted(folder.iterdir()) if path.suffix in (".bin", ".pt", ".pth", ".ckpt")]
-    if pickled:
-        raise EncoderError(
-            f"{folder} has its weights only as {pickled[0].name}, a pickle, which can run code: load it where "
-            "you trust it and save it again with save_pretrained(..., safe_serialization=True)"
-        )
-    raise EncoderError(f"{folder}: no model.safetensors")
-
-
-def refuse_code(root: Path) -> None:
-    """Raise `EncoderError` if `root` is no folder, holds a `.py` file, or a setting that asks for code."""
-    if not root.is_dir():
-        raise EncoderError(f"{root} is not a folder")
-    code = sorted(root.rglob("*.py"))
-    if code:
-        raise EncoderError(
-            f"{root} holds code ({code[0].name}): only weights, tokenizer and settings are read"
-        )
-    for path in sorted(root.rglob("*config.json")):
-        for key in ("auto_map", "trust_remote_code"):
-            if _asks_for(json_of(path), key):
-                raise EncoderError(f"{path} asks for code of its own ({key}), which is never run")
-
-
-def json_of(path: Path) -> Any:
-    """The JSON of a file, or `EncoderError`."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise EncoderError(f"{path} cannot be read as JSON: {error}") from error
-
-
-def read_object(path: Path) -> dict[str, Any]:
-    """The JSON object of a file, or `EncoderError`."""
-    value = json_of(path)
-    if not isinstance(value, dict):
-        raise EncoderError(f"{path}: wanted a JSON object, found {type(value).__name__}")
-    return value
-
-
 def pooling_modes(module: Module) -> tuple[str, ...]:
     """The modes of a Pooling module, in sentence-transformers' words and order; several are concatenated."""
     named = module.settings.get("pooling_mode")
@@ -270,7 +218,7 @@ def read_modules(root: Path, kinds: Sequence[str]) -> list[Module]:
 
     `kinds` are classes of sentence-transformers; `WINNERS_TYPE` is read besides them.
     """
-    kind = _optional(root / SETTINGS).get("model_type")
+    kind = read_optional(root / SETTINGS).get("model_type")
     if kind in MULTI_VECTOR:
         raise EncoderError(
             f"{root} is a {kind}, which has a vector for every token of a text: no view searches such vectors; "
@@ -287,7 +235,7 @@ def read_modules(root: Path, kinds: Sequence[str]) -> list[Module]:
 def read_prompts(root: Path) -> dict[str, Any]:
     """`prompts` by name, and the name of the `default_prompt`, as config_sentence_transformers.json has them."""
     path = root / SETTINGS
-    settings = _optional(path)
+    settings = read_optional(path)
     prompts, default = settings.get("prompts") or {}, settings.get("default_prompt_name")
     if not isinstance(prompts, dict) or not all(isinstance(text, str) for text in prompts.values()):
         raise EncoderError(f"{path}: wanted prompts as an object of strings, found {prompts!r}")
@@ -298,7 +246,7 @@ def read_prompts(root: Path) -> dict[str, Any]:
 
 def read_count(root: Path, key: str) -> int | None:
     """A number of dimensions that config_sentence_transformers.json gives under a key, None where it gives none."""
-    value = _optional(root / SETTINGS).get(key)
+    value = read_optional(root / SETTINGS).get(key)
     if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
         raise EncoderError(
             f"{root / SETTINGS}: {key} is {value!r}, wanted a whole number of dimensions, at least 1"
@@ -350,7 +298,7 @@ def _read_module(root: Path, entry: Any, kinds: Sequence[str]) -> Module:
     folder = root / path
     if kind in ("Transformer", "MLMTransformer"):
         return Module(kind, folder, _transformer_settings(folder))
-    settings = _optional(folder / "config.json")
+    settings = read_optional(folder / "config.json")
     if kind in WEIGHED_MODULES:
         weight_files(folder)
     for key in ("module_input_name", "module_output_name"):
@@ -400,13 +348,3 @@ def _check_winners(root: Path, modules: list[Module], winners: Module | None) ->
             f"{root} pools the tokens and then takes winners of the {winners.settings['level']} level: "
             'a head after a Pooling has level = "text"'
         )
-
-
-def _optional(path: Path) -> dict[str, Any]:
-    return read_object(path) if path.is_file() else {}
-
-
-def _asks_for(value: Any, key: str) -> bool:
-    if isinstance(value, dict):
-        return bool(value.get(key)) or any(_asks_for(inner, key) for inner in value.values())
-    return isinstance(value, list) and any(_asks_for(inner, key) for inner in value)

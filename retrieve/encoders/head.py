@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieve.encoders.folder import Module, weight_files
+from retrieve.encoders.folder import Module
+from retrieve.encoders.folder_files import weight_files
 from retrieve.errors import DimensionMismatch, EncoderError, UsageError
 from retrieve.types import MOST_QUERY_WINNERS
 

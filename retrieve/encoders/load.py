@@ -11,15 +11,8 @@ from functools import partial
 from pathlib import Path
 
 from retrieve.encoders.dense.encoder import Backend, Encoder
-from retrieve.encoders.folder import (
-    OFFSET_POSITIONS,
-    ModelFolder,
-    Pooling,
-    read_encoder_folder,
-    read_object,
-    read_prompts,
-    refuse_code,
-)
+from retrieve.encoders.folder import OFFSET_POSITIONS, ModelFolder, Pooling, read_encoder_folder, read_prompts
+from retrieve.encoders.folder_files import read_object, refuse_code
 from retrieve.encoders.machine import Runtime, resolve_runtime
 from retrieve.encoders.model_pool import Shared
 from retrieve.encoders.openvino.graphs import converted

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieve.encoders.folder import read_object
+from retrieve.encoders.folder_files import read_object
 from retrieve.errors import EncoderError, InputError
 
 IntArray = NDArray[np.int64]

@@ -7,7 +7,6 @@ so that a BM25 search never loads torch and opening an index never loads a model
 from __future__ import annotations
 
 import copy
-import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
@@ -21,8 +20,9 @@ from retrieve.errors import DimensionMismatch, EncoderMismatch, RecipeError, Usa
 from retrieve.passages.given_spans import checked_documents, checked_spans, grouped, joined_spans, span_text
 from retrieve.passages.late import late_windows
 from retrieve.passages.models import Models
+from retrieve.passages.query_windows import QueryWindows
 from retrieve.passages.ragged import DocumentStates, PassageVectors, tell_cut
-from retrieve.passages.record import EncoderRecord
+from retrieve.passages.record import EncoderRecord, library_versions
 from retrieve.passages.resolve import check_encoder, resolved
 from retrieve.passages.vectors import truncated_vectors
 from retrieve.recipe import UHD, Recipe, load_recipe
@@ -154,7 +154,7 @@ class PassageEncoder:
             precision=encoder.runtime.precision,
             head=form is not None and self._trained_head,
             calibration=encoder.calibration,
-            environment={**_environment(), **encoder.environment},
+            environment={**library_versions(), **encoder.environment},
         )
 
     @property
@@ -285,38 +285,12 @@ class PassageEncoder:
             yield [text, document.expansion, *again]
 
     def query_windows(self, queries: Sequence[str]) -> list[list[str]]:
-        """What is encoded of each query: itself, or the windows of one that is longer than the encoder reads.
-
-        They are cut as the recipe cuts documents into windows of tokens, else at the encoder's limit.
-        """
-        encoder = self.models.queries
-        room = encoder.limit - encoder.special_tokens
-        windows = [[query] for query in queries]
-        fed = [encoder.query_prompt + query for query in queries]
-        # A token has a character at least, and a tokenizer may put one in front: most queries need not be counted.
-        perhaps = [number for number, text in enumerate(fed) if not text.isascii() or len(text) >= room]
-        tokens = encoder.token_offsets([fed[number] for number in perhaps])
-        long = [number for number, offsets in zip(perhaps, tokens, strict=True) if len(offsets) > room]
-        if long:
-            cut = self._query_splitter.split([Document("query", queries[number]) for number in long])
-            for number, found in zip(long, cut, strict=True):
-                windows[number] = [queries[number][start:end] for start, end in found.spans.tolist()]
-        return windows
+        """What is encoded of each query: itself, or the windows of one that is longer than the encoder reads."""
+        return self._query_windows.of(queries)
 
     @cached_property
-    def _query_splitter(self) -> Splitter:
-        passages, encoder = self.recipe.passages, self.models.queries
-        prompt = len(encoder.token_offsets([encoder.query_prompt])[0])
-        by_tokens = passages.unit == "tokens" and passages.mode == "window"
-        return Splitter(
-            offsets=encoder.token_offsets,
-            limit=encoder.limit - encoder.special_tokens - prompt,
-            size=passages.size if by_tokens else None,
-            overlap=passages.overlap if by_tokens else 0,
-            mode="window",
-            title="none",
-            boundaries=passages.boundaries,
-        )
+    def _query_windows(self) -> QueryWindows:
+        return QueryWindows(self.models.queries, self.recipe.passages)
 
     # -- encoding ---------------------------------------------------------------------------------------------
 
@@ -418,11 +392,3 @@ class PassageEncoder:
         if self.recipe.late_chunking and any(cut.ndim == 3 for cut in spans):
             raise RecipeError("dense.late_chunking wants passages of one part: leave it out, or the parts")
         return spans
-
-
-def _environment() -> dict[str, str]:
-    """Versions of what turns weights into vectors, and the machine's architecture."""
-    names = ("torch", "transformers", "sentence-transformers", "tokenizers")
-    from importlib.metadata import version
-
-    return {name: version(name) for name in names} | {"machine": platform.machine()}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import platform
+
 from pydantic import BaseModel, ConfigDict
 
 
@@ -23,3 +25,11 @@ class EncoderRecord(BaseModel):
     calibration: str = ""
     head: bool = False
     environment: dict[str, str]
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of what turns weights into vectors, and the machine's architecture."""
+    from importlib.metadata import version
+
+    names = ("torch", "transformers", "sentence-transformers", "tokenizers")
+    return {name: version(name) for name in names} | {"machine": platform.machine()}

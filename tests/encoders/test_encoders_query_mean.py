@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from retrieve.encoders.folder import Module, read_object
+from retrieve.encoders.folder import Module
+from retrieve.encoders.folder_files import read_object
 from retrieve.encoders.head import load_head
 from retrieve.encoders.winners import WinnerTakeAll
 from retrieve.errors import DimensionMismatch, EncoderError, UsageError

@@ -24,10 +24,10 @@ from retrieve.encoders.folder import (
     read_modules,
     read_prompts,
     read_transformer,
-    refuse_code,
     splade_settings,
     task_of,
 )
+from retrieve.encoders.folder_files import refuse_code
 from retrieve.errors import EncoderError
 
 SPARSE_MODULES = ("Transformer", "MLMTransformer", SPLADE)
