@@ -1,6 +1,7 @@
-"""Rows of cells of a comma- or tab-separated table with a heading, by the `csv` module.
+"""Rows of cells of a table with a heading, separated by commas, semicolons or tabs, by the `csv` module.
 
-`table_rows` gives the line on which a row starts, which the module does not: it counts the line where one ends.
+`table_rows` gives the line on which a row starts, which the module does not: it counts the line where one ends. What
+separates cells is told by the heading alone: it is what makes names of it that a collection needs.
 """
 
 from __future__ import annotations
@@ -8,15 +9,28 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from retrieve.corpora.check import document_from
-from retrieve.corpora.corpus import DEFAULT_OPTIONS, ReadOptions, Records
+from retrieve.corpora.corpus import ReadOptions, Records
 from retrieve.corpora.rows import parsed_rows
 from retrieve.corpora.stream import Stream, decoded, too_long, without_mark
 from retrieve.errors import InputError
 from retrieve.types import Document
 
-_WANTED = ("id", "text")
+_SEPARATORS = ",;\t"
+"""Excel writes semicolons where the comma is the decimal point."""
+
+
+class Names(NamedTuple):
+    """What the columns of id and text may be called, in small letters; the first that is there is taken."""
+
+    ids: tuple[str, ...]
+    texts: tuple[str, ...]
+
+
+DOCUMENTS = Names(("id", "_id", "docid", "doc_id"), ("text",))
+QUERIES = Names((*DOCUMENTS.ids, "qid", "query_id", "query-id"), ("text", "query", "question"))
 
 
 def table_rows(
@@ -36,7 +50,11 @@ def table_rows(
         except csv.Error as error:
             yield (
                 lines.start,
-                InputError(f"{stream.name}:{lines.start}", f"is not a row of the table: {error}"),
+                InputError(
+                    f"{stream.name}:{lines.start}",
+                    f"is not a row of the table: {error}; a cell that begins with a quotation mark must end with one, "
+                    f"and those inside of it are doubled",
+                ),
             )
         except InputError as error:
             yield lines.start, error
@@ -126,27 +144,73 @@ def read_csv(stream: Stream, options: ReadOptions) -> Records:
 
     Cells are strings and stay strings: the module damages no id and no number.
     """
-    rows = table_rows(stream, options, delimiter_of(stream.name))
-    places = heading_of(rows, stream.name, _WANTED, "call them id and text in the first line")
-    names = list(places)
+    heading, usual = first_line(stream), delimiter_of(stream.name)
+    separator = separator_told(heading, DOCUMENTS)
+    if separator is None:  # the error names the columns that are there
+        separator = next((mark for mark in (usual, *_SEPARATORS) if mark in heading), usual)
+    yield from read_table(stream, options, separator, DOCUMENTS)
+
+
+def read_table(stream: Stream, options: ReadOptions, separator: str, names: Names) -> Records:
+    """The documents, or queries as documents, of a table whose columns of id and text have one of the names."""
+    rows = _with_our_names(table_rows(stream, options, separator), names)
+    places = heading_of(rows, stream.name, ("id", "text"), "call them id and text in the first line")
+    heading = list(places)
 
     def document(cells: list[str], where: str) -> Document:
-        if cells == names:
+        if _our_names(cells, names) == heading:
             raise InputError(
                 where, "is the heading again: the file is several tables joined, remove this line"
             )
-        if len(cells) != len(names):
+        if len(cells) != len(heading):
+            mark = {",": "commas", ";": "semicolons", "\t": "tabs"}[separator]
             raise InputError(
                 where,
-                f"{len(cells)} columns, and the heading has {len(names)}: quote cells with commas or line ends",
+                f"{len(cells)} columns, and the heading has {len(heading)}: quote cells with {mark} or line ends",
             )
-        return document_from(dict(zip(names, cells, strict=True)), where)
+        return document_from(dict(zip(heading, cells, strict=True)), where)
 
     yield from parsed_rows(stream.name, rows, document)
+
+
+def separator_told(line: str, names: Names) -> str | None:
+    """What parts the line into cells that name an id and a text; None where nothing does."""
+    for separator in _SEPARATORS:
+        try:
+            cells = next(csv.reader([line], delimiter=separator, strict=True), [])
+        except csv.Error:
+            continue
+        if {"id", "text"} <= set(_our_names(cells, names)):
+            return separator
+    return None
+
+
+def first_line(stream: Stream) -> str:
+    """The first line that is not blank, without its end, not taken from the stream; cut where it is very long."""
+    start = without_mark(stream.peek()).lstrip(b"\r\n")
+    return start.split(b"\n", 1)[0].rstrip(b"\r").decode("utf-8", "replace")
+
+
+def _our_names(cells: list[str], names: Names) -> list[str]:
+    """The cells of a heading, those of id, text and title as we call them, however they are written."""
+    folded = [cell.strip().lower() for cell in cells]
+    ours = {"title": "title"}
+    for name, known in (("id", names.ids), ("text", names.texts)):
+        ours |= dict.fromkeys([one for one in known if one in folded][:1], name)
+    return [ours.get(low, cell) for low, cell in zip(folded, cells, strict=True)]
+
+
+def _with_our_names(
+    rows: Iterator[tuple[int, list[str] | InputError]], names: Names
+) -> Iterator[tuple[int, list[str] | InputError]]:
+    """The rows, with the heading's own names in place of others."""
+    for line, cells in rows:
+        yield line, cells if isinstance(cells, InputError) else _our_names(cells, names)
+        break
+    yield from rows
 
 
 def is_corpus(path: Path) -> bool:
     """Whether the table's heading has the columns of documents; other tables lie beside them (labels.csv)."""
     with Stream.open(path) as stream:
-        _, heading = next(table_rows(stream, DEFAULT_OPTIONS, delimiter_of(path.name)), (1, []))
-    return not isinstance(heading, InputError) and set(_WANTED) <= set(heading)
+        return separator_told(first_line(stream), DOCUMENTS) is not None

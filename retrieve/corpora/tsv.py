@@ -1,17 +1,20 @@
 """MS MARCO's tab-separated files: passages (id, text), documents (id, url, title, body) and queries (id, text).
 
 They have neither header nor quoting, so a stray tab in a text makes a column. The first line therefore fixes the
-number of columns, and a line with another number is an error rather than a text cut short. A first line that only names
-columns was added by somebody: it is passed over, and said.
+number of columns, and a line with another number is an error rather than a text cut short. A first line that names an
+id and a text makes the file a table, which is read as a CSV is. One that names MS MARCO's own columns otherwise was
+added by somebody: it is passed over, and said. Other names are refused: nobody knows which column is what.
 """
 
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator
 
 from retrieve.corpora.check import check_document
 from retrieve.corpora.corpus import ReadOptions, Records
+from retrieve.corpora.csv_rows import DOCUMENTS, QUERIES, Names, first_line, read_table, separator_told
 from retrieve.corpora.jsonl import filled_lines
 from retrieve.corpora.rows import parsed_rows
 from retrieve.corpora.stream import Line, Stream
@@ -32,31 +35,60 @@ _TEXTS = frozenset(
 )
 
 
+_NAME = re.compile(r"#?\s*_?[^\W\d_][\w -]{0,30}")
+"""What may be the name of a column, and is no URL and no number."""
+
+
 def read_tsv(stream: Stream, options: ReadOptions) -> Records:
-    """The documents of a passage file (2 columns) or a document file (4 columns, the url goes into metadata)."""
-    yield from parsed_rows(stream.name, _rows(stream, options), _Rows((_PASSAGE, _DOCUMENT)).parse)
+    """The documents of a passage file (2 columns), a document file (4 columns, the url goes into metadata) or a table.
+
+    A table has a heading with id, text and perhaps title, and its other columns go into metadata.
+    """
+    yield from _read(stream, options, DOCUMENTS, (_PASSAGE, _DOCUMENT))
 
 
 def read_tsv_queries(stream: Stream, options: ReadOptions) -> Records:
-    """The queries of a file, as documents: 2 columns, id and text."""
-    yield from parsed_rows(stream.name, _rows(stream, options), _Rows((_PASSAGE,)).parse)
+    """The queries of a file, as documents: 2 columns, id and text, or a table."""
+    yield from _read(stream, options, QUERIES, (_PASSAGE,))
 
 
-def _rows(stream: Stream, options: ReadOptions) -> Iterator[Line]:
-    """The lines that are not blank, without a heading."""
+def _read(stream: Stream, options: ReadOptions, names: Names, accepted: tuple[int, ...]) -> Records:
+    if separator_told(first_line(stream), names) == "\t":
+        yield from read_table(stream, options, "\t", names)
+    else:
+        yield from parsed_rows(stream.name, _rows(stream, options, accepted), _Rows(accepted).parse)
+
+
+def _rows(stream: Stream, options: ReadOptions, accepted: tuple[int, ...]) -> Iterator[Line]:
+    """The lines that are not blank, without a heading. Raises `InputError` for a heading of other columns."""
     lines = filled_lines(stream, options)
     for number, line in lines:
-        if isinstance(line, str) and _is_heading(line):
+        if isinstance(line, str) and _is_heading(line, accepted):
             _log.warning("%s:%d: taken for a heading and passed over: %s", stream.name, number, line.strip())
+        elif isinstance(line, str) and _names_other_columns(line):
+            raise InputError(
+                f"{stream.name}:{number}",
+                f"the line seems to name columns ({', '.join(line.split(chr(9)))}), and they are not id and text: call "
+                f"two of them so, or take the line out where rows have the columns of MS MARCO ({_shapes(accepted)})",
+            )
         else:
             yield number, line
         break
     yield from lines
 
 
-def _is_heading(line: str) -> bool:
+def _is_heading(line: str, accepted: tuple[int, ...]) -> bool:
+    """Whether the line names the columns of MS MARCO's files, in their order."""
     first, *others = (name.strip().lstrip("#").strip().lower() for name in line.split("\t"))
-    return first in _IDS and bool(others) and _TEXTS.issuperset(others)
+    in_order = len(others) == 1 or others[:2] == ["url", "title"]
+    return first in _IDS and 1 + len(others) in accepted and in_order and _TEXTS.issuperset(others)
+
+
+def _names_other_columns(line: str) -> bool:
+    """Whether three or more cells are all names, each another. No row of MS MARCO's is such: it has a URL."""
+    cells = line.split("\t")
+    named = {cell.strip().lower() for cell in cells if _NAME.fullmatch(cell.strip())}
+    return len(cells) > _PASSAGE and len(named) == len(cells)
 
 
 class _Rows:
@@ -68,7 +100,11 @@ class _Rows:
     def parse(self, line: str, where: str) -> Document:
         columns = line.split("\t")
         if len(columns) not in self._accepted:
-            raise InputError(where, f"{len(columns)} tab-separated columns, wanted {self._wanted()}")
+            raise InputError(
+                where,
+                f"{len(columns)} tab-separated columns, wanted {_shapes(self._accepted)}, the same on every line, or a "
+                f"first line that names them, id and text among them",
+            )
         self._accepted = (len(columns),)
         if len(columns) == _PASSAGE:
             document = Document(id=columns[0], text=columns[1])
@@ -78,6 +114,7 @@ class _Rows:
         check_document(document, where)
         return document
 
-    def _wanted(self) -> str:
-        shapes = {_PASSAGE: "2 (id, text)", _DOCUMENT: "4 (id, url, title, body)"}
-        return " or ".join(shapes[count] for count in self._accepted) + ", the same on every line"
+
+def _shapes(accepted: tuple[int, ...]) -> str:
+    shapes = {_PASSAGE: "2 (id, text)", _DOCUMENT: "4 (id, url, title, body)"}
+    return " or ".join(shapes[count] for count in accepted)

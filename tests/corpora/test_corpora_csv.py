@@ -32,6 +32,30 @@ def test_columns_become_a_document(encoding: str, tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+@pytest.mark.parametrize("heading", [("id", "title", "text", "jahr"), ("DocID", "Title", " TEXT ", "jahr")])
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv"])
+def test_the_heading_tells_what_separates_cells(
+    mark: str, heading: tuple[str, ...], name: str, tmp_path: Path
+) -> None:
+    if name == "a.tsv" and mark != "\t":
+        pytest.skip("a .tsv has tabs")
+    rows = [heading, ("7", "Tort", "1,5 ; liable", "1999"), ("8", "", '"quoted"', "2001")]
+    file = io.StringIO()
+    csv.writer(file, delimiter=mark).writerows(rows)
+    (tmp_path / name).write_text(file.getvalue())
+    assert list(open_corpus(tmp_path / name)) == [
+        Document("7", "1,5 ; liable", "Tort", {"jahr": "1999"}),
+        Document("8", '"quoted"', "", {"jahr": "2001"}),
+    ]
+
+
+def test_one_of_two_ids_is_the_id(tmp_path: Path) -> None:
+    assert list(open_corpus(written(tmp_path, "docid,id,text\n1,a,t\n"))) == [
+        Document("a", "t", "", {"docid": "1"})
+    ]
+
+
 def test_damaged_rows_are_told_by_their_line(tmp_path: Path) -> None:
     path = written(tmp_path, 'id,text\na,"two\nlines"\nb,x,y\n,z\nc,"q"r\nd,good\nd,again\n')
     corpus = open_corpus(path, options=ReadOptions(skip_bad=True))
@@ -44,7 +68,8 @@ def test_damaged_rows_are_told_by_their_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ("id;text\na;b\n", "columns parted by ';'"),
+        ("id;body\na;b\n", "has no column 'text'; the heading has 'id', 'body': call them id and text"),
+        ("id;text;x\na;b\n", r"a\.csv:2: 2 columns, and the heading has 3: quote cells with semicolons"),
         ("id,body\na,b\n", "has no column 'text'; the heading has 'id', 'body': call them id and text"),
         ("id,text,text\na,b,c\n", "has the column 'text' twice"),
         ("id,text,x,x\na,b,c,d\n", "has the column 'x' twice"),
@@ -74,14 +99,18 @@ CELL = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 
 
 @settings(max_examples=100, deadline=None)
-@given(rows=st.lists(st.tuples(CELL, CELL), max_size=6))
+@given(
+    rows=st.lists(st.tuples(CELL, CELL), max_size=6),
+    form=st.sampled_from([("a.csv", ","), ("a.csv", ";"), ("a.csv", "\t"), ("a.tsv", "\t")]),
+)
 def test_what_the_csv_module_writes_is_read_back(
-    rows: list[tuple[str, str]], tmp_path_factory: pytest.TempPathFactory
+    rows: list[tuple[str, str]], form: tuple[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     file = io.StringIO()
-    writer = csv.writer(file)
+    writer = csv.writer(file, delimiter=form[1])
     writer.writerow(("note", "text", "id"))
     writer.writerows((note, text, f"d{number}") for number, (note, text) in enumerate(rows))
-    path = written(tmp_path_factory.mktemp("csv"), file.getvalue())
+    path = tmp_path_factory.mktemp("csv") / form[0]
+    path.write_bytes(file.getvalue().encode())
     read = [(document.metadata["note"], document.text) for document in open_corpus(path)]
     assert read == rows
