@@ -75,9 +75,9 @@ def command(  # noqa: PLR0913 - one for each option
 ) -> None:
     """Classify DOCUMENTS by MODEL, a folder that `retrieve train classifier` wrote.
 
-    DOCUMENTS are whatever `retrieve index create` reads: a folder of texts, JSON lines, …, or - for standard input.
-    There can be any number of them: they are read in batches. With --index the documents are those of an index, and
-    their labels go into its metadata, where --where finds them. --json is for --info and --index.
+    DOCUMENTS are whatever `retrieve index create` reads: a text or a folder of them, JSON lines, …, or - for standard
+    input. There can be any number of them: they are read in batches. With --index the documents are those of an index,
+    and their labels go into its metadata, where --where finds them. --json is for --info and --index.
     """
     _check_usage(documents, info, index, as_csv, json_lines, explain, page, as_json)
     if index is None and (force or field != _FIELD):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from retrieve.corpora.duplicate_ids import SeenIds
@@ -23,12 +24,14 @@ class ReadOptions:
 
     `skip_bad`: go on after a bad record. `max_line`: bytes of the longest record accepted. `xml`: where documents are
     in XML. `topic_fields`: the fields of TREC topics that are the query, joined; () is their title or query.
+    `root`: the folder from which ids of files are paths, in place of the one that is read.
     """
 
     skip_bad: bool = False
     max_line: int = 32 << 20
     xml: XmlMapping | None = None
     topic_fields: tuple[str, ...] = ()
+    root: Path | None = None
 
 
 DEFAULT_OPTIONS = ReadOptions()

@@ -1,6 +1,8 @@
-"""A folder as a collection: which of its files are readable, and one document for each text file.
+"""Files that people wrote, one by one or a folder of them: which are readable, and one document for each.
 
-What is left out is counted and logged by suffix: a folder of a thousand Word files must not look like an empty one.
+The id of a document is its file's path, from the folder that is read, or from a root that stays the same when a single
+file or a part of the folder is read again. What is left out is counted and logged by suffix: a folder of a thousand
+Word files must not look like an empty one.
 """
 
 from __future__ import annotations
@@ -8,12 +10,12 @@ from __future__ import annotations
 import logging
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 from retrieve.corpora.check import check_document
-from retrieve.corpora.corpus import ReadOptions, Records
+from retrieve.corpora.corpus import Corpus, ReadOptions, Records
 from retrieve.corpora.docx import docx_text
 from retrieve.corpora.extract import markdown, plain_text
 from retrieve.corpora.extracted import Extracted
@@ -85,43 +87,80 @@ def log_left_out(folder: Path, left_out: Counter[str]) -> None:
 class FolderPart:
     """Text files as documents: the id is the path relative to the folder, with forward slashes."""
 
-    def __init__(self, folder: Path, files: list[tuple[Path, int]]) -> None:
+    def __init__(self, folder: Path, files: list[tuple[str, Path, int]]) -> None:
         self.name = shown(folder)
-        self.size: int | None = sum(size for _, size in files)
+        self.size: int | None = sum(size for _, _, size in files)
         self.position = 0
-        self._folder = folder
         self._files = files
 
     @classmethod
     def of(cls, folder: Path, files: list[Path]) -> FolderPart:
-        """The given files of the folder, with their sizes."""
-        return cls(folder, [(path, regular_size(path) or 0) for path in files])
+        """The given files, with their sizes. Raises `InputError` for one that is not in the folder."""
+        return cls(folder, [(_relative(path, folder), path, regular_size(path) or 0) for path in files])
+
+    @property
+    def paths(self) -> dict[str, Path]:
+        """Each file by its id."""
+        return {doc_id: path for doc_id, path, _ in self._files}
 
     def records(self, options: ReadOptions) -> Records:
         """One pass; the `line` of a record is the file's place in the list."""
         self.position = 0
         with PdfReader() as pdfs:
-            for place, (path, size) in enumerate(self._files, start=1):
+            for place, (doc_id, path, size) in enumerate(self._files, start=1):
                 outcome: Document | InputError
                 try:
-                    outcome = self._document(path, pdfs, options.max_line)
+                    outcome = _document(doc_id, path, pdfs, options.max_line)
                 except InputError as error:
                     outcome = error
                 yield Row(place, outcome)
                 self.position += size
 
-    def _document(self, path: Path, pdfs: PdfReader, max_bytes: int) -> Document:
-        where = shown(path)
-        suffix = path.suffix.lower()
-        if suffix == PDF_SUFFIX:
-            extracted = pdfs.read(path, where)
-        elif suffix == DOCX_SUFFIX:
-            extracted = docx_text(path, where)  # text alone: what weighs in such a file is pictures
-        else:
-            extracted = TEXT_SUFFIXES[suffix](_content(path, max_bytes), where)
-        document = extracted.document(path.relative_to(self._folder).as_posix())
-        check_document(document, where)
-        return document
+
+class FileCorpus(Corpus):
+    """Files that are a document each. `paths`: each file by its id, before anything is read."""
+
+    def __init__(self, name: str, part: FolderPart, options: ReadOptions) -> None:
+        super().__init__(name, [part], options)
+        self.paths = part.paths
+
+
+def check_distinct(corpora: Iterable[Corpus]) -> None:
+    """Raise `InputError` if two files of several corpora would be one document, the second in place of the first."""
+    paths: dict[str, Path] = {}
+    for corpus in corpora:
+        for doc_id, path in corpus.paths.items() if isinstance(corpus, FileCorpus) else ():
+            other = paths.setdefault(doc_id, path)
+            if not other.samefile(path):
+                raise InputError(
+                    shown(path),
+                    f"would be document {doc_id!r}, and so would {shown(other)}: --root FOLDER, a folder that holds "
+                    f"both, gives each its path from there as its id",
+                )
+
+
+def _relative(path: Path, folder: Path) -> str:
+    """The path from the folder, also where one is absolute and the other is not. A link to a file is not followed."""
+    if ".." not in path.parts and path.is_relative_to(folder):
+        return path.relative_to(folder).as_posix()
+    real, root = path.parent.resolve() / path.name, folder.resolve()
+    if not real.is_relative_to(root):
+        raise InputError(shown(path), f"is not in {shown(folder)}, from which --root says that ids are paths")
+    return real.relative_to(root).as_posix()
+
+
+def _document(doc_id: str, path: Path, pdfs: PdfReader, max_bytes: int) -> Document:
+    where = shown(path)
+    suffix = path.suffix.lower()
+    if suffix == PDF_SUFFIX:
+        extracted = pdfs.read(path, where)
+    elif suffix == DOCX_SUFFIX:
+        extracted = docx_text(path, where)  # text alone: what weighs in such a file is pictures
+    else:
+        extracted = TEXT_SUFFIXES[suffix](_content(path, max_bytes), where)
+    document = extracted.document(doc_id)
+    check_document(document, where)
+    return document
 
 
 def _content(path: Path, max_bytes: int) -> bytes:

@@ -10,9 +10,9 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from retrieve.corpora.corpus import DEFAULT_OPTIONS, Corpus, Part, ReadOptions
+from retrieve.corpora.corpus import DEFAULT_OPTIONS, Corpus, ReadOptions
 from retrieve.corpora.csv_rows import is_corpus, read_csv
-from retrieve.corpora.folder import SUFFIXES, FolderPart, list_files, log_left_out
+from retrieve.corpora.folder import SUFFIXES, FileCorpus, FolderPart, list_files, log_left_out
 from retrieve.corpora.jsonl import read_jsonl
 from retrieve.corpora.msmarco import collection_file
 from retrieve.corpora.part import FilePart, Reader
@@ -42,12 +42,14 @@ _SUFFIXES = {
     ".sgml": "trec",
     ".sgm": "trec",
 }
+_LINES = 20
+"""How many lines of a .txt are looked at for tabs."""
 _NO_ELEMENT = re.compile(rb"<\?.*?\?>|<!--.*?-->|<![^>]*>", re.DOTALL)
 _ELEMENT = re.compile(rb"<([A-Za-z_][\w.:-]*)")
 _READABLE = (
     "readable are: a BEIR folder (corpus.jsonl), JSON lines, MS MARCO TSV (id, text or id, url, title, body), "
     "CSV (a heading with id and text), TREC SGML (<DOC>), XML by --xml, each plain or gzip or as a folder of such "
-    f"files, a folder of {' '.join(sorted(SUFFIXES))} files, {CATALOGUE}NAME, and - for JSON "
+    f"files, {' '.join(sorted(SUFFIXES))} files one by one or a folder of them, {CATALOGUE}NAME, and - for JSON "
     "lines on standard input; "
     f"--format ({', '.join(FORMATS)}) says which one it is"
 )
@@ -59,8 +61,18 @@ def open_corpus(
     """The collection at `source`; nothing is read before it is iterated, beyond names and first bytes.
 
     `format` is one of `FORMATS`; without it the format is recognised. Raises `InputError` if there is nothing at
-    `source`, or if it is no format or more than one; `UsageError` for a `format` that does not exist or not fit.
+    `source`, or if it is no format or more than one; `UsageError` for a `format` that does not exist or not fit, and
+    for `options.root` where documents are no files.
     """
+    corpus = _opened(source, format, options)
+    if options.root is not None and not isinstance(corpus, FileCorpus):
+        raise UsageError(
+            f"--root is for files that are a document each, and {corpus.name} has ids of its own: add it by itself"
+        )
+    return corpus
+
+
+def _opened(source: str | Path, format: str | None, options: ReadOptions) -> Corpus:
     name = str(source)
     if format is not None and format not in FORMATS:
         raise UsageError(f"format {format!r} does not exist; wanted one of {', '.join(FORMATS)}")
@@ -74,10 +86,10 @@ def open_corpus(
         return Corpus(name, [FilePart.standard_input(_reader(format or "jsonl", "standard input"))], options)
     path = Path(source)
     if path.is_dir():
-        return Corpus(name, _folder_parts(path, format), options)
+        return _folder(path, format, options)
     if not path.exists():
         raise InputError(shown(path), f"there is no such file or folder; {_READABLE}")
-    return Corpus(name, [_file_part(path, format)], options)
+    return _file(path, format, options)
 
 
 def find_one(folder: Path, stem: str) -> Path | None:
@@ -116,21 +128,42 @@ def _reader(format: str, where: str) -> Reader:
     return _READERS[format]
 
 
-def _file_part(path: Path, format: str | None) -> FilePart:
+def _file(path: Path, format: str | None, options: ReadOptions) -> Corpus:
+    if format == "files" or (format is None and _is_text(path)):
+        if path.suffix.lower() not in SUFFIXES:
+            raise InputError(
+                shown(path), f"is none of the files that are a document each ({' '.join(SUFFIXES)})"
+            )
+        return FileCorpus(str(path), FolderPart.of(options.root or path.parent, [path]), options)
     found = format or _kind_by_name(path) or _kind_by_content(path)
     if found is None:
         raise InputError(shown(path), f"is not recognised by its name or first bytes; {_READABLE}")
-    return FilePart.at(path, _reader(found, shown(path)))
+    return Corpus(str(path), [FilePart.at(path, _reader(found, shown(path)))], options)
 
 
-def _folder_parts(folder: Path, format: str | None) -> list[Part]:
+def _is_text(path: Path) -> bool:
+    """Whether the file is one document. A .txt may also hold records: `InputError` for one of rows with tabs."""
+    suffix = path.suffix.lower()
+    if suffix != ".txt":
+        return suffix in SUFFIXES
+    tabs = {line.count(b"\t") for line in sniff(path).splitlines()[:_LINES] if line.strip()}
+    if len(tabs) == 1 and tabs & {1, 3}:
+        raise InputError(
+            shown(path), "could be one text, or rows of id and text: say --format files or --format tsv"
+        )
+    return _kind_by_content(path) is None
+
+
+def _folder(folder: Path, format: str | None, options: ReadOptions) -> Corpus:
+    name = str(folder)
     corpus = find_one(folder, "corpus")
     if format == "beir" and corpus is None:
         raise InputError(shown(folder), "has no corpus.jsonl or corpus.jsonl.gz, which a BEIR folder has")
     if corpus is not None and format in (None, "beir"):
-        return [FilePart.at(corpus, read_jsonl)]
+        return Corpus(name, [FilePart.at(corpus, read_jsonl)], options)
     if format in (None, "tsv") and (collection := collection_file(folder)) is not None:
-        return [FilePart.at(collection, read_tsv)]  # and not the queries and judgments beside it
+        part = FilePart.at(collection, read_tsv)
+        return Corpus(name, [part], options)  # and not the queries and judgments beside it
     files, left_out = list_files(folder)
     kinds = _by_kind(files, mapped=format == "xml")
     unread = kinds.pop("", [])
@@ -146,8 +179,8 @@ def _folder_parts(folder: Path, format: str | None) -> list[Part]:
     left_out.update(Counter(path.suffix.lower() or "without a suffix" for path in unread))
     log_left_out(folder, left_out)
     if chosen == "files":
-        return [FolderPart.of(folder, kinds[chosen])]
-    return [FilePart.at(path, _READERS[chosen]) for path in kinds[chosen]]
+        return FileCorpus(name, FolderPart.of(options.root or folder, kinds[chosen]), options)
+    return Corpus(name, [FilePart.at(path, _READERS[chosen]) for path in kinds[chosen]], options)
 
 
 def _by_kind(files: list[Path], *, mapped: bool) -> dict[str, list[Path]]:

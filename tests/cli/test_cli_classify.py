@@ -51,6 +51,18 @@ def home(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RETRIEVE_HOME", str(place))
 
 
+def test_one_file_is_classified(place: Path) -> None:
+    (place / "inbox").mkdir()
+    (place / "inbox" / "a.txt").write_text(
+        json.loads((place / "texts.jsonl").read_text().splitlines()[0])["text"]
+    )
+    for source, doc_id in (("inbox/a.txt", "a.txt"), ("inbox", "inbox/a.txt")):
+        root = ["--root", place] if source == "inbox" else []
+        row = json.loads(call("classify", place / "m", place / source, *root).stdout)
+        assert row["id"] == doc_id
+        assert row["labels"]
+
+
 def test_the_training_says_what_it_did(place: Path) -> None:
     report = json.loads((place / "report.json").read_text())
     assert report["data"] | {"train": 48, "validation": 24, "test": 24, "labels": 3} == report["data"]

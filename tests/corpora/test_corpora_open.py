@@ -10,7 +10,10 @@ import threading
 from pathlib import Path
 
 import pytest
+from pdf_files import pdf
+from word_files import docx, paragraph, run
 
+from retrieve.corpora.corpus import ReadOptions
 from retrieve.corpora.open import open_corpus
 from retrieve.errors import InputError, UsageError
 
@@ -50,22 +53,56 @@ def test_files_by_name_then_by_content(name: str, content: str, wanted: str, tmp
 
 
 def test_what_is_not_recognised_says_what_is_readable(tmp_path: Path) -> None:
-    fill(tmp_path, a__txt=TSV)
+    fill(tmp_path, a__dat=TSV)
     with pytest.raises(
-        InputError, match=r"a\.txt: is not recognised.*readable are.*--format \(beir, jsonl, tsv"
+        InputError, match=r"a\.dat: is not recognised.*readable are.*--format \(beir, jsonl, tsv"
     ):
-        open_corpus(tmp_path / "a.txt")
-    assert ids(tmp_path / "a.txt", "tsv") == ["t"]
+        open_corpus(tmp_path / "a.dat")
+    assert ids(tmp_path / "a.dat", "tsv") == ["t"]
     with pytest.raises(InputError, match="there is no such file or folder"):
         open_corpus(tmp_path / "none")
     with pytest.raises(UsageError, match="format 'word' does not exist"):
         open_corpus(tmp_path, format="word")
-    with pytest.raises(UsageError, match=r"'files' is a folder and .*a\.txt is not"):
-        open_corpus(tmp_path / "a.txt", format="files")
+    with pytest.raises(UsageError, match=r"'beir' is a folder and .*a\.dat is not"):
+        open_corpus(tmp_path / "a.dat", format="beir")
+    with pytest.raises(InputError, match=r"a\.dat: is none of the files that are a document each \(\.txt"):
+        open_corpus(tmp_path / "a.dat", format="files")
     with pytest.raises(UsageError, match="does not apply to python:"):
         open_corpus("python:", format="jsonl")
     with pytest.raises(InputError, match="takes no name"):
         open_corpus("python:os")
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.md", "a.MD", "a.html", "a.xhtml", "a.eml", "a.pdf", "a.docx"])
+@pytest.mark.parametrize("format", [None, "files"])
+def test_one_file_is_one_document_with_the_id_that_its_folder_gives(
+    name: str, format: str | None, tmp_path: Path
+) -> None:
+    data = {
+        "a.eml": b"Subject: s\n\nA\ttext",
+        "a.pdf": pdf("A text"),
+        "a.docx": docx(tmp_path / "made.docx", paragraph(run("A text"))).read_bytes(),
+        "a.xhtml": b"<?xml version='1.0'?><html><body>A text</body></html>",
+    }
+    folder = tmp_path / "docs" / "sub"
+    folder.mkdir(parents=True)
+    (folder / name).write_bytes(data.get(name, b"A text\nwith\ta tab"))
+    alone = list(open_corpus(folder / name, format=format))
+    assert alone == list(open_corpus(folder))
+    assert [document.id for document in alone] == [name]
+    rooted = ReadOptions(root=tmp_path / "docs")
+    for source in (folder, folder / name, tmp_path / "docs"):
+        assert [document.id for document in open_corpus(source, options=rooted)] == [f"sub/{name}"]
+
+
+def test_a_txt_of_records_is_no_text(tmp_path: Path) -> None:
+    fill(tmp_path, a__txt=TSV + "u\tother\n", b__txt=JSONL, c__txt=TREC)
+    with pytest.raises(InputError, match=r"could be one text, or rows of id and text: say --format files or"):
+        open_corpus(tmp_path / "a.txt")
+    assert ids(tmp_path / "a.txt", "files") == ["a.txt"]
+    assert ids(tmp_path / "a.txt", "tsv") == ["t", "u"]
+    assert ids(tmp_path / "b.txt") == ["j"]
+    assert ids(tmp_path / "c.txt") == ["d"]
 
 
 def test_a_beir_folder_is_its_corpus_file(tmp_path: Path) -> None:

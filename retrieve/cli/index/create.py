@@ -49,9 +49,9 @@ def command(
 ) -> None:
     """Make INDEX by a recipe, and fill it from each SOURCE in one commit.
 
-    A SOURCE is a BEIR folder, JSON lines, MS MARCO TSV, CSV, TREC SGML, XML by --xml (each plain or gzip), a folder of
-    text, Markdown, HTML, PDF, Word or mail files, ir_datasets:NAME, python: (the standard library's documentation), or
-    - for standard input.
+    A SOURCE is a BEIR folder, JSON lines, MS MARCO TSV, CSV, TREC SGML, XML by --xml (each plain or gzip), a text,
+    Markdown, HTML, PDF, Word or mail file or a folder of them, ir_datasets:NAME, python: (the standard library's
+    documentation), or - for standard input.
     """
     from retrieve.api import Index
     from retrieve.store.create import remove_unfilled

@@ -21,6 +21,7 @@ from retrieve.cli.session import writes_index
 from retrieve.corpora.corpus import DEFAULT_OPTIONS, Corpus, ReadOptions
 from retrieve.corpora.expansions import read_expansions
 from retrieve.corpora.extracted import WithoutText
+from retrieve.corpora.folder import check_distinct
 from retrieve.corpora.open import FORMATS, open_corpus
 from retrieve.corpora.xml_mapping import XmlMapping
 from retrieve.errors import BadVectors, InputError, UsageError
@@ -37,6 +38,12 @@ reading_options = with_options(
         "--xml",
         metavar="MAPPING",
         help="Where documents are in XML, as in record=article,id=@number,text=body,title=head/title.",
+    ),
+    click.option(
+        "--root",
+        type=click.Path(exists=True, file_okay=False, path_type=Path),
+        metavar="FOLDER",
+        help="Ids of files are their paths from here, not from the source: for a file or sub-folder of a folder.",
     ),
     click.option("--skip-bad", is_flag=True, help="Go on after a bad record, and say how many there were."),
     click.option(
@@ -84,6 +91,7 @@ def fill(
     *,
     format: str | None,
     xml: str | None,
+    root: Path | None,
     skip_bad: bool,
     max_line: int,
     strict: bool,
@@ -99,7 +107,7 @@ def fill(
         raise UsageError(
             "--vectors goes by the order of the documents, and --skip-bad may leave some out: repair the source"
         )
-    corpora = opened(sources, format=format, xml=xml, skip_bad=skip_bad, max_line=max_line)
+    corpora = opened(sources, format=format, xml=xml, root=root, skip_bad=skip_bad, max_line=max_line)
     given = None if vectors is None else _vectors(vectors)
     texts = None if expansions is None else read_expansions(expansions)
     start = time.perf_counter()
@@ -129,14 +137,22 @@ def checked_skipped(corpora: Sequence[Corpus], read: int) -> int:
 
 
 def opened(
-    sources: Sequence[str], *, format: str | None, xml: str | None, skip_bad: bool, max_line: int
+    sources: Sequence[str],
+    *,
+    format: str | None,
+    xml: str | None,
+    root: Path | None,
+    skip_bad: bool,
+    max_line: int,
 ) -> list[Corpus]:
-    """The sources as collections, read as `reading_options` say."""
+    """The sources as collections, read as `reading_options` say. Raises `InputError` for files that share an id."""
     if max_line < 1:
         raise UsageError(f"--max-line is {max_line}: wanted at least 1 byte")
     mapping = None if xml is None else XmlMapping.parsed(xml)
-    options = ReadOptions(skip_bad=skip_bad, max_line=max_line, xml=mapping)
-    return [open_corpus(source, format=format, options=options) for source in sources]
+    options = ReadOptions(skip_bad=skip_bad, max_line=max_line, xml=mapping, root=root)
+    corpora = [open_corpus(source, format=format, options=options) for source in sources]
+    check_distinct(corpora)
+    return corpora
 
 
 def _vectors(path: Path) -> Iterator[npt.NDArray[Any]]:
