@@ -74,3 +74,8 @@ def decoded(path: str | Path, number: int, query_id: bytes, document_id: bytes) 
 def bad_line(path: str | Path, number: int, message: str) -> InputError:
     """An error at `path:number`."""
     return InputError(f"{path}:{number}", message)
+
+
+def is_column(word: str) -> bool:
+    """Whether a line of columns can hold the word: it is neither empty nor has white space."""
+    return word.split() == [word]

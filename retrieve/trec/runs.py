@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from retrieve.errors import InputError
-from retrieve.trec.lines import bad_line, decoded, read_lines
+from retrieve.trec.lines import bad_line, decoded, is_column, read_lines
 from retrieve.trec.order import Run, strict_scores
 from retrieve.trec.output import replacing
 
@@ -79,7 +79,13 @@ def _score(field: bytes) -> float:
 
 def _run_lines(query_id: str, ranking: Sequence[tuple[str, float]], tag: str) -> str:
     for document_id, _ in ranking:
-        _check_word("a document id", document_id, f"query {query_id!r}")
+        _check_word(
+            "a document id",
+            document_id,
+            f"query {query_id!r}",
+            "rename the document, as a file whose name is its id, or give it an id of its own in JSON lines, and index "
+            "it again",
+        )
     scores = strict_scores(query_id, ranking)
     return "".join(
         f"{query_id} Q0 {document_id} {rank} {score!s} {tag}\n"  # !s: the shortest digits that give this float32
@@ -98,8 +104,8 @@ def _check_query(query_id: str, seen: set[str]) -> None:
     seen.add(query_id)
 
 
-def _check_word(what: str, word: str, where: str = "") -> None:
-    if word.split() != [word]:
+def _check_word(what: str, word: str, where: str = "", remedy: str = "give it another") -> None:
+    if not is_column(word):
         raise InputError(
-            where, f"{what} is {word!r}; a run's columns must be neither empty nor hold white space"
+            where, f"{what} is {word!r}; a run's columns must be neither empty nor hold white space: {remedy}"
         )

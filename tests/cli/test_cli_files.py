@@ -62,3 +62,18 @@ def test_what_root_cannot_do_is_said(here: Path) -> None:
         0,
     )
     assert ids("a") == ["docs/note.md", "more/note.md"]
+
+
+def test_ids_that_no_run_can_hold_are_said(here: Path) -> None:
+    for name in ("Okoro v Lindqvist.txt", "b c.txt"):
+        (here / "docs" / name).write_text("carrier")
+    said = call("index", "create", "a", "docs", "--recipe", "bm25").stderr
+    assert "2 ids hold white space, which a TREC run cannot (the first: 'Okoro v Lindqvist.txt')" in said
+    assert "rename the files, or give ids of your own in JSON lines" in said
+    assert "1 id holds white space" in call("index", "add", "a", "docs/b c.txt").stderr
+    assert "white space" not in call("index", "add", "a", "docs/note.md").stderr
+    (here / "q.tsv").write_text("1\tcarrier\n")
+    for verb in (("run", "a", "q.tsv", "--out", "a.run"), ("search", "a", "carrier", "--format", "trec")):
+        said = call(*verb, status=1).stderr
+        assert "nor hold white space: rename the document, as a file whose name is its id" in said
+    assert not (here / "a.run").exists()

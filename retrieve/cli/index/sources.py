@@ -23,6 +23,7 @@ from retrieve.corpora.expansions import read_expansions
 from retrieve.corpora.extracted import WithoutText
 from retrieve.corpora.folder import check_distinct
 from retrieve.corpora.open import FORMATS, open_corpus
+from retrieve.corpora.spaced_ids import SpacedIds
 from retrieve.corpora.xml_mapping import XmlMapping
 from retrieve.errors import BadVectors, InputError, UsageError
 from retrieve.types import Progress
@@ -111,9 +112,10 @@ def fill(
     given = None if vectors is None else _vectors(vectors)
     texts = None if expansions is None else read_expansions(expansions)
     start = time.perf_counter()
+    spaced = SpacedIds()
     writes_index()
     with progress_shown() as progress, index.writer(with_total(progress, corpora), workers) as writer:
-        counts = writer.add(chain.from_iterable(corpora), given, texts)
+        counts = writer.add(spaced.over(chain.from_iterable(corpora)), given, texts)
         skipped = checked_skipped(corpora, sum(counts))
         without_text = WithoutText()
         for corpus in corpora:
@@ -122,6 +124,7 @@ def fill(
             raise InputError(
                 " ".join(sources), f"{without_text}; nothing was added: take them out, or leave --strict out"
             )
+    spaced.warn()
     return Filled(counts, skipped, without_text, time.perf_counter() - start)
 
 
