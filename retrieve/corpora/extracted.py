@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from retrieve.types import Document
@@ -27,16 +27,17 @@ SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class Extracted:
-    """Title and text of one file. `why_empty` counts only where the text is blank."""
+    """Title, text and metadata of one file. `why_empty` counts only where the text is blank."""
 
     text: str
     title: str = ""
     why_empty: WhyEmpty = "empty"
+    metadata: dict[str, Any] = field(default_factory=dict)
 
     def document(self, doc_id: str) -> Document:
         """The document of that id; one without text has the reason in its metadata."""
-        metadata = {} if self.text.strip() else {NO_TEXT: self.why_empty}
-        return Document(id=doc_id, text=self.text, title=self.title, metadata=metadata)
+        why = {} if self.text.strip() else {NO_TEXT: self.why_empty}
+        return Document(id=doc_id, text=self.text, title=self.title, metadata=self.metadata | why)
 
 
 class WithoutText:

@@ -1,8 +1,9 @@
 """Subject and text of one mail (.eml), as a mail program shows it: the body in one form, and mails that it forwards.
 
 The standard library takes the mail apart. Of the forms of one body (`multipart/alternative`) the plain one is read, or
-the HTML one where there is no plain text; attachments are not read. Bytes that are not in the part's charset become
-U+FFFD, as mail programs have it: nobody can mend a mail that was sent.
+the HTML one where there is no plain text; attachments are not read. Who wrote to whom stands above the text, as on a
+printed mail, so that a mail is found by a name, and with its date in the metadata. Bytes that are not in the part's
+charset become U+FFFD, as mail programs have it: nobody can mend a mail that was sent.
 """
 
 from __future__ import annotations
@@ -10,20 +11,28 @@ from __future__ import annotations
 import email
 import email.header
 import re
+from datetime import UTC
 from email.errors import HeaderParseError
 from email.message import Message
+from email.utils import parsedate_to_datetime
 
-from retrieve.corpora.extracted import Extracted
+from retrieve.corpora.extracted import Extracted, WhyEmpty
 from retrieve.corpora.html_encoding import decoded_page, in_charset
 from retrieve.corpora.html_page import page_text
 from retrieve.errors import InputError
 
 _LOCKED = ("multipart/encrypted", "application/pkcs7-mime", "application/x-pkcs7-mime")
 _SHOWN = ("text/plain", "text/html", "text/markdown")
+_PEOPLE = ("From", "To", "Cc")
 
 
 def mail_text(data: bytes, where: str) -> Extracted:
-    """The subject as title, and the text. Raises `InputError` for what has no header of a mail."""
+    """The subject as title, the text with From, To and Cc above it, and these and the date as metadata.
+
+    `from`, `to` and `cc` are strings as they stand in the header, decoded. `date` is ISO 8601 in UTC, so that dates
+    compare as strings; one that is no date is left out. A mail without text is blank, whoever wrote it. Raises
+    `InputError` for what has no header of a mail.
+    """
     if not data.strip():
         return Extracted("")
     reading = _Reading(where)
@@ -34,8 +43,10 @@ def mail_text(data: bytes, where: str) -> Extracted:
         parts = reading.texts(mail)
     except RecursionError:
         raise InputError(where, "is a mail with too many parts inside of one another: take it out") from None
-    text = "\n\n".join(part for part in map(_tidy, parts) if part)
-    return Extracted(text, _header(mail, "subject"), "locked" if reading.locked else "markup only")
+    texts = [part for part in map(_tidy, parts) if part]
+    text = "\n\n".join([*_people(mail), *texts]) if texts else ""
+    why_empty: WhyEmpty = "locked" if reading.locked else "markup only"
+    return Extracted(text, _header(mail, "subject"), why_empty, _metadata(mail))
 
 
 class _Reading:
@@ -53,7 +64,11 @@ class _Reading:
             return []
         if kind == "message/rfc822":
             mails = _children(part)
-            return [text for mail in mails for text in (_header(mail, "subject"), *self.texts(mail))]
+            return [
+                text
+                for mail in mails
+                for text in (_header(mail, "subject"), *_people(mail), *self.texts(mail))
+            ]
         if part.get_content_disposition() == "attachment":
             return []
         if kind == "multipart/alternative":
@@ -111,6 +126,27 @@ def _tidy(text: str) -> str:
     """Line ends as LF, no spaces at line ends, no NUL, at most one blank line in a row."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "\ufffd").split("\n")
     return re.sub(r"\n{3,}", "\n\n", "\n".join(line.rstrip() for line in lines)).strip()
+
+
+def _people(mail: Message) -> list[str]:
+    """One piece of text: a line for each header of people that there is."""
+    lines = [f"{name}: {people}" for name in _PEOPLE if (people := _header(mail, name.lower()))]
+    return ["\n".join(lines)] if lines else []
+
+
+def _metadata(mail: Message) -> dict[str, str]:
+    found = {name.lower(): _header(mail, name.lower()) for name in _PEOPLE} | {"date": _date(mail)}
+    return {name: value for name, value in found.items() if value}
+
+
+def _date(mail: Message) -> str:
+    """ISO 8601 in UTC, which is also what a date without a zone is taken for; empty for what is no date."""
+    try:
+        date = parsedate_to_datetime(_header(mail, "date"))
+        date = date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
+    except (ValueError, TypeError, OverflowError):
+        return ""
+    return date.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 def _header(mail: Message, name: str) -> str:

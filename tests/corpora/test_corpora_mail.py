@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from retrieve.corpora.check import check_document
 from retrieve.corpora.extracted import Extracted
 from retrieve.corpora.mail import mail_text
 from retrieve.corpora.open import open_corpus
@@ -18,7 +19,7 @@ from retrieve.types import Document
 
 def mail(subject: str, text: str, html: str = "") -> EmailMessage:
     made = EmailMessage()
-    made["From"], made["Subject"] = "a@example.org", subject
+    made["Subject"] = subject
     made.set_content(text)
     if html:
         made.add_alternative(html, subtype="html")
@@ -53,6 +54,55 @@ def test_forwarded_mails_are_read_with_their_subjects() -> None:
     outer = mail("outer", "see below")
     outer.add_attachment(inner)
     assert read(outer).text.split("\n\n") == ["see below", "inner subject", "inner text", "innermost", "deep"]
+
+
+def test_who_wrote_to_whom_and_when(tmp_path: Path) -> None:
+    inner = mail("inner subject", "inner text")
+    inner["From"] = "C. Claim <c@example.org>"
+    made = mail("s", "The text.")
+    made["From"] = "Zoë Okoro <z@example.org>"
+    made["To"] = "a@example.org, b@example.org"
+    made["CC"] = "c@example.org"
+    made["Date"] = "Fri, 1 Mar 2024 00:30:00 +0100"
+    made.add_attachment(inner)
+    (tmp_path / "a.eml").write_bytes(made.as_bytes())
+    people = {
+        "from": "Zoë Okoro <z@example.org>",
+        "to": "a@example.org, b@example.org",
+        "cc": "c@example.org",
+    }
+    lines = "From: Zoë Okoro <z@example.org>\nTo: a@example.org, b@example.org\nCc: c@example.org"
+    assert list(open_corpus(tmp_path)) == [
+        Document(
+            "a.eml",
+            f"{lines}\n\nThe text.\n\ninner subject\n\nFrom: C. Claim <c@example.org>\n\ninner text",
+            "s",
+            people | {"date": "2024-02-29T23:30:00Z"},
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("date", "wanted"),
+    [
+        ("Fri, 01 Mar 2024 10:00:00 -0000", "2024-03-01T10:00:00Z"),
+        ("1 Mar 2024 10:00", "2024-03-01T10:00:00Z"),
+        ("Fri, 01 Mar 2024 10:00:00 EST (Eastern)", "2024-03-01T15:00:00Z"),
+        ("yesterday", None),
+        ("31 Dec 9999 23:59 -1200", None),
+        ("Fri, 32 Mar 2024 10:00:00 +0000", None),
+        ("", None),
+    ],
+)
+def test_dates(date: str, wanted: str | None) -> None:
+    read_as = read(f"Date: {date}\n\ntext".encode())
+    assert read_as.metadata.get("date") == wanted
+    assert read_as.text == "text"
+
+
+def test_a_mail_without_text_keeps_who_wrote_it_as_metadata_alone() -> None:
+    locked = b"From: a@b\nSubject: s\nContent-Type: application/pkcs7-mime\n\nx"
+    assert read(locked) == Extracted("", "s", "locked", {"from": "a@b"})
 
 
 @pytest.mark.parametrize(
@@ -116,7 +166,7 @@ def test_what_is_no_mail_is_refused(tmp_path: Path) -> None:
         st.sampled_from(
             ["Subject: =?utf-8?b?!!?=", "Content-Type: multipart/mixed; boundary=b", "Content-Type: message/rfc822",
              "--b", "--b--", "", "text", "Content-Transfer-Encoding: base64", "Content-Type: text/html; charset=x",
-             "é\udcff"]
+             "é\udcff", "From: é\udcff\0 <", "Date: 1 Mar 99999 99:99", "Date: Fri, 1 Mar 2024 1:1:1 +999999"]
         ),
         max_size=12,
     ).map(lambda lines: "\n".join(lines).encode("utf-8", "surrogateescape"))
@@ -128,3 +178,4 @@ def test_random_mails_never_raise_anything_else(data: bytes) -> None:
         assert error.where == "a.eml"
     else:
         (extracted.text + extracted.title).encode()
+        check_document(extracted.document("a.eml"))
