@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,6 +41,10 @@ PDF_SUFFIX = ".pdf"
 DOCX_SUFFIX = ".docx"
 SUFFIXES = (*TEXT_SUFFIXES, DOCX_SUFFIX, PDF_SUFFIX)
 """Of the files that are documents."""
+
+
+_NAMED = 5
+"""Files that a remark names; of more, only the count is said."""
 
 
 class Listing(NamedTuple):
@@ -77,11 +81,23 @@ def list_files(folder: Path) -> Listing:
     return Listing(files, left_out)
 
 
-def log_left_out(folder: Path, left_out: Counter[str]) -> None:
-    """One warning with how many of what; nothing if there is nothing to say."""
-    if left_out:
-        kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(left_out.items()))
-        logger.warning("%s: %d entries are not read: %s", shown(folder), left_out.total(), kinds)
+def log_left_out(folder: Path, left_out: Counter[str], unread: Sequence[Path]) -> None:
+    """One warning with how many of what, and which are the first; nothing if there is nothing to say.
+
+    `left_out`: what was not looked at, by kind. `unread`: files that are not read.
+    """
+    all_kinds = left_out + Counter(path.suffix.lower() or "without a suffix" for path in unread)
+    if all_kinds:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(all_kinds.items()))
+        named = f" ({some_names(folder, unread)})" if unread else ""
+        is_not = "entry is" if all_kinds.total() == 1 else "entries are"
+        logger.warning("%s: %d %s not read: %s%s", shown(folder), all_kinds.total(), is_not, kinds, named)
+
+
+def some_names(folder: Path, files: Sequence[Path]) -> str:
+    """The first of the files, by their paths from the folder."""
+    named = sorted(path.relative_to(folder) for path in files)[:_NAMED]
+    return ", ".join(map(shown, named)) + (", …" if len(files) > _NAMED else "")
 
 
 class FolderPart:

@@ -7,12 +7,11 @@ error lists what was found.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from pathlib import Path
 
 from retrieve.corpora.corpus import DEFAULT_OPTIONS, Corpus, ReadOptions
 from retrieve.corpora.csv_rows import is_corpus, read_csv
-from retrieve.corpora.folder import SUFFIXES, FileCorpus, FolderPart, list_files, log_left_out
+from retrieve.corpora.folder import SUFFIXES, FileCorpus, FolderPart, list_files, log_left_out, some_names
 from retrieve.corpora.jsonl import read_jsonl
 from retrieve.corpora.msmarco import collection_file
 from retrieve.corpora.part import FilePart, Reader
@@ -176,8 +175,7 @@ def _folder(folder: Path, format: str | None, options: ReadOptions) -> Corpus:
         raise InputError(shown(folder), f"holds no {chosen} files among {len(files)}; {_READABLE}")
     for kind, paths in kinds.items():
         unread.extend(paths if kind != chosen else ())
-    left_out.update(Counter(path.suffix.lower() or "without a suffix" for path in unread))
-    log_left_out(folder, left_out)
+    log_left_out(folder, left_out, unread)
     if chosen == "files":
         return FileCorpus(name, FolderPart.of(options.root or folder, kinds[chosen]), options)
     return Corpus(name, [FilePart.at(path, _READERS[chosen]) for path in kinds[chosen]], options)
@@ -207,13 +205,34 @@ def _by_kind(files: list[Path], *, mapped: bool) -> dict[str, list[Path]]:
 
 def _only_kind(folder: Path, kinds: dict[str, list[Path]], unread: list[Path]) -> str:
     """The one format in the folder. A read-me or licence beside records is about the collection, not in it."""
-    found = {kind: len(paths) for kind, paths in kinds.items()}
+    found = dict(kinds)
     if len(found) > 1 and all(path.stem.upper() in ("README", "LICENSE") for path in kinds.get("files", ())):
         found.pop("files", None)
-    if len(found) != 1:
-        held = ", ".join(f"{count} {kind}" for kind, count in sorted(found.items())) or "nothing readable"
-        raise InputError(shown(folder), f"holds {held} and {len(unread)} other files; {_READABLE}")
-    return next(iter(found))
+    if len(found) == 1:
+        return next(iter(found))
+    if found:
+        raise InputError(shown(folder), _mixed(found))
+    if unread:
+        raise InputError(
+            shown(folder),
+            f"holds no file that can be read, and {len(unread)} others ({some_names(folder, unread)}); {_READABLE}",
+        )
+    raise InputError(shown(folder), "holds no files: wanted a folder of files to read")
+
+
+def _mixed(kinds: dict[str, list[Path]]) -> str:
+    """What is said of files of several formats, with what may be done."""
+    formats = sorted(kinds, key=lambda kind: (kind != "files", kind))
+    counts = [(len(kinds[kind]), kind) for kind in formats]
+    held = [
+        f"{n} {('text' if n == 1 else 'texts') + ' (files)' if kind == 'files' else kind}"
+        for n, kind in counts
+    ]
+    first = kinds[formats[-1]][0]
+    return (
+        f"holds {', '.join(held[:-1])} and {held[-1]}, and a folder is read in one format: choose by --format "
+        f"({', '.join(formats)}), and add the others as sources of their own, as {shown(first)}"
+    )
 
 
 def _kind_by_name(path: Path) -> str | None:

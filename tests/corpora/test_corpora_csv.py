@@ -90,7 +90,7 @@ def test_other_tables_beside_texts_are_left_alone(tmp_path: Path, caplog: pytest
         assert [document.id for document in open_corpus(tmp_path)] == ["a.txt"]
     assert "1 .csv" in caplog.text
     (tmp_path / "labels.csv").write_text("id,text\nx,y\n")
-    with pytest.raises(InputError, match="holds 1 csv, 1 files"):
+    with pytest.raises(InputError, match=r"holds 1 text \(files\) and 1 csv"):
         open_corpus(tmp_path)
     assert [document.id for document in open_corpus(tmp_path, format="csv")] == ["x"]
 

@@ -45,6 +45,7 @@ def test_every_readable_file_becomes_a_document(tmp_path: Path, caplog: pytest.L
         Document("d.htm", "", metadata={"no_text": "empty"}),
     ]
     assert "5 entries are not read: 2 .doc, 1 hidden, 1 links to folders, 1 without a suffix" in caplog.text
+    assert "a suffix (Makefile, x.doc, y.doc)" in caplog.text
     read = [
         path for path in tmp_path.rglob("[!.]*.*") if path.suffix in {".txt", ".md", ".HTML", ".pdf", ".htm"}
     ]

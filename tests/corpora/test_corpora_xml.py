@@ -190,7 +190,7 @@ def test_xml_beside_texts_is_left_out_and_said(tmp_path: Path, caplog: pytest.Lo
     (tmp_path / "feed.xml").write_text(FEED)
     with caplog.at_level(logging.WARNING, "retrieve"):
         assert [document.id for document in open_corpus(tmp_path)] == ["a.txt"]
-    assert "1 entries are not read: 1 .xml (--xml says how to read it)" in caplog.text
+    assert "1 entry is not read: 1 .xml (--xml says how to read it)" in caplog.text
     options = ReadOptions(xml=XmlMapping.parsed("record=entry,id=@no,text=body"))
     assert [document.id for document in open_corpus(tmp_path, options=options)] == ["1", "2"]
     with pytest.raises(UsageError, match="--xml is for XML, and --format says jsonl"):

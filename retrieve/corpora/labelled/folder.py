@@ -115,9 +115,10 @@ def _left_out(layout: Layout, texts: Collection[Path]) -> list[str]:
     """Logs what is not read as any folder's reader does, and says how many in a remark."""
     left_out: Counter[str] = list_files(layout.source).left_out
     taken = {*texts, layout.source / "labels.json", layout.source / LABEL_FILE}
-    left_out.update(path.suffix.lower() or "without a suffix" for path in layout.files if path not in taken)
-    log_left_out(layout.source, left_out)
-    return [f"{left_out.total()} entries of the folder are not read"] if left_out else []
+    unread = [path for path in layout.files if path not in taken]
+    log_left_out(layout.source, left_out, unread)
+    count = left_out.total() + len(unread)
+    return [f"{count} entries of the folder are not read"] if count else []
 
 
 def _texts(layout: Layout) -> list[Path]:
