@@ -21,7 +21,7 @@ def read_judgments(source: str, split: str) -> Qrels:
     qrels = read_qrels(source)
     if not qrels:
         raise InputError(
-            source, "holds no judgments: wanted lines of query id, iteration, document id, grade"
+            source, "holds no judgments: wanted lines of query id, iteration (or none), document id, grade"
         )
     return qrels
 

@@ -58,9 +58,10 @@ def command(
 ) -> None:
     """Answer all QUERIES from INDEX.
 
-    QUERIES are a BEIR folder, JSON lines, tab-separated id and text, TREC topics (SGML, XML), ir_datasets:NAME, or - .
-    With --unit passage the run ranks passages: their ids are DOCUMENT#POSITION, positions from 0. INDEX may be
-    lucene:FOLDER, an index of Lucene's that Anserini or pyserini made.
+    QUERIES are a BEIR folder, JSON lines, tab-separated id and text, a table with the columns id and text (CSV, TSV), a
+    .txt of one question a line, TREC topics (SGML, XML), ir_datasets:NAME, or - . With --unit passage the run ranks
+    passages: their ids are DOCUMENT#POSITION, positions from 0. INDEX may be lucene:FOLDER, an index of Lucene's that
+    Anserini or pyserini made.
     """
     from retrieve.corpora.corpus import ReadOptions
     from retrieve.corpora.queries import read_queries

@@ -47,16 +47,18 @@ def read_tsv(stream: Stream, options: ReadOptions) -> Records:
     yield from _read(stream, options, DOCUMENTS, (_PASSAGE, _DOCUMENT))
 
 
-def read_tsv_queries(stream: Stream, options: ReadOptions) -> Records:
-    """The queries of a file, as documents: 2 columns, id and text, or a table."""
-    yield from _read(stream, options, QUERIES, (_PASSAGE,))
+def read_tsv_queries(stream: Stream, options: ReadOptions, remedy: str = "") -> Records:
+    """The queries of a file, as documents: 2 columns, id and text, or a table. `remedy` ends the errors of columns."""
+    yield from _read(stream, options, QUERIES, (_PASSAGE,), remedy)
 
 
-def _read(stream: Stream, options: ReadOptions, names: Names, accepted: tuple[int, ...]) -> Records:
+def _read(
+    stream: Stream, options: ReadOptions, names: Names, accepted: tuple[int, ...], remedy: str = ""
+) -> Records:
     if separator_told(first_line(stream), names) == "\t":
         yield from read_table(stream, options, "\t", names)
     else:
-        yield from parsed_rows(stream.name, _rows(stream, options, accepted), _Rows(accepted).parse)
+        yield from parsed_rows(stream.name, _rows(stream, options, accepted), _Rows(accepted, remedy).parse)
 
 
 def _rows(stream: Stream, options: ReadOptions, accepted: tuple[int, ...]) -> Iterator[Line]:
@@ -94,8 +96,9 @@ def _names_other_columns(line: str) -> bool:
 class _Rows:
     """Rows of one file: remembers how many columns the first good one had."""
 
-    def __init__(self, accepted: tuple[int, ...]) -> None:
+    def __init__(self, accepted: tuple[int, ...], remedy: str) -> None:
         self._accepted = accepted
+        self._remedy = remedy
 
     def parse(self, line: str, where: str) -> Document:
         columns = line.split("\t")
@@ -103,7 +106,7 @@ class _Rows:
             raise InputError(
                 where,
                 f"{len(columns)} tab-separated columns, wanted {_shapes(self._accepted)}, the same on every line, or a "
-                f"first line that names them, id and text among them",
+                f"first line that names them, id and text among them{self._remedy}",
             )
         self._accepted = (len(columns),)
         if len(columns) == _PASSAGE:

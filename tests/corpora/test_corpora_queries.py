@@ -87,3 +87,54 @@ def test_a_folder_needs_a_query_file_and_skipping_works(tmp_path: Path) -> None:
     assert read_queries(tmp_path, options=ReadOptions(skip_bad=True)) == [Query("2", "b")]
     with pytest.raises(InputError, match="none: cannot be read: No such file"):
         read_queries(tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("q.csv", 'id,text\nq1,"who, if any, is liable"\nq2,what folds\n'),
+        ("q.csv", 'court;query;qid\nx;who, if any, is liable;q1\ny;"what folds";q2\n'),
+        ("q.csv.gz", 'id,text\nq1,"who, if any, is liable"\nq2,what folds\n'),
+        ("q.tsv", "Question\tID\nwho, if any, is liable\tq1\nwhat folds\tq2\n"),
+        ("q", "query_id\tquery\nq1\twho, if any, is liable\nq2\twhat folds\n"),
+    ],
+)
+def test_tables(name: str, content: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(content.encode()) if name.endswith(".gz") else content.encode())
+    assert read_queries(path) == [Query("q1", "who, if any, is liable"), Query("q2", "what folds")]
+
+
+@pytest.mark.parametrize("name", ["q.txt", "Q.TXT", "q.txt.gz"])
+def test_a_txt_of_one_question_a_line(name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    data = "\ufeff1999 acts of carriers \r\n\n  what folds, and who; when?\n".encode()
+    (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    with caplog.at_level("INFO", "retrieve"):
+        found = read_queries(tmp_path / name)
+    assert found == [Query("1", "1999 acts of carriers"), Query("2", "what folds, and who; when?")]
+    assert f"{name}: one question a line, with the ids 1 to 2" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("q.txt", "1 who is liable\n2. what folds\n", "every line begins with a number: put a tab behind it"),
+        ("q.txt", "who is liable\nq2\twhat folds\n", "q.txt:2: has a tab, and the first line has none"),
+        (
+            "q.csv",
+            "q1,who is liable\n",
+            "has no column 'id', 'text'; the heading has 'q1', 'who is liable': call",
+        ),
+        ("q.dat", "who is liable\n", "1 tab-separated columns, wanted 2 (id, text)"),
+    ],
+)
+def test_what_could_be_otherwise_is_refused_with_an_example(
+    name: str, content: str, message: str, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(InputError) as raised:
+        read_queries(tmp_path / name)
+    assert message in str(raised.value)
+    assert name == "q.csv" or "in a .tsv: q1⇥who is liable; in a .csv: a first line id,text" in str(
+        raised.value
+    )

@@ -25,6 +25,34 @@ def test_trec_and_beir_forms(tmp_path: Path) -> None:
     beir = b"query-id\tcorpus-id\tscore\n1\ta\t2\n# comment\n1\tb\t-1\r\n2\ta\t0\n"
     assert read_qrels(qrels_file(tmp_path, trec)) == expected
     assert read_qrels(qrels_file(tmp_path, beir)) == expected
+    for mark in (b" ", b"\t"):
+        three = b"1 a 2\r\n# comment\n1 b -1\n2 a 0".replace(b" ", mark)
+        assert read_qrels(qrels_file(tmp_path, three)) == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "message"),
+    [
+        (b"1 0 7\n1 0 8\n", 1, "3 columns of which the second is 0: is it an iteration or a document?"),
+        (b"1 Q0 7\n", 1, "3 columns of which the second is Q0"),
+        (b"1 a 2\n1 0 b 1\n", 2, "4 columns, wanted three, as on the first line"),
+        (b"query doc grade\n1 a 2\n", 1, "3 columns, wanted four"),
+        (
+            b"1\tmy acts.txt\t1\n",
+            1,
+            "4 columns by white space and 3 by tabs: is there a space in an id? Begin",
+        ),
+        (b"1 0 a 1\n1\tmy acts.txt\t1\n", 2, "is there a space in an id?"),
+    ],
+)
+def test_columns_that_could_be_others_are_refused(
+    tmp_path: Path, content: bytes, line: int, message: str
+) -> None:
+    path = qrels_file(tmp_path, content)
+    with pytest.raises(InputError) as caught:
+        read_qrels(path)
+    assert caught.value.where == f"{path}:{line}"
+    assert message in str(caught.value)
 
 
 def test_a_table_is_split_at_tabs_only(tmp_path: Path) -> None:
@@ -75,7 +103,8 @@ def test_written_by_hand_and_read_back(
     rows = [(query, document, grade) for query, grades in qrels.items() for document, grade in grades.items()]
     trec = "".join(f"{query} 0 {document} {grade}\n" for query, document, grade in rows)
     beir = "query-id\tcorpus-id\tscore\n" + "".join(f"{q}\t{d}\t{g}\n" for q, d, g in rows)
-    for content in (trec, beir):
+    three = "".join(f"{query} {document} {grade}\n" for query, document, grade in rows)
+    for content in (trec, beir, three):
         assert read_qrels(qrels_file(tmp_path_factory.getbasetemp(), content.encode())) == qrels
 
 
