@@ -112,7 +112,7 @@ class FolderPart:
     @classmethod
     def of(cls, folder: Path, files: list[Path]) -> FolderPart:
         """The given files, with their sizes. Raises `InputError` for one that is not in the folder."""
-        return cls(folder, [(_relative(path, folder), path, regular_size(path) or 0) for path in files])
+        return cls(folder, [(relative_id(path, folder), path, regular_size(path) or 0) for path in files])
 
     @property
     def paths(self) -> dict[str, Path]:
@@ -134,11 +134,26 @@ class FolderPart:
 
 
 class FileCorpus(Corpus):
-    """Files that are a document each. `paths`: each file by its id, before anything is read."""
+    """Files that are a document each.
 
-    def __init__(self, name: str, part: FolderPart, options: ReadOptions) -> None:
+    `paths`: each file by its id, before anything is read. `folder`: what ids of all files of the folder begin with, ""
+    for the root itself; None for a single file.
+    """
+
+    def __init__(
+        self, name: str, part: FolderPart, options: ReadOptions, *, folder: str | None = None
+    ) -> None:
         super().__init__(name, [part], options)
         self.paths = part.paths
+        self.folder = folder
+
+    @classmethod
+    def of_folder(cls, folder: Path, files: list[Path], options: ReadOptions) -> FileCorpus:
+        """The given files of a folder."""
+        root = options.root or folder
+        below = relative_id(folder, root)
+        part = FolderPart.of(root, files)
+        return cls(str(folder), part, options, folder="" if below == "." else f"{below}/")
 
 
 def check_distinct(corpora: Iterable[Corpus]) -> None:
@@ -155,11 +170,15 @@ def check_distinct(corpora: Iterable[Corpus]) -> None:
                 )
 
 
-def _relative(path: Path, folder: Path) -> str:
-    """The path from the folder, also where one is absolute and the other is not. A link to a file is not followed."""
+def relative_id(path: Path, folder: Path) -> str:
+    """The path from the folder, with forward slashes, also where only one of them is absolute.
+
+    A link to a file is not followed. Raises `InputError` for what is not in the folder.
+    """
     if ".." not in path.parts and path.is_relative_to(folder):
         return path.relative_to(folder).as_posix()
-    real, root = path.parent.resolve() / path.name, folder.resolve()
+    real = path.resolve() if path.is_dir() else path.parent.resolve() / path.name
+    root = folder.resolve()
     if not real.is_relative_to(root):
         raise InputError(shown(path), f"is not in {shown(folder)}, from which --root says that ids are paths")
     return real.relative_to(root).as_posix()

@@ -177,7 +177,7 @@ def _folder(folder: Path, format: str | None, options: ReadOptions) -> Corpus:
         unread.extend(paths if kind != chosen else ())
     log_left_out(folder, left_out, unread)
     if chosen == "files":
-        return FileCorpus(name, FolderPart.of(options.root or folder, kinds[chosen]), options)
+        return FileCorpus.of_folder(folder, kinds[chosen], options)
     return Corpus(name, [FilePart.at(path, _READERS[chosen]) for path in kinds[chosen]], options)
 
 

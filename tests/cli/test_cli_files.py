@@ -51,7 +51,7 @@ def test_what_root_cannot_do_is_said(here: Path) -> None:
     said = call(*create, "docs/note.md", "more/note.md", status=1).stderr
     assert "more/note.md: would be document 'note.md', and so would docs/note.md: --root FOLDER" in said
     said = call(*create, "docs", "more", "--root", "docs", status=1).stderr
-    assert "more/note.md: is not in docs, from which --root says that ids are paths" in said
+    assert "more: is not in docs, from which --root says that ids are paths" in said
     said = call(*create, "docs/../more/note.md", "--root", "docs", status=1).stderr
     assert "is not in docs" in said
     said = call(*create, "cases.jsonl", "--root", ".", status=2).stderr
@@ -77,3 +77,60 @@ def test_ids_that_no_run_can_hold_are_said(here: Path) -> None:
         said = call(*verb, status=1).stderr
         assert "nor hold white space: rename the document, as a file whose name is its id" in said
     assert not (here / "a.run").exists()
+
+
+def test_files_that_are_gone_are_said_and_pruned_on_request(here: Path) -> None:
+    (here / "docs" / "old.html").write_text("<p>old")
+    call("index", "create", "a", "docs", "--recipe", "bm25")
+    (here / "docs" / "old.html").unlink()
+    (here / "docs" / "acts" / "one.txt").unlink()
+    said = call("index", "add", "a", "docs").stderr
+    assert "2 documents of this index are not in docs: acts/one.txt, old.html; if nothing else" in said
+    assert "not in docs" not in call("index", "add", "a", "docs/note.md").stderr, (
+        "one file says nothing of others"
+    )
+    assert len(ids("a")) == 4
+    before = answer("index", "info", "a")["generation"]
+    (here / "docs" / "new.md").write_text("new")
+    made = answer("index", "add", "a", "docs", "--prune")
+    assert (made["added"], made["deleted"], made["generation"]) == (1, 2, before + 1)
+    assert ids("a") == ["acts/two.html", "new.md", "note.md"]
+    assert "deleted" not in call("index", "add", "a", "docs", "--prune").stdout
+
+
+def test_pruning_below_a_root_leaves_the_rest_alone(here: Path) -> None:
+    call("index", "create", "a", "docs", "--recipe", "bm25")
+    (here / "docs" / "acts" / "one.txt").unlink()
+    (here / "docs" / "note.md").unlink()
+    add = ("index", "add", "a", "docs/acts", "--root", "docs")
+    assert "1 document of this index is not in docs/acts: acts/one.txt" in call(*add).stderr
+    assert "1 deleted" in call(*add, "--prune").stdout
+    assert ids("a") == ["acts/two.html", "note.md"]
+
+
+def test_a_folder_that_is_new_to_the_index_says_nothing(here: Path) -> None:
+    (here / "more").mkdir()
+    (here / "more" / "other.md").write_text("other")
+    call("index", "create", "a", "docs", "--recipe", "bm25")
+    assert "of this index" not in call("index", "add", "a", "more").stderr
+    (here / "cases.jsonl").write_text('{"id": "case", "text": "x"}\n')
+    call("index", "add", "a", "cases.jsonl")
+    assert "of this index" not in call("index", "add", "a", "docs").stderr, "some ids are no files'"
+    made = answer("index", "add", "a", "docs", "cases.jsonl", "--prune")
+    assert made["deleted"] == 1
+    assert ids("a") == ["acts/one.txt", "acts/two.html", "case", "note.md"]
+
+
+def test_what_must_not_be_pruned_is_not(here: Path) -> None:
+    call("index", "create", "a", "docs", "--recipe", "bm25")
+    add = ("index", "add", "a", "--prune")
+    assert "one file is no such source" in call(*add, "docs/note.md", status=2).stderr
+    (here / "bad.jsonl").write_text('{"id": "x", "text": "x"}\n{"id": "note.md"}\n')
+    said = call(*add, "bad.jsonl", "--skip-bad", status=1).stderr
+    assert "1 bad record skipped, whose documents --prune would delete" in said
+    (here / "empty.jsonl").write_text("")
+    assert "holds no documents: --prune would" in call(*add, "empty.jsonl", status=1).stderr
+    (here / "docs" / "note.md").write_bytes(b"\xe9")
+    made = answer(*add, "docs", "--skip-bad")
+    assert (made["skipped"], made["deleted"]) == (1, 0), "a file that cannot be read is there"
+    assert ids("a") == ["acts/one.txt", "acts/two.html", "note.md"]

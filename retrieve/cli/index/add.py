@@ -21,6 +21,11 @@ from retrieve.cli.output import as_json
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="An .npy file with one row for each document, in place of encoding.",
 )
+@click.option(
+    "--prune",
+    is_flag=True,
+    help="Delete every document of INDEX that is not in the sources; with --root, of those below the sources' folders.",
+)
 @model_option
 @device_option
 @cache_option

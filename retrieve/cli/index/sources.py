@@ -14,6 +14,7 @@ import click
 import numpy as np
 import numpy.typing as npt
 
+from retrieve.cli.index.gone import Gone
 from retrieve.cli.options import with_options, workers_option
 from retrieve.cli.output import counted, print_json
 from retrieve.cli.progress import progress_shown
@@ -78,9 +79,10 @@ _TOLD = ("documents", "empty_documents", "expanded_documents", "passages", "gene
 
 
 class Filled(NamedTuple):
-    """What became of the sources: the writer's counts, the bad records left out, and how long it took."""
+    """What became of the sources: what was added, deleted and left out as bad, and how long it took."""
 
     counts: Added
+    deleted: int
     skipped: int
     without_text: WithoutText
     seconds: float
@@ -99,8 +101,9 @@ def fill(
     workers: int,
     expansions: Path | None,
     vectors: Path | None = None,
+    prune: bool = False,
 ) -> Filled:
-    """Add all sources in one commit.
+    """Add all sources in one commit. `prune`: and delete what they do not have.
 
     Raises `InputError`, and commits nothing, if every record was bad, or for `strict` if a document has no text.
     """
@@ -112,10 +115,10 @@ def fill(
     given = None if vectors is None else _vectors(vectors)
     texts = None if expansions is None else read_expansions(expansions)
     start = time.perf_counter()
-    spaced = SpacedIds()
+    spaced, gone = SpacedIds(), Gone(index, corpora, prune=prune)
     writes_index()
     with progress_shown() as progress, index.writer(with_total(progress, corpora), workers) as writer:
-        counts = writer.add(spaced.over(chain.from_iterable(corpora)), given, texts)
+        counts = writer.add(gone.over(spaced.over(chain.from_iterable(corpora))), given, texts)
         skipped = checked_skipped(corpora, sum(counts))
         without_text = WithoutText()
         for corpus in corpora:
@@ -124,8 +127,10 @@ def fill(
             raise InputError(
                 " ".join(sources), f"{without_text}; nothing was added: take them out, or leave --strict out"
             )
+        unwanted = gone.ids(counts)
+        deleted = writer.delete(unwanted) if unwanted else 0
     spaced.warn()
-    return Filled(counts, skipped, without_text, time.perf_counter() - start)
+    return Filled(counts, deleted, skipped, without_text, time.perf_counter() - start)
 
 
 def checked_skipped(corpora: Sequence[Corpus], read: int) -> int:
@@ -189,7 +194,7 @@ def with_total(progress: Progress | None, corpora: Sequence[Corpus]) -> Progress
 
 def report(index: Index, filled: Filled, *, as_json: bool) -> None:
     """Print what became of the sources, and what the index holds now."""
-    (added, updated, unchanged), skipped, without_text, seconds = filled
+    (added, updated, unchanged), deleted, skipped, without_text, seconds = filled
     if without_text.count:
         _log.warning("%s", without_text)
     encoded, cached = index.encodings
@@ -201,6 +206,7 @@ def report(index: Index, filled: Filled, *, as_json: bool) -> None:
                 "added": added,
                 "updated": updated,
                 "unchanged": unchanged,
+                "deleted": deleted,
                 "skipped": skipped,
                 "without_text": without_text.described(),
                 "encoded": encoded,
@@ -210,9 +216,10 @@ def report(index: Index, filled: Filled, *, as_json: bool) -> None:
             }
         )
         return
+    pruned = f", {deleted:,} deleted" if deleted else ""
     left_out = f", {counted(skipped, 'bad record')} skipped" if skipped else ""
     click.echo(
-        f"{index.path}: {added:,} added, {updated:,} updated, {unchanged:,} unchanged{left_out}; "
+        f"{index.path}: {added:,} added, {updated:,} updated, {unchanged:,} unchanged{pruned}{left_out}; "
         f"{counted(info['documents'], 'document')} in {counted(info['passages'], 'passage')} ({seconds:.1f} s)"
     )
     if cached:
