@@ -11,6 +11,8 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,6 +47,11 @@ SUFFIXES = (*TEXT_SUFFIXES, DOCX_SUFFIX, PDF_SUFFIX)
 
 _NAMED = 5
 """Files that a remark names; of more, only the count is said."""
+
+_LOOKED_AT = 1000
+"""Files behind a bad one that are looked at for more: the error is not to be waited for until all are read."""
+_LISTED = 10
+"""Bad files that one error names."""
 
 
 class Listing(NamedTuple):
@@ -120,7 +127,31 @@ class FolderPart:
         return {doc_id: path for doc_id, path, _ in self._files}
 
     def records(self, options: ReadOptions) -> Records:
-        """One pass; the `line` of a record is the file's place in the list."""
+        """One pass; the `line` of a record is the file's place in the list.
+
+        Where a bad file ends the pass, what follows it is looked at for more, and one error names them all.
+        """
+        with closing(self._rows(options)) as rows:
+            for row in rows:
+                if isinstance(row.outcome, InputError) and not options.skip_bad and len(self._files) > 1:
+                    yield Row(row.line, self._with_further(row.outcome, rows))
+                    return
+                yield row
+
+    def _with_further(self, first: InputError, rows: Records) -> InputError:
+        """The error that names all bad files of those that follow, or the first of them."""
+        following = (row.outcome for row in islice(rows, _LOOKED_AT))
+        found = [first, *islice((one for one in following if isinstance(one, InputError)), _LISTED - 1)]
+        if len(found) == 1:
+            said = str(first).removeprefix(f"{first.where}: ")
+            return InputError(first.where, f"{said}; --skip-bad reads the others")
+        several = f"{len(found)} files" if len(found) < _LISTED else f"{_LISTED} files, and perhaps more,"
+        named = "".join(f"\n  {error}" for error in found)
+        return InputError(
+            self.name, f"{several} cannot be read; --skip-bad reads the others and names these:{named}"
+        )
+
+    def _rows(self, options: ReadOptions) -> Records:
         self.position = 0
         with PdfReader() as pdfs:
             for place, (doc_id, path, size) in enumerate(self._files, start=1):

@@ -107,6 +107,28 @@ def test_bad_files_are_named_and_skipped_on_request(tmp_path: Path) -> None:
         (alone / name).unlink()
 
 
+def test_all_bad_files_are_in_one_error(tmp_path: Path) -> None:
+    for number in range(12):
+        (tmp_path / f"{number:02}.txt").write_bytes(b"good")
+    (tmp_path / "00.txt").write_bytes(b"caf\xe9")
+    with pytest.raises(InputError, match=r"00\.txt: byte 4 .*; --skip-bad reads the others$"):
+        list(open_corpus(tmp_path))
+    (tmp_path / "03.txt").write_bytes(b"\0")
+    (tmp_path / "z.pdf").write_bytes(b"%PDF-1.4\nnothing")
+    with pytest.raises(InputError) as raised:
+        list(open_corpus(tmp_path))
+    first, *named = str(raised.value).splitlines()
+    assert first == f"{tmp_path}: 3 files cannot be read; --skip-bad reads the others and names these:"
+    assert [line.split(": ")[0].strip() for line in named] == [
+        str(tmp_path / name) for name in ("00.txt", "03.txt", "z.pdf")
+    ]
+    for number in range(12):
+        (tmp_path / f"{number:02}.txt").write_bytes(b"caf\xe9")
+    with pytest.raises(InputError, match="10 files, and perhaps more, cannot be read") as raised:
+        list(open_corpus(tmp_path))
+    assert len(str(raised.value).splitlines()) == 11
+
+
 @pytest.mark.parametrize(
     ("name", "module"), [("a.html", "selectolax.lexbor"), ("a.pdf", "pdf_oxide"), ("a.pdf", "pypdf")]
 )
