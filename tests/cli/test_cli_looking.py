@@ -240,7 +240,7 @@ def test_csv_is_read_back_as_it_was_found() -> None:
     printed = call("search", "laws", "carriers", "commas", "الناقل", "--csv").stdout
     rows = list(csv.DictReader(io.StringIO(printed)))
     hits = answer("search", "laws", "carriers", "commas", "الناقل")["hits"]
-    assert list(rows[0]) == ["rank", "id", "title", "score", "snippet", "place"]
+    assert list(rows[0]) == ["rank", "id", "title", "score", "snippet", "place", "year"]
     assert [row["id"] for row in rows] == [hit["doc_id"] for hit in hits]
     assert [row["snippet"] for row in rows] == [hit["snippet"] for hit in hits]
     assert [float(row["score"]) for row in rows] == pytest.approx([hit["score"] for hit in hits], rel=1e-5)
