@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import Stemmer
 
 from retrieve._core import WordTable, count_words, word_spans
-from retrieve.errors import RecipeError
 from retrieve.text.stemmer_identity import stemmer_fingerprint
+from retrieve.text.stemmers import LUCENE_PORTER, checked_language
 from retrieve.text.word_forms import TURKISH, Forms, WordForms, cluster_spans
 
 if TYPE_CHECKING:
@@ -33,22 +32,26 @@ _LUCENE_ENGLISH = (
     "this to was will with"
 )
 ENGLISH_STOPWORDS = frozenset(_LUCENE_ENGLISH.split())
+_OF_LANGUAGES = dict.fromkeys(("english", LUCENE_PORTER), ENGLISH_STOPWORDS)
 
 _MOST_WORDS = 1 << 17  # distinct ones remembered by a thread, some 20 MB; the words of a language repeat soon
 _MOST_BYTES = 1 << 23
 
 
 class Analyzer:
-    """Words and bigrams, their normal forms, stop words, Snowball stemmer. Safe in many threads.
+    """Words and bigrams, their normal forms, stop words, stemmer. Safe in many threads.
 
-    Stop words are compared before stemming. `english` has Lucene's 33; other languages have a stemmer and no stop
-    list; `none` has neither. A word that its stemmer would reduce to nothing stays as it is.
+    Stop words are compared before stemming. `english` and `lucene-porter` have Lucene's 33; other languages have a
+    stemmer and no stop list; `none` has neither. A word that its stemmer would reduce to nothing stays as it is.
     """
 
     def __init__(self, language: str = "english", *, stopwords: bool = True) -> None:
-        """`language` is a Snowball algorithm or `none`; anything else raises `RecipeError` with the known ones."""
+        """`language` is a Snowball algorithm, `lucene-porter` or `none`.
+
+        Anything else raises `RecipeError` with the known ones.
+        """
         self.language = checked_language(language)
-        self._stopped = ENGLISH_STOPWORDS if language == "english" and stopwords else frozenset[str]()
+        self._stopped = stopwords_of(language) if stopwords else frozenset[str]()
         self._local = threading.local()
 
     @property
@@ -65,9 +68,10 @@ class Analyzer:
     def stemmer(self) -> str | None:
         """What the installed stemmer makes of telling words, as a digest: under another one terms are others.
 
-        None where there is no stemmer. Its release is no part of a recipe, which does not choose it.
+        None where there is no stemmer, or one that is written here and stays. The release of another is no part of a
+        recipe, which does not choose it.
         """
-        return None if self.language == "none" else stemmer_fingerprint(self.language)
+        return None if self.language in ("none", LUCENE_PORTER) else stemmer_fingerprint(self.language)
 
     @property
     def lowers_capitals(self) -> bool:
@@ -118,12 +122,9 @@ class Analyzer:
         return words
 
 
-def checked_language(language: str) -> str:
-    """A language that there is a stemmer for, or `none`; raises `RecipeError` for others."""
-    known = ["none", *Stemmer.algorithms()]
-    if language not in known:
-        raise RecipeError(f"no analyzer for language {language!r}: choose one of {', '.join(known)}")
-    return language
+def stopwords_of(language: str) -> frozenset[str]:
+    """The words that an analyzer of this language leaves out; none where it has no list."""
+    return _OF_LANGUAGES.get(language, frozenset())
 
 
 def analyzer_of(section: BM25) -> Analyzer:

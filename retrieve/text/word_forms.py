@@ -13,10 +13,10 @@ from itertools import chain, compress, pairwise
 from typing import NamedTuple
 
 import regex
-import Stemmer
 
 from retrieve._core import word_spans
 from retrieve.text.layout import PARTED, with_parts
+from retrieve.text.stemmers import LUCENE_PORTER, make_stemmer
 
 _EMOJI = regex.compile(r"(?V1)[[\p{Extended_Pictographic}\p{Regional_Indicator}]--[\p{N}\p{L}]]")
 _PRESENTATION = str.maketrans("", "", "\ufe0e\ufe0f")  # whether an emoji is shown in colour
@@ -40,7 +40,7 @@ _ELISIONS = {
     "catalan": "d l m n s t",
     "irish": "d m b",
 }
-_ENGLISH = ("english", "porter")
+_ENGLISH = ("english", "porter", LUCENE_PORTER)
 
 
 class Forms(NamedTuple):
@@ -59,7 +59,7 @@ class WordForms:
     def __init__(self, language: str, stopped: frozenset[str]) -> None:
         self._language = language
         self._stopped = stopped
-        self._stemmer = None if language == "none" else Stemmer.Stemmer(language, 0)
+        self._stemmer = make_stemmer(language)
 
     def of(self, word: str) -> Forms:
         """The terms of a word as it stands in a text. None is empty, or holds white space or NUL."""
