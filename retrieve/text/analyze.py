@@ -45,12 +45,16 @@ class Analyzer:
     stemmer and no stop list; `none` has neither. A word that its stemmer would reduce to nothing stays as it is.
     """
 
-    def __init__(self, language: str = "english", *, stopwords: bool = True) -> None:
+    def __init__(
+        self, language: str = "english", *, stopwords: bool = True, identifiers: bool = False
+    ) -> None:
         """`language` is a Snowball algorithm, `lucene-porter` or `none`.
 
-        Anything else raises `RecipeError` with the known ones.
+        `identifiers`: the parts of `parseHTTPResponse` are terms beside the whole. Anything else than the known
+        languages raises `RecipeError`, which names them.
         """
         self.language = checked_language(language)
+        self.identifiers = identifiers
         self._stopped = stopwords_of(language) if stopwords else frozenset[str]()
         self._local = threading.local()
 
@@ -76,11 +80,11 @@ class Analyzer:
     @property
     def lowers_capitals(self) -> bool:
         """Whether capitals of ASCII may be taken for their small letters before anything else is known of a word."""
-        return self.language != TURKISH
+        return self.language != TURKISH and not self.identifiers
 
     def word_forms(self) -> WordForms:
         """What becomes of words, for one thread."""
-        return WordForms(self.language, self._stopped)
+        return WordForms(self.language, self._stopped, identifiers=self.identifiers)
 
     def terms(self, text: str) -> list[str]:
         """The terms of `text` in order, without stop words, stemmed; none is empty or holds whitespace or NUL."""
@@ -130,7 +134,7 @@ def stopwords_of(language: str) -> frozenset[str]:
 def analyzer_of(section: BM25) -> Analyzer:
     """The analyzer that a recipe describes. Raises `RecipeError` for a language without a stemmer."""
     if section.rules == RULES:
-        return Analyzer(section.language, stopwords=section.stopwords)
+        return Analyzer(section.language, stopwords=section.stopwords, identifiers=section.identifiers)
     from retrieve.text.former_rules import FormerAnalyzer
 
     return FormerAnalyzer(section.language, stopwords=section.stopwords)

@@ -7,7 +7,7 @@ may take its time.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import chain, compress, pairwise
 from typing import NamedTuple
@@ -15,6 +15,7 @@ from typing import NamedTuple
 import regex
 
 from retrieve._core import word_spans
+from retrieve.text.identifiers import identifier_parts
 from retrieve.text.layout import PARTED, with_parts
 from retrieve.text.stemmers import LUCENE_PORTER, make_stemmer
 
@@ -54,39 +55,59 @@ _NOTHING = Forms((), ())
 
 
 class WordForms:
-    """Word → terms, by the rules of a language. Not for two threads at once: a Snowball stemmer keeps state."""
+    """Word → terms, by the rules of a language. Not for two threads at once: a Snowball stemmer keeps state.
 
-    def __init__(self, language: str, stopped: frozenset[str]) -> None:
+    `identifiers`: whether the parts of names in program texts are terms beside the whole.
+    """
+
+    def __init__(self, language: str, stopped: frozenset[str], *, identifiers: bool = False) -> None:
         self._language = language
         self._stopped = stopped
+        self._identifiers = identifiers
         self._stemmer = make_stemmer(language)
 
     def of(self, word: str) -> Forms:
         """The terms of a word as it stands in a text. None is empty, or holds white space or NUL."""
         if word.isascii():
-            return self._forms(word.lower() if self._language != TURKISH else self._normal(word))
+            return self._with_parts(word)
         if _EMOJI.match(word):
             return _alone(word.translate(_PRESENTATION))
         if _UNSEEN_SPACE in word and not len(word_spans(word)[1]):
             word = PARTED.join(filter(None, word.split(_UNSEEN_SPACE)))
         if PARTED in word:
-            forms = [self._forms(self._normal(form)) for form in with_parts(word)]
-            return Forms(*(tuple(chain.from_iterable(terms)) for terms in zip(*forms, strict=True)))
-        return self._forms(self._normal(word))
+            return _together(map(self._with_parts, with_parts(word)))
+        return self._with_parts(word)
 
     def indexed(self, words: Sequence[str]) -> list[tuple[str, ...]]:
         """The indexed terms of each of many words: plain ones are stemmed all at once."""
         if self._stemmer is None or self._language == TURKISH:
             return [self.of(word).indexed for word in words]
-        plain = [word.isascii() and word.isalnum() and word not in self._stopped for word in words]
+        plain = [
+            word.isascii() and word.isalnum() and word.lower() not in self._stopped and not self._parts(word)
+            for word in words
+        ]
         stems = iter(self._stemmer.stemWords([word.lower() for word in compress(words, plain)]))
         return [
-            (next(stems) or word,) if is_plain else self.of(word).indexed
+            (next(stems) or word.lower(),) if is_plain else self.of(word).indexed
             for word, is_plain in zip(words, plain, strict=True)
         ]
 
+    def _with_parts(self, word: str) -> Forms:
+        """The terms of a word, then those of its parts if it is an identifier and these are wanted."""
+        forms = self._forms(self._normal(word))
+        parts = self._parts(word)
+        return _together([forms, *(self._forms(self._normal(part)) for part in parts)]) if parts else forms
+
+    def _parts(self, word: str) -> list[str]:
+        if not self._identifiers:
+            return []
+        seen = unicodedata.normalize("NFKC", _UNSEEN.sub("", word))
+        return [] if _ACRONYM.fullmatch(seen) else identifier_parts(seen)
+
     def _normal(self, word: str) -> str:
         """NFKC, without what is not seen, in small letters, digits and apostrophes those of ASCII."""
+        if word.isascii() and self._language != TURKISH:
+            return word.lower()
         normal = unicodedata.normalize("NFKC", _UNSEEN.sub("", word)).translate(_SAME)
         if self._language == TURKISH:
             normal = normal.translate(_DOTLESS)
@@ -156,6 +177,15 @@ def _bigrams(run: str) -> Forms:
         return _alone(run)
     pairs = tuple(first + second for first, second in pairwise(single))
     return Forms((*chain.from_iterable(zip(single, pairs, strict=False)), single[-1]), pairs)
+
+
+def _together(forms: Iterable[Forms]) -> Forms:
+    """The terms of several words as those of one."""
+    several = list(forms)
+    return Forms(
+        tuple(chain.from_iterable(each.indexed for each in several)),
+        tuple(chain.from_iterable(each.asked for each in several)),
+    )
 
 
 def _alone(term: str) -> Forms:
