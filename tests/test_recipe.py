@@ -113,7 +113,7 @@ def test_later_overrides_win_and_recipes_can_be_overridden() -> None:
         ({"passages": {"size": 99}}, False),
         ({"bm25": {"stopwords": False}}, False),
         ({"bm25": dict.fromkeys(ANALYSIS_OPTIONS, False)}, True),
-        ({"bm25": {"identifiers": True}}, False),
+        *(({"bm25": {option: True}}, False) for option in ANALYSIS_OPTIONS),
         ({"segments": {"passages": 9}}, False),
         ({"filters": {"fields": ["year"]}}, False),
         ({"dense": {"model": "none", "dimensions": 4}}, False),
@@ -135,7 +135,7 @@ def test_the_digest_covers_what_decides_the_bytes(change: dict[str, Any], same: 
         ),
         (
             {**SMALL, "bm25": {"k1": 1}},
-            r"unknown key 'bm25\.k1'; known here: backend, identifiers, language",
+            r"unknown key 'bm25\.k1'; known here: backend, fold_accents, identifiers, language",
         ),
         (
             {**SMALL, "search": {"dense": {"efsearch": 1}}},

@@ -76,7 +76,7 @@ class Passages(Section):
 FIRST_RULES = 2
 """Those of an index that does not name its rules."""
 
-ANALYSIS_OPTIONS = ("identifiers",)
+ANALYSIS_OPTIONS = ("identifiers", "fold_accents")
 """Keys of BM25 that add to what becomes of words, each off by default."""
 
 
@@ -86,7 +86,7 @@ class BM25(Section):
     `title_weight` is the weight of the title's field in simple BM25F (Robertson, Zaragoza and Taylor 2004), that of
     the text being 1: it multiplies the title's part in term frequencies and lengths.
 
-    `identifiers`: parts of names in program texts are terms beside the whole.
+    `identifiers`: parts of names in program texts are terms beside the whole. `fold_accents`: terms have no accents.
 
     `backend`: who scores, "native", "rank-bm25" (small collections), which has three variants, or "lucene", which also
     analyses. `rules`: how text becomes terms (see `retrieve.text.analyze`); an index goes on with those it was made by.
@@ -96,6 +96,7 @@ class BM25(Section):
     stopwords: bool = True
     rules: Literal[2, 3] = 3
     identifiers: bool = False
+    fold_accents: bool = False
     title_weight: int = Field(default=1, ge=1, le=100)
     backend: Literal["native", "rank-bm25", "lucene"] = "native"
     variant: Literal["okapi", "l", "plus"] = "okapi"

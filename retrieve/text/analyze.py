@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from retrieve._core import WordTable, count_words, word_spans
+from retrieve.recipe import ANALYSIS_OPTIONS
 from retrieve.text.stemmer_identity import stemmer_fingerprint
 from retrieve.text.stemmers import LUCENE_PORTER, checked_language
 from retrieve.text.word_forms import TURKISH, Forms, WordForms, cluster_spans
@@ -46,15 +47,21 @@ class Analyzer:
     """
 
     def __init__(
-        self, language: str = "english", *, stopwords: bool = True, identifiers: bool = False
+        self,
+        language: str = "english",
+        *,
+        stopwords: bool = True,
+        identifiers: bool = False,
+        fold_accents: bool = False,
     ) -> None:
         """`language` is a Snowball algorithm, `lucene-porter` or `none`.
 
-        `identifiers`: the parts of `parseHTTPResponse` are terms beside the whole. Anything else than the known
-        languages raises `RecipeError`, which names them.
+        `identifiers`: the parts of `parseHTTPResponse` are terms beside the whole. `fold_accents`: `cafe` is `café`.
+        Anything else than the known languages raises `RecipeError`, which names them.
         """
         self.language = checked_language(language)
         self.identifiers = identifiers
+        self.fold_accents = fold_accents
         self._stopped = stopwords_of(language) if stopwords else frozenset[str]()
         self._local = threading.local()
 
@@ -84,7 +91,9 @@ class Analyzer:
 
     def word_forms(self) -> WordForms:
         """What becomes of words, for one thread."""
-        return WordForms(self.language, self._stopped, identifiers=self.identifiers)
+        return WordForms(
+            self.language, self._stopped, identifiers=self.identifiers, fold_accents=self.fold_accents
+        )
 
     def terms(self, text: str) -> list[str]:
         """The terms of `text` in order, without stop words, stemmed; none is empty or holds whitespace or NUL."""
@@ -134,7 +143,8 @@ def stopwords_of(language: str) -> frozenset[str]:
 def analyzer_of(section: BM25) -> Analyzer:
     """The analyzer that a recipe describes. Raises `RecipeError` for a language without a stemmer."""
     if section.rules == RULES:
-        return Analyzer(section.language, stopwords=section.stopwords, identifiers=section.identifiers)
+        options = {name: getattr(section, name) for name in ANALYSIS_OPTIONS}
+        return Analyzer(section.language, stopwords=section.stopwords, **options)
     from retrieve.text.former_rules import FormerAnalyzer
 
     return FormerAnalyzer(section.language, stopwords=section.stopwords)
