@@ -76,7 +76,7 @@ class Passages(Section):
 FIRST_RULES = 2
 """Those of an index that does not name its rules."""
 
-ANALYSIS_OPTIONS = ("identifiers", "fold_accents")
+ANALYSIS_OPTIONS = ("identifiers", "fold_accents", "compounds")
 """Keys of BM25 that add to what becomes of words, each off by default."""
 
 
@@ -87,6 +87,7 @@ class BM25(Section):
     the text being 1: it multiplies the title's part in term frequencies and lengths.
 
     `identifiers`: parts of names in program texts are terms beside the whole. `fold_accents`: terms have no accents.
+    `compounds`: parts of German compounds are terms beside the whole.
 
     `backend`: who scores, "native", "rank-bm25" (small collections), which has three variants, or "lucene", which also
     analyses. `rules`: how text becomes terms (see `retrieve.text.analyze`); an index goes on with those it was made by.
@@ -97,6 +98,7 @@ class BM25(Section):
     rules: Literal[2, 3] = 3
     identifiers: bool = False
     fold_accents: bool = False
+    compounds: bool = False
     title_weight: int = Field(default=1, ge=1, le=100)
     backend: Literal["native", "rank-bm25", "lucene"] = "native"
     variant: Literal["okapi", "l", "plus"] = "okapi"
@@ -109,6 +111,10 @@ class BM25(Section):
 
     @model_validator(mode="after")
     def _options_are_of_this_analyzer(self) -> BM25:
+        if self.compounds and self.language != "german":
+            raise ValueError(
+                f'bm25.compounds takes German words apart: wanted bm25.language = "german", got "{self.language}"'
+            )
         for option in ANALYSIS_OPTIONS:
             if not getattr(self, option):
                 continue

@@ -16,7 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from retrieve._core import WordTable, count_words, word_spans
+from retrieve.files import checksum_bytes
 from retrieve.recipe import ANALYSIS_OPTIONS
+from retrieve.text.compounds import words_fingerprint
 from retrieve.text.stemmer_identity import stemmer_fingerprint
 from retrieve.text.stemmers import LUCENE_PORTER, checked_language
 from retrieve.text.word_forms import TURKISH, Forms, WordForms, cluster_spans
@@ -53,15 +55,18 @@ class Analyzer:
         stopwords: bool = True,
         identifiers: bool = False,
         fold_accents: bool = False,
+        compounds: bool = False,
     ) -> None:
         """`language` is a Snowball algorithm, `lucene-porter` or `none`.
 
         `identifiers`: the parts of `parseHTTPResponse` are terms beside the whole. `fold_accents`: `cafe` is `café`.
-        Anything else than the known languages raises `RecipeError`, which names them.
+        `compounds`, for German: parts of compounds are terms beside the whole. Anything else than the known languages
+        raises `RecipeError`, which names them.
         """
         self.language = checked_language(language)
         self.identifiers = identifiers
         self.fold_accents = fold_accents
+        self.compounds = compounds
         self._stopped = stopwords_of(language) if stopwords else frozenset[str]()
         self._local = threading.local()
 
@@ -80,8 +85,10 @@ class Analyzer:
         """What the installed stemmer makes of telling words, as a digest: under another one terms are others.
 
         None where there is no stemmer, or one that is written here and stays. The release of another is no part of a
-        recipe, which does not choose it.
+        recipe, which does not choose it. Of compounds it has the known words too.
         """
+        if self.compounds:
+            return checksum_bytes(f"{stemmer_fingerprint(self.language)} {words_fingerprint()}".encode())
         return None if self.language in ("none", LUCENE_PORTER) else stemmer_fingerprint(self.language)
 
     @property
@@ -92,7 +99,11 @@ class Analyzer:
     def word_forms(self) -> WordForms:
         """What becomes of words, for one thread."""
         return WordForms(
-            self.language, self._stopped, identifiers=self.identifiers, fold_accents=self.fold_accents
+            self.language,
+            self._stopped,
+            identifiers=self.identifiers,
+            fold_accents=self.fold_accents,
+            compounds=self.compounds,
         )
 
     def terms(self, text: str) -> list[str]:

@@ -16,6 +16,7 @@ import regex
 
 from retrieve._core import word_spans
 from retrieve.text.accents import without_accents
+from retrieve.text.compounds import german_compounds
 from retrieve.text.identifiers import identifier_parts
 from retrieve.text.layout import PARTED, with_parts
 from retrieve.text.stemmers import LUCENE_PORTER, make_stemmer
@@ -43,8 +44,8 @@ _ELISIONS = {
     "irish": "d m b",
 }
 _ENGLISH = ("english", "porter", LUCENE_PORTER)
-# Languages whose stemmers bring together without accents what they bring together with them: at most .5 % of the pairs of
-# words are lost. The French one would lose a fifth of them, the Turkish one a third.
+# Languages whose stemmers bring together without accents what they bring together with them: they lose at most .5 % of
+# the pairs of words. The French one would lose a fifth of them, the Turkish one a third.
 _FOLDED_FIRST = frozenset(
     [
         *_ENGLISH,
@@ -73,7 +74,8 @@ class WordForms:
     """Word → terms, by the rules of a language. Not for two threads at once: a Snowball stemmer keeps state.
 
     `identifiers`: whether the parts of names in program texts are terms beside the whole. `fold_accents`: whether terms
-    have no accents.
+    have no accents. `compounds`: whether the parts of German compounds are terms beside the whole; raises
+    `MissingExtra`.
     """
 
     def __init__(
@@ -83,11 +85,15 @@ class WordForms:
         *,
         identifiers: bool = False,
         fold_accents: bool = False,
+        compounds: bool = False,
     ) -> None:
         self._language = language
         self._stopped = stopped
         self._identifiers = identifiers
         self._fold_accents = fold_accents
+        self._compounds = german_compounds() if compounds else None
+        # Of a word of a script with spaces.
+        self._has_one_term = not (identifiers or fold_accents or compounds)
         self._stemmer = make_stemmer(language)
 
     def of(self, word: str) -> Forms:
@@ -104,29 +110,23 @@ class WordForms:
 
     def indexed(self, words: Sequence[str]) -> list[tuple[str, ...]]:
         """The indexed terms of each of many words: plain ones are stemmed all at once."""
-        if self._stemmer is None or self._language == TURKISH or self._fold_accents:
+        if self._stemmer is None or self._language == TURKISH or not self._has_one_term:
             return [self.of(word).indexed for word in words]
-        plain = [
-            word.isascii() and word.isalnum() and word.lower() not in self._stopped and not self._parts(word)
-            for word in words
-        ]
+        plain = [word.isascii() and word.isalnum() and word not in self._stopped for word in words]
         stems = iter(self._stemmer.stemWords([word.lower() for word in compress(words, plain)]))
         return [
-            (next(stems) or word.lower(),) if is_plain else self.of(word).indexed
+            (next(stems) or word,) if is_plain else self.of(word).indexed
             for word, is_plain in zip(words, plain, strict=True)
         ]
 
     def _with_parts(self, word: str) -> Forms:
         """The terms of a word, then those of its parts if it is an identifier and these are wanted."""
         forms = self._forms(self._normal(word))
-        parts = self._parts(word)
-        return _together([forms, *(self._forms(self._normal(part)) for part in parts)]) if parts else forms
-
-    def _parts(self, word: str) -> list[str]:
         if not self._identifiers:
-            return []
+            return forms
         seen = unicodedata.normalize("NFKC", _UNSEEN.sub("", word))
-        return [] if _ACRONYM.fullmatch(seen) else identifier_parts(seen)
+        parts = [] if _ACRONYM.fullmatch(seen) else identifier_parts(seen)
+        return _together([forms, *(self._forms(self._normal(part)) for part in parts)])
 
     def _normal(self, word: str) -> str:
         """NFKC, without what is not seen, in small letters, digits and apostrophes those of ASCII."""
@@ -163,6 +163,13 @@ class WordForms:
             word = self._without_clitics(word)
         if word in self._stopped:
             return ()
+        if self._has_one_term:
+            return (self._stem(word),)
+        parts = () if self._compounds is None else self._compounds.parts(word)
+        return tuple(chain.from_iterable(map(self._stems, (word, *parts))))
+
+    def _stems(self, word: str) -> tuple[str, ...]:
+        """One, or two of a word whose stem is another without its accents."""
         if not self._fold_accents:
             return (self._stem(word),)
         folded = without_accents(self._stem(without_accents(word)))

@@ -17,6 +17,7 @@ from retrieve.index import lucene
 from retrieve.text import stemmer_identity
 from retrieve.text.accents import without_accents
 from retrieve.text.analyze import Analyzer
+from retrieve.text.term_rows import numbered_rows
 from retrieve.text.word_forms import _FOLDED_FIRST
 from retrieve.text.word_terms import word_terms
 
@@ -136,6 +137,7 @@ def test_terms_are_clean_and_those_of_the_words(text: str, language: str) -> Non
     terms = FOLDED[language].terms(text)
     assert all(term and not regex.search(r"[\s\x00]", term) for term in terms)
     assert [term for word in word_terms(text, FOLDED[language]) for term in word.terms] == terms
+    assert list(numbered_rows([[text]], FOLDED[language]).strings()) == [terms]
 
 
 @pytest.mark.parametrize("language", ["none", "french"])
