@@ -115,9 +115,13 @@ class WordForms:
         plain = [word.isascii() and word.isalnum() and word not in self._stopped for word in words]
         stems = iter(self._stemmer.stemWords([word.lower() for word in compress(words, plain)]))
         return [
-            (next(stems) or word,) if is_plain else self.of(word).indexed
+            (next(stems) or word,) if is_plain else self._indexed_one(word)
             for word, is_plain in zip(words, plain, strict=True)
         ]
+
+    def _indexed_one(self, word: str) -> tuple[str, ...]:
+        """What `of` says; a word of ASCII is one word in small letters too, and need not be looked through again."""
+        return self._terms(word.lower()) if word.isascii() else self.of(word).indexed
 
     def _with_parts(self, word: str) -> Forms:
         """The terms of a word, then those of its parts if it is an identifier and these are wanted."""

@@ -37,7 +37,9 @@ def test_what_looks_like_an_operator_is_named(index: Path, query: str) -> None:
     assert NONE in run("search", index, query).stderr
 
 
-@pytest.mark.parametrize("query", ["carrier and liable", "CARRIER AND LIABLE", "5 * 3", "the carrier's liability"])
+@pytest.mark.parametrize(
+    "query", ["carrier and liable", "CARRIER AND LIABLE", "5 * 3", "the carrier's liability"]
+)
 def test_words_are_no_operators(index: Path, query: str) -> None:
     assert NONE not in run("search", index, query).stderr
 
