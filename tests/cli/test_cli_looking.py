@@ -17,7 +17,7 @@ import pytest
 from cli_calls import answer, call
 from click.testing import CliRunner
 
-from retrieve import Index
+from retrieve import Document, Index
 from retrieve.cli import main, show
 from retrieve.search import snippets
 from retrieve.text.analyze import Analyzer
@@ -138,6 +138,12 @@ def test_show_in_a_pipe_is_the_text() -> None:
     assert call("show", "cut", "air", "--query", "carriers").stdout == f"{text}\n"
     passages = answer("show", "cut", "air")["passages"]
     assert call("show", "cut", "air", "--passage", 2).stdout == passages[1]["text"] + "\n"
+
+
+def test_a_pipe_gets_words_whole_that_a_line_end_parted(tmp_path: Path) -> None:
+    with Index.create(tmp_path / "i", "bm25") as index:
+        index.add([Document("1", "Who is respon\u00ad\u00adsible for this opera\u00adtion?")])
+    assert call("show", tmp_path / "i", "1").stdout == "Who is responsible for this opera\u00adtion?\n"
 
 
 def test_show_as_json() -> None:
