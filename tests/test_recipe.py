@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from retrieve import Recipe, load_recipe
 from retrieve.errors import RecipeError
 from retrieve.recipe import shipped
+from retrieve.recipe.sections import ANALYSIS_OPTIONS
 
 SMALL: dict[str, Any] = {"name": "small", "bm25": {}}
 DENSE: dict[str, Any] = {"name": "small", "dense": {"model": "none", "dimensions": 4}}
@@ -40,16 +41,27 @@ def test_a_recipe_that_leaves_its_model_open_says_how_to_name_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "digest"),
+    ("name", "digest", "digest_of_rules_3"),
     [
-        ("bm25", "f9413e32e5fdac67577188ee42ea0cec66c2f54f64b64441af4bacf330f61716"),
-        ("hybrid", "cd4a369c3d2348b18f7dc6672ac56d95ab8b1018a941fc6db33cca894113b6fa"),
+        (
+            "bm25",
+            "f9413e32e5fdac67577188ee42ea0cec66c2f54f64b64441af4bacf330f61716",
+            "9a4f3168077be9d5d02dbfac72787ddf4bfc5aedd7052a098ade22293efbc71f",
+        ),
+        (
+            "hybrid",
+            "cd4a369c3d2348b18f7dc6672ac56d95ab8b1018a941fc6db33cca894113b6fa",
+            "4706e9d28be0d8dcce72d39618c55d8a259a8c0b73556c9852d69757ad445301",
+        ),
     ],
 )
-def test_digests_outlive_releases(name: str, digest: str) -> None:
+def test_digests_outlive_releases(name: str, digest: str, digest_of_rules_3: str) -> None:
     """Of recipes as they were before there were sparse views: keys that came later do not make other indexes."""
     assert load_recipe(name, ["bm25.rules=2"]).digest == digest
+    assert load_recipe(name).digest == digest_of_rules_3
     assert load_recipe("bm25", ["bm25.title_weight=2"]).digest != load_recipe("bm25").digest
+    german = "bm25.language=german"
+    assert load_recipe(name, [german, "bm25.compounds=true"]).digest != load_recipe(name, [german]).digest
 
 
 @pytest.mark.parametrize("name", sorted(shipped()))
@@ -102,6 +114,9 @@ def test_later_overrides_win_and_recipes_can_be_overridden() -> None:
         ({"dense": {"model": "m", "query_prompt": "query: "}}, False),
         ({"passages": {"size": 99}}, False),
         ({"bm25": {"stopwords": False}}, False),
+        ({"bm25": dict.fromkeys(ANALYSIS_OPTIONS, False)}, True),
+        ({"bm25": {"identifiers": True}}, False),
+        ({"bm25": {"fold_accents": True}}, False),
         ({"segments": {"passages": 9}}, False),
         ({"filters": {"fields": ["year"]}}, False),
         ({"dense": {"model": "none", "dimensions": 4}}, False),
@@ -123,11 +138,24 @@ def test_the_digest_covers_what_decides_the_bytes(change: dict[str, Any], same: 
         ),
         (
             {**SMALL, "bm25": {"k1": 1}},
-            r"unknown key 'bm25\.k1'; known here: backend, language, rules, stopwords",
+            r"unknown key 'bm25\.k1'; known here: backend, compounds, fold_accents, identifiers, language",
         ),
         (
             {**SMALL, "search": {"dense": {"efsearch": 1}}},
             r"'search\.dense\.efsearch' .*; known here: ef_search",
+        ),
+        ({**SMALL, "bm25": {"identifiers": "maybe"}}, r"bm25\.identifiers: .* valid boolean \(got 'maybe'\)"),
+        (
+            {**SMALL, "bm25": {"compounds": True}},
+            r'bm25\.compounds takes German words apart: wanted bm25\.language = "german", got "english"',
+        ),
+        (
+            {**SMALL, "bm25": {"identifiers": True, "rules": 2}},
+            r"bm25\.identifiers is not of bm25\.rules = 2: leave one of them out",
+        ),
+        (
+            {**SMALL, "bm25": {"identifiers": True, "backend": "lucene"}},
+            r'bm25\.identifiers is of the analyzer here, and bm25\.backend = "lucene" has its own',
         ),
         ({**SMALL, "passages": {"size": "64"}}, r"passages\.size: .*got '64'"),
         ({**SMALL, "passages": {"size": True}}, r"passages\.size"),

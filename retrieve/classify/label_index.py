@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from retrieve.api import Index
 from retrieve.classify.predictions import batches, predictions
+from retrieve.corpora.extracted import WithoutText
 from retrieve.errors import UsageError
 from retrieve.types import Document, Progress
 
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from retrieve.classify.classifier import Classifier
 
 FIELD = "labels"
+
+_log = logging.getLogger("retrieve")
 
 
 def label_index(
@@ -28,9 +32,11 @@ def label_index(
     """Classify every live document of `index` and write its labels into metadata field `field`, a list of names.
 
     Returns the number of documents; the index answers from the new generation afterwards. Documents that have the field
-    already are `UsageError` unless `force`, and nothing is written then: the labels there may be a person's.
+    already are `UsageError` unless `force`, and nothing is written then: the labels there may be a person's. A document
+    without text gets no label, which is said.
     """
     done = 0
+    without_text = WithoutText()
 
     def labelled() -> Iterator[Document]:
         nonlocal done
@@ -41,6 +47,8 @@ def label_index(
                         f"document {document.id!r} has a field {field!r} already: name another field, or replace it "
                         "everywhere with force"
                     )
+                if prediction.no_text is not None:
+                    without_text.add(document)
                 yield replace(document, metadata={**document.metadata, field: list(prediction.labels)})
             done += len(batch)
             if progress is not None:
@@ -49,6 +57,8 @@ def label_index(
     with index.writer() as writer:
         index.refresh()  # what is read now is what the writer, alone from here on, writes on top of
         writer.add(labelled())
+    if without_text.count:
+        _log.warning("no label for %s", without_text)
     return done
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from retrieve.corpora.extracted import NO_TEXT
 from retrieve.errors import UsageError
 from retrieve.types import Document
 
@@ -23,13 +24,15 @@ class Prediction:
     """A document's labels, the most probable first, and probabilities by label, in the same order.
 
     `undecided`: labels whose probability is in the band that validation documents could not decide, whether given or
-    not. `probabilities` holds every label, or as many of the most probable ones as were asked for.
+    not. `probabilities` holds every label, or as many of the most probable ones as were asked for. `no_text` says why a
+    document has neither text nor title (scanned, empty): nobody has labelled it then, and the others are empty.
     """
 
     id: str
     labels: tuple[str, ...]
     probabilities: dict[str, float]
     undecided: tuple[str, ...]
+    no_text: str | None = None
 
 
 def predictions(
@@ -38,6 +41,26 @@ def predictions(
     """One row a document, in order. Raises `UsageError` for a `top` below 1."""
     if top is not None and top < 1:
         raise UsageError(f"top is {top}: wanted 1 at least")
+    readable = [document for document in documents if has_text(document)]
+    labelled = iter(_labelled(classifier, readable, top) if readable else [])
+    return [
+        next(labelled) if has_text(document) else Prediction(document.id, (), {}, (), why_not(document))
+        for document in documents
+    ]
+
+
+def has_text(document: Document) -> bool:
+    """Whether there is anything to label."""
+    return bool(document.text.strip() or document.title.strip())
+
+
+def why_not(document: Document) -> str:
+    """Why a document has no text, as its reader says: scanned, locked, markup only, or empty."""
+    return str(document.metadata.get(NO_TEXT, "empty"))
+
+
+def _labelled(classifier: Classifier, documents: Sequence[Document], top: int | None) -> list[Prediction]:
+    """Of documents that have a text."""
     names = classifier.labels_.names
     probabilities = classifier.predict_proba(documents)
     decided = probabilities[:, 1:] if classifier.task_ == "binary" else probabilities

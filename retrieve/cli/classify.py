@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from retrieve.cli.index.sources import checked_skipped, opened, reading_options, with_total
+from retrieve.cli.index.sources import (
+    checked_skipped,
+    opened,
+    reading_options,
+    with_total,
+    without_text_of,
+)
 from retrieve.cli.options import cache_option, device_option
 from retrieve.cli.output import as_json, counted, one_line, print_json, print_table
 from retrieve.cli.page import check_page
@@ -143,6 +149,9 @@ def _read(documents: Sequence[str], reading: dict[str, Any]) -> Iterator[list[Do
             done += len(batch)
             if tell is not None:
                 tell("documents", done, None)
+    without_text = without_text_of(corpora)
+    if without_text.count:
+        _log.warning("no label for %s", without_text)
     skipped = checked_skipped(corpora, done)
     left_out = f", {counted(skipped, 'bad record')} skipped" if skipped else ""
     _log.info("%s classified%s", counted(done, "document"), left_out)
@@ -164,8 +173,9 @@ def _classify(
     number = 0
     for batch in read:
         for document, row in zip(batch, predictions(classifier, batch, top=top), strict=True):
-            on_page = page is not None and len(shown) < _ON_PAGE
-            found = classifier.explain([document]) if explain or on_page else []
+            has_text = row.no_text is None
+            on_page = has_text and page is not None and len(shown) < _ON_PAGE
+            found = classifier.explain([document]) if has_text and (explain or on_page) else []
             if on_page:
                 shown.append((LabelledDocument(document), found))
             write(row, found if explain else None)
@@ -190,6 +200,8 @@ class _Lines:
             "probabilities": row.probabilities,
             "undecided": row.undecided,
         }
+        if row.no_text is not None:
+            record["no_text"] = row.no_text
         if explanations is not None:
             record["explanations"] = [asdict(one) for one in explanations]
         click.echo(json.dumps(record, ensure_ascii=False, allow_nan=False))
@@ -199,6 +211,9 @@ class _Shown:
     """For a person at a terminal."""
 
     def __call__(self, row: Prediction, explanations: list[Explanation] | None) -> None:
+        if row.no_text is not None:
+            click.echo(click.style(one_line(row.id), bold=True) + f"  no text ({row.no_text})")
+            return
         said = ", ".join(f"{one_line(name)} {row.probabilities.get(name, 0):.2f}" for name in row.labels)
         unsure = f"  (undecided: {', '.join(map(one_line, row.undecided))})" if row.undecided else ""
         click.echo(click.style(one_line(row.id), bold=True) + f"  {said or '–'}{unsure}")
@@ -211,7 +226,10 @@ class _Shown:
 
 
 class _Csv:
-    """A header and one row a document: labels in one cell, then a column a label, or the first `top` in pairs."""
+    """A header and one row a document: labels in one cell, then a column a label, or the first `top` in pairs.
+
+    Of a document without text there is the reason, and nothing else.
+    """
 
     def __init__(self, names: Sequence[str], top: int | None) -> None:
         if ambiguous := [name for name in names if _BETWEEN in name]:
@@ -225,23 +243,36 @@ class _Csv:
         else:
             pairs = range(1, self._top + 1)
             columns = [column for number in pairs for column in (f"label {number}", f"p {number}")]
-        self._writer.writerow(["id", "labels", "undecided", *columns])
+        self._width = len(columns)
+        self._writer.writerow(["id", "labels", "undecided", "no_text", *columns])
 
     def __call__(self, row: Prediction, explanations: list[Explanation] | None) -> None:
-        if self._top is None:
-            values: list[object] = [row.probabilities[name] for name in self._names]
+        if row.no_text is not None:
+            values: list[object] = [None] * self._width
+        elif self._top is None:
+            values = [f"{row.probabilities[name]:.4g}" for name in self._names]
         else:
-            values = [cell for pair in row.probabilities.items() for cell in pair]
-        self._writer.writerow([row.id, _BETWEEN.join(row.labels), _BETWEEN.join(row.undecided), *values])
+            values = [cell for name, p in row.probabilities.items() for cell in (name, f"{p:.4g}")]
+        labels, undecided = _BETWEEN.join(row.labels), _BETWEEN.join(row.undecided)
+        self._writer.writerow([row.id, labels, undecided, row.no_text, *values])
 
 
 def _print_values(model: Path, read: Iterator[list[Document]], *, device: str | None, cache: bool) -> None:
+    from retrieve.classify.predictions import has_text, why_not
     from retrieve.classify.regressor import Regressor
 
     regressor = Regressor.load(model, device=device, cache=cache)
     for batch in read:
-        for document, value in zip(batch, regressor.predict(batch), strict=True):
-            click.echo(json.dumps({"id": document.id, "value": float(value)}, ensure_ascii=False))
+        readable = [document for document in batch if has_text(document)]
+        values = iter(regressor.predict(readable).tolist() if readable else [])
+        for document in batch:
+            record: dict[str, Any] = {"id": document.id}
+            record |= (
+                {"value": next(values)}
+                if has_text(document)
+                else {"value": None, "no_text": why_not(document)}
+            )
+            click.echo(json.dumps(record, ensure_ascii=False))
 
 
 def _label_index(classifier: Classifier, name: str, field: str, *, force: bool, as_json: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -24,16 +25,27 @@ def hit_json(hit: Hit, reason: Mapping[str, Any] | None = None) -> dict[str, Any
 
 
 def print_csv(hits: Sequence[Hit]) -> None:
-    """Hits as rows for a spreadsheet: rank, id, title, score, snippet and where that stands."""
+    """Hits as rows for a spreadsheet: rank, id, title, score, snippet, where that stands, and each field of metadata.
+
+    A field that is called as one of the first columns has `metadata.` before its name; what is no text or number is
+    JSON.
+    """
     import csv
 
     rows = csv.writer(sys.stdout, lineterminator="\n")
-    rows.writerow(("rank", "id", "title", "score", "snippet", "place"))
+    columns = ("rank", "id", "title", "score", "snippet", "place")
+    fields = list(dict.fromkeys(field for hit in hits for field in hit.metadata))
+    rows.writerow((*columns, *(f"metadata.{field}" if field in columns else field for field in fields)))
     for hit in hits:
         excerpt = hit.excerpt
-        rows.writerow(
-            (hit.rank, hit.doc_id, one_line(hit.title), f"{hit.score:.6g}", excerpt.snippet, excerpt.place)
-        )
+        own = (hit.rank, hit.doc_id, one_line(hit.title), f"{hit.score:.6g}", excerpt.snippet, excerpt.place)
+        rows.writerow((*own, *(_cell(hit.metadata.get(field)) for field in fields)))
+
+
+def _cell(value: Any) -> str | int | float | None:
+    if value is None or (isinstance(value, str | int | float) and not isinstance(value, bool)):
+        return value
+    return json.dumps(value, ensure_ascii=False)
 
 
 def show_hits(hits: Sequence[Hit], reasons: Mapping[str, Mapping[str, Any]]) -> None:

@@ -25,6 +25,7 @@ from retrieve.cli.options import (
 from retrieve.cli.output import as_json, counted, one_line, print_json
 from retrieve.cli.page import check_page, save_page
 from retrieve.cli.query_text import query_text
+from retrieve.cli.remarks import remark_on, remark_on_nothing
 from retrieve.errors import UsageError
 
 if TYPE_CHECKING:
@@ -78,6 +79,8 @@ def command(  # noqa: PLR0913 - one for each option
     INDEX may be lucene:FOLDER, an index of Lucene's that Anserini or pyserini made.
     """
 
+    from retrieve.api import Index
+
     ways = [f"--format {format}"] * bool(format) + ["--csv"] * as_csv + ["--json"] * as_json
     if len(ways) > 1:
         raise UsageError(f"{' and '.join(ways)}: choose one")
@@ -91,6 +94,8 @@ def command(  # noqa: PLR0913 - one for each option
         raise UsageError("wanted a TEXT to search for, or --like ID: one of the two")
     if like is not None and explain:
         raise UsageError("--explain takes the hits of a text apart: it does not go with --like")
+    if page is not None and explain:
+        raise UsageError("--explain has no place on a page: leave out --html, or --explain")
     query = query_text(text) if like is None else ""
     with opened_index(index, model=model, backend=backend, precision=precision, device=device) as opened:
         start = time.perf_counter()
@@ -100,6 +105,10 @@ def command(  # noqa: PLR0913 - one for each option
         if explain:
             asked["reranker"] = ""  # what a cross-encoder thinks cannot be taken apart
             reasons = {hit.doc_id: opened.explain(query, hit.doc_id, k=k, **asked) for hit in hits}
+        if query and isinstance(opened, Index):
+            remark_on(query)
+            if not hits:
+                remark_on_nothing(opened, query, asked)
     if page is not None:
         save_page(_page(query or f"Like {like}", str(opened.path), hits), page, "the hits' page")
     if as_json:

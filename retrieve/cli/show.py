@@ -1,6 +1,7 @@
 """`retrieve show`: a document as it was added, cut into its passages, with the words of a query marked.
 
-On a terminal it goes through the pager; in a pipe it is the text itself and nothing else.
+On a terminal it goes through the pager; in a pipe it is the text itself and nothing else, words whole that a
+line end parted.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ def command(index: str, doc_id: str, *, query: str | None, number: int | None, a
     """Show the document ID of INDEX."""
     from retrieve.api import Index
     from retrieve.search.snippets import QueryWords
+    from retrieve.text.layout import PARTED
 
     with Index.open(index) as opened:
         document = opened.get(doc_id)
@@ -54,9 +56,8 @@ def command(index: str, doc_id: str, *, query: str | None, number: int | None, a
     elif sys.stdout.isatty():
         click.echo_via_pager(_shown(document, chosen, found, (first, last), len(passages)))
     else:
-        click.echo(
-            document.text[first:last], color=True
-        )  # or what looks like a colour would be taken out of it
+        # Colours too, or what looks like one would be taken out of the text; but no mark of ours inside words.
+        click.echo(document.text[first:last].replace(PARTED, ""), color=True)
 
 
 def _record(

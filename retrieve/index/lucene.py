@@ -38,6 +38,7 @@ _ANALYZERS = {
     "greek": "el.Greek",
     "hungarian": "hu.Hungarian",
     "italian": "it.Italian",
+    "lucene-porter": "en.English",
     "norwegian": "no.Norwegian",
     "portuguese": "pt.Portuguese",
     "romanian": "ro.Romanian",

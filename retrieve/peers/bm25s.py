@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from retrieve.peers.protocol import FloatArray, IntArray, Peer, Task, Texts, folder_bytes
+from retrieve.text.stemmers import make_stemmer
 
 
 class BM25S(Peer):
@@ -21,12 +22,11 @@ class BM25S(Peer):
 
     def __init__(self, task: Task) -> None:
         import bm25s
-        import Stemmer
 
         super().__init__(task)
         logging.getLogger("bm25s").setLevel(logging.WARNING)
         self._package: Any = bm25s
-        self._stemmer = None if task.language == "none" else Stemmer.Stemmer(task.language)
+        self._stemmer = make_stemmer(task.language)
 
     def _terms(self, texts: list[str], *, ids: bool) -> Any:
         return self._package.tokenize(

@@ -53,17 +53,16 @@ class Task:
 
     @property
     def language(self) -> str:
-        """Snowball's name of the language of BM25's analyzer, or `none`."""
+        """The language of BM25's analyzer, as recipes name it."""
         named: str = self.recipe["bm25"]["language"]
         return named
 
     @property
     def stopwords(self) -> list[str]:
         """The words that ours leaves out."""
-        from retrieve.text.analyze import ENGLISH_STOPWORDS
+        from retrieve.text.analyze import stopwords_of
 
-        section = self.recipe["bm25"]
-        return sorted(ENGLISH_STOPWORDS) if self.language == "english" and section["stopwords"] else []
+        return sorted(stopwords_of(self.language)) if self.recipe["bm25"]["stopwords"] else []
 
 
 class Texts:

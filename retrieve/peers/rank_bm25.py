@@ -6,7 +6,8 @@ from pathlib import Path
 
 from retrieve.index.rank_bm25 import check_installed, check_size, make_ranker
 from retrieve.peers.protocol import FloatArray, IntArray, Peer, Task, Texts, best_rows
-from retrieve.text.analyze import Analyzer
+from retrieve.recipe import BM25, load_section
+from retrieve.text.analyze import analyzer_of
 
 
 class RankBM25(Peer):
@@ -21,7 +22,7 @@ class RankBM25(Peer):
     def __init__(self, task: Task) -> None:
         super().__init__(task)
         check_installed()
-        self._analyzer = Analyzer(task.language, stopwords=bool(task.stopwords))
+        self._analyzer = analyzer_of(load_section(BM25, "bm25", task.recipe["bm25"]))
 
     def build(self, texts: Texts, folder: Path) -> None:
         """Our terms, then its counts."""

@@ -8,13 +8,17 @@ from typing import Any
 
 import numpy as np
 
+from retrieve.errors import UsageError
 from retrieve.peers.protocol import FloatArray, IntArray, Peer, Task, Texts, folder_bytes
 
 _TEXT, _ROW, _ANALYZER = "text", "row", "retrieve"
 
 
 def make_analyzer(language: str, stopwords: Sequence[str]) -> Any:
-    """Words in lower case without the stop words, by tantivy's Snowball stemmer; `none` has none."""
+    """Words in lower case without the stop words, by tantivy's Snowball stemmer; `none` has none.
+
+    Raises `UsageError` for a language that it has no stemmer for.
+    """
     import tantivy
 
     kind = tantivy.Filter
@@ -22,7 +26,12 @@ def make_analyzer(language: str, stopwords: Sequence[str]) -> Any:
     if stopwords:
         chain = chain.filter(kind.custom_stopword(list(stopwords)))
     if language != "none":
-        chain = chain.filter(kind.stemmer(language))
+        try:
+            chain = chain.filter(kind.stemmer(language))
+        except ValueError as error:
+            raise UsageError(
+                f"tantivy has no stemmer for bm25.language = {language!r}: leave it out of the peers"
+            ) from error
     return chain.build()
 
 

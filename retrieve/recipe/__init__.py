@@ -17,6 +17,7 @@ from retrieve.recipe.encodings import (
 )
 from retrieve.recipe.load import load_recipe, load_section, load_values, shipped
 from retrieve.recipe.sections import (
+    ANALYSIS_OPTIONS,
     BM25,
     FIRST_RULES,
     VIEWS,
@@ -30,6 +31,7 @@ from retrieve.recipe.sections import (
 )
 
 __all__ = [
+    "ANALYSIS_OPTIONS",
     "BM25",
     "FIRST_RULES",
     "MOST_PROJECTED",

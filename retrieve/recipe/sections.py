@@ -76,12 +76,18 @@ class Passages(Section):
 FIRST_RULES = 2
 """Those of an index that does not name its rules."""
 
+ANALYSIS_OPTIONS = ("identifiers", "fold_accents", "compounds")
+"""Keys of BM25 that add to what becomes of words, each off by default."""
+
 
 class BM25(Section):
     """The lexical view: which language its analyzer speaks, and how often a title's terms count in its passages.
 
     `title_weight` is the weight of the title's field in simple BM25F (Robertson, Zaragoza and Taylor 2004), that of
     the text being 1: it multiplies the title's part in term frequencies and lengths.
+
+    `identifiers`: parts of names in program texts are terms beside the whole. `fold_accents`: terms have no accents.
+    `compounds`: parts of German compounds are terms beside the whole.
 
     `backend`: who scores, "native", "rank-bm25" (small collections), which has three variants, or "lucene", which also
     analyses. `rules`: how text becomes terms (see `retrieve.text.analyze`); an index goes on with those it was made by.
@@ -90,6 +96,9 @@ class BM25(Section):
     language: str = "english"
     stopwords: bool = True
     rules: Literal[2, 3] = 3
+    identifiers: bool = False
+    fold_accents: bool = False
+    compounds: bool = False
     title_weight: int = Field(default=1, ge=1, le=100)
     backend: Literal["native", "rank-bm25", "lucene"] = "native"
     variant: Literal["okapi", "l", "plus"] = "okapi"
@@ -98,6 +107,23 @@ class BM25(Section):
     def _variants_are_of_the_package(self) -> BM25:
         if self.variant != "okapi" and self.backend != "rank-bm25":
             raise ValueError(f'bm25.variant = "{self.variant}" is one of bm25.backend = "rank-bm25"')
+        return self
+
+    @model_validator(mode="after")
+    def _options_are_of_this_analyzer(self) -> BM25:
+        if self.compounds and self.language != "german":
+            raise ValueError(
+                f'bm25.compounds takes German words apart: wanted bm25.language = "german", got "{self.language}"'
+            )
+        for option in ANALYSIS_OPTIONS:
+            if not getattr(self, option):
+                continue
+            if self.backend == "lucene":
+                raise ValueError(
+                    f'bm25.{option} is of the analyzer here, and bm25.backend = "lucene" has its own: leave one out'
+                )
+            if self.rules == FIRST_RULES:
+                raise ValueError(f"bm25.{option} is not of bm25.rules = {FIRST_RULES}: leave one of them out")
         return self
 
 
@@ -331,6 +357,7 @@ class Recipe(Section):
                     build[name]["model"] = ""
         if build["bm25"] is not None:
             usual = {"rules": FIRST_RULES, "title_weight": 1, "backend": "native", "variant": "okapi"}
+            usual |= dict.fromkeys(ANALYSIS_OPTIONS, False)
             build["bm25"] = {key: value for key, value in build["bm25"].items() if value != usual.get(key)}
         return hashlib.sha256(canonical(build)).hexdigest()
 

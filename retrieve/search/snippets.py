@@ -73,7 +73,7 @@ class QueryWords:
         best = hit.passages[0]
         found = self.found(best.text)
         shown = _best(best.text, self.query, found, self.analyzer)
-        return Excerpt(title, _marked(best.text, shown, found), _place(hit, best, shown.spans[0][0]))
+        return Excerpt(title, _marked(best.text, shown, found), _place(hit, best, _ends(shown, found)))
 
     def html(self, hits: Sequence[Hit]) -> str:
         """See `Hit._repr_html_`."""
@@ -132,7 +132,7 @@ def _best(text: str, query: str, found: Sequence[Span], analyzer: Analyzer) -> _
             break
         chosen.append(following)
         room -= end - start
-    spans = _runs(units, chosen)
+    spans = _runs(text, units, chosen)
     return _Shown(
         spans,
         all(start != spans[0][0] for start, _ in sentences),
@@ -141,6 +141,16 @@ def _best(text: str, query: str, found: Sequence[Span], analyzer: Analyzer) -> _
 
 
 def _units(text: str, sentence: Span) -> Iterator[Span]:
+    """What stands of a sentence on each page, without the head and foot of another one between."""
+    begin, last = sentence
+    while begin < last:
+        end = text.find(PAGE_END, begin, last)
+        end = last if end < 0 else end
+        yield from _runs_of_lines(text, (begin, end))
+        begin = end + 1
+
+
+def _runs_of_lines(text: str, sentence: Span) -> Iterator[Span]:
     """A sentence; one that is longer than a snippet (a list, a table) as runs of its lines that fit in one."""
     begin, last = sentence
     while begin < last:
@@ -158,12 +168,13 @@ def _units(text: str, sentence: Span) -> Iterator[Span]:
         begin = end + 1
 
 
-def _runs(units: Sequence[Span], chosen: Sequence[int]) -> list[Span]:
-    """The units chosen, in order; those that follow each other as one span."""
+def _runs(text: str, units: Sequence[Span], chosen: Sequence[int]) -> list[Span]:
+    """The units chosen, in order; those that follow each other on a page as one span."""
     spans: list[Span] = []
     for number, at in enumerate(chosen):
         start, end = units[at]
-        if number and chosen[number - 1] == at - 1:
+        follows = number and chosen[number - 1] == at - 1
+        if follows and PAGE_END not in text[spans[-1][1] : start]:
             spans[-1] = spans[-1][0], end
         else:
             spans.append((start, end))
@@ -238,13 +249,23 @@ def _plain(text: str) -> str:
     return plain
 
 
-def _place(hit: Hit, passage: PassageHit, offset: int) -> str:
-    """As in "passage 12 of 40, page 3"; what is not known, or is one alone, is left out."""
+def _ends(shown: _Shown, found: Sequence[Span]) -> Span:
+    """From the first to the last word found of what is shown; where none is, its beginning."""
+    words = [span for span in found if any(start <= span[0] and span[1] <= end for start, end in shown.spans)]
+    start = shown.spans[0][0]
+    return (words[0][0], words[-1][1]) if words else (start, start)
+
+
+def _place(hit: Hit, passage: PassageHit, ends: Span) -> str:
+    """As in "passage 12 of 40, pages 3–4"; what is not known, or is one alone, is left out. Pages are those of `ends`,
+    characters of the passage.
+    """
     places = []
     if hit.passage_count > 1:
         places.append(f"passage {passage.position + 1:,} of {hit.passage_count:,}")
     if passage.page is not None:
-        places.append(f"page {passage.page + passage.text.count(PAGE_END, 0, offset):,}")
+        first, last = (passage.page + passage.text.count(PAGE_END, 0, end) for end in ends)
+        places.append(f"page {first:,}" if first == last else f"pages {first:,}–{last:,}")
     return ", ".join(places)
 
 

@@ -23,7 +23,7 @@ from pydantic import (
     model_serializer,
 )
 
-from retrieve.errors import FormatTooNew, FormatTooOld, IndexCorrupt, IndexNotFound, RecipeError
+from retrieve.errors import FormatTooNew, FormatTooOld, IndexCorrupt, IndexNotFound, RecipeError, did_you_mean
 from retrieve.files import checksum_bytes, with_remedy, write_file
 from retrieve.passages.record import EncoderRecord
 from retrieve.recipe import FIRST_RULES, Recipe, canonical, load_recipe
@@ -242,6 +242,12 @@ def read_manifest(folder: Path, name: str = MANIFEST) -> Manifest:
     return parse_manifest(folder / name, manifest_bytes(folder, name))
 
 
+def _near(folder: Path) -> str:
+    """The indexes beside where one was looked for, here or at home, that are called much as it is."""
+    beside = {path.parent for place in (folder.parent, Path()) for path in place.glob(f"*/{MANIFEST}")}
+    return did_you_mean(folder.name, sorted(path.name for path in beside))
+
+
 def manifest_bytes(folder: Path, name: str = MANIFEST) -> bytes:
     """The content of a manifest, unchecked. Raises `IndexNotFound`, or `IndexCorrupt` where there are segments."""
     path = folder / name
@@ -260,7 +266,7 @@ def manifest_bytes(folder: Path, name: str = MANIFEST) -> bytes:
                 f"no index of ours at {folder}, but one of Lucene's: search it as lucene:{folder}"
             ) from error
         raise IndexNotFound(
-            f"no index at {folder}: {name} is missing; make one with `retrieve index create`"
+            f"no index at {folder}{_near(folder)}: {name} is missing; make one with `retrieve index create`"
         ) from error
     except OSError as error:
         if error.errno not in (errno.EISDIR, errno.ELOOP, errno.EIO):

@@ -29,10 +29,11 @@ def home() -> Path:
 
 
 def index_path(name: str | Path) -> Path:
-    """An existing path as it is; a path with a separator as it is; any other name under `home()`.
+    """A path with a separator as it is; an index of that name here; any other name under `home()`.
 
-    A name with a suffix, as in laws.v2, is a path too, unless it names an index under `home()`. One of Lucene's is
-    `UsageError`: whoever can do with one has looked before.
+    A name with a suffix, as in laws.v2, is a path too, unless it names an index under `home()`; so is one of a file, of
+    an empty folder, or of what is left of an index. A folder of documents is none: `laws laws` makes an index at home.
+    One of Lucene's is `UsageError`: whoever can do with one has looked before.
     """
     if str(name).startswith(LUCENE):
         raise UsageError(
@@ -40,10 +41,20 @@ def index_path(name: str | Path) -> Path:
             "wanted one of `retrieve index create`"
         )
     path = Path(name)
-    if path.exists() or path.is_absolute() or len(path.parts) > 1:
+    said = os.sep in str(name)  # which `./laws` has no more as a Path
+    if said or path.is_absolute() or len(path.parts) != 1 or is_index(path):
         return path
     at_home = home() / path
-    return path if path.suffix and not is_index(at_home) else at_home
+    if is_index(at_home):
+        return at_home
+    return path if path.suffix or _is_path(path) else at_home
+
+
+def _is_path(name: Path) -> bool:
+    """Whether what has this name here is meant by it: any file, a folder that is empty or has segments."""
+    if not name.is_dir():
+        return name.exists()
+    return (name / "segments").is_dir() or not any(name.iterdir())
 
 
 def check_makeable(folder: Path) -> None:

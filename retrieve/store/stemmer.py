@@ -23,9 +23,10 @@ _warned: set[Path] = set()  # indexes that do not say which stemmer they have, w
 
 def stemmer_record(passage_encoder: PassageEncoder) -> StemmerRecord | None:
     """What a manifest keeps of the installed stemmer; None where BM25 has none, or there is no BM25."""
-    if not _analyses(passage_encoder) or passage_encoder.analyzer.stemmer is None:
+    analyzer = passage_encoder.analyzer
+    if not _analyses(passage_encoder) or (stems := analyzer.stemmer) is None:
         return None
-    return StemmerRecord(release=_release(), stems=passage_encoder.analyzer.stemmer)
+    return StemmerRecord(release=_release(analyzer), stems=stems)
 
 
 def check_stemmer(folder: Path, manifest: Manifest, passage_encoder: PassageEncoder) -> None:
@@ -60,22 +61,36 @@ def check_analyzer(folder: Path, manifest: Manifest, analyzer: Analyzer) -> None
             _warned.add(folder)
             _log.warning(
                 "%s does not say which stemmer built it (it is of an older version): words whose stems are others in "
-                "PyStemmer %s would not be found; its next commit takes the stemmer at hand for its own, so if in "
+                "%s would not be found; its next commit takes the stemmer at hand for its own, so if in "
                 "doubt, build it again",
                 folder,
-                _release(),
+                _packages(_release(analyzer)),
             )
     elif built.stems != analyzer.stemmer:
         raise StemmerMismatch(
-            f"{folder} was built with the {analyzer.language} stemmer of PyStemmer {built.release}, and that of "
-            f"PyStemmer {_release()}, which is installed, gives other stems, under which its words are not found: "
-            f"pip install 'PyStemmer=={built.release}.*', or build the index again"
+            f"{folder} was built with the {analyzer.language} stemmer of {_packages(built.release)}, and that of "
+            f"{_packages(_release(analyzer))}, which is installed, gives other stems, under which its words are not "
+            f"found: pip install {_pinned(built.release)}, or build the index again"
         )
 
 
+def _release(analyzer: Analyzer) -> str:
+    """PyStemmer's release line, as in "3.1", and that of the word list, as in "3.1, wordfreq 3.1"."""
+    return f"{_line('PyStemmer')}, wordfreq {_line('wordfreq')}" if analyzer.compounds else _line("PyStemmer")
+
+
 @cache
-def _release() -> str:
-    """PyStemmer's release line: within one the algorithms are the same."""
+def _line(package: str) -> str:
+    """Within a release line the algorithms and words are the same."""
     from importlib.metadata import version
 
-    return ".".join(version("PyStemmer").split(".")[:2])
+    return ".".join(version(package).split(".")[:2])
+
+
+def _packages(release: str) -> str:
+    return f"PyStemmer {release}"
+
+
+def _pinned(release: str) -> str:
+    packages = (package.split() for package in _packages(release).split(", "))
+    return " ".join(f"'{name}=={line}.*'" for name, line in packages)

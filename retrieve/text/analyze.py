@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import Stemmer
 
 from retrieve._core import WordTable, count_words, word_spans
-from retrieve.errors import RecipeError
+from retrieve.files import checksum_bytes
+from retrieve.recipe import ANALYSIS_OPTIONS
+from retrieve.text.compounds import words_fingerprint
 from retrieve.text.stemmer_identity import stemmer_fingerprint
+from retrieve.text.stemmers import LUCENE_PORTER, checked_language
 from retrieve.text.word_forms import TURKISH, Forms, WordForms, cluster_spans
 
 if TYPE_CHECKING:
@@ -33,22 +35,39 @@ _LUCENE_ENGLISH = (
     "this to was will with"
 )
 ENGLISH_STOPWORDS = frozenset(_LUCENE_ENGLISH.split())
+_OF_LANGUAGES = dict.fromkeys(("english", LUCENE_PORTER), ENGLISH_STOPWORDS)
 
 _MOST_WORDS = 1 << 17  # distinct ones remembered by a thread, some 20 MB; the words of a language repeat soon
 _MOST_BYTES = 1 << 23
 
 
 class Analyzer:
-    """Words and bigrams, their normal forms, stop words, Snowball stemmer. Safe in many threads.
+    """Words and bigrams, their normal forms, stop words, stemmer. Safe in many threads.
 
-    Stop words are compared before stemming. `english` has Lucene's 33; other languages have a stemmer and no stop
-    list; `none` has neither. A word that its stemmer would reduce to nothing stays as it is.
+    Stop words are compared before stemming. `english` and `lucene-porter` have Lucene's 33; other languages have a
+    stemmer and no stop list; `none` has neither. A word that its stemmer would reduce to nothing stays as it is.
     """
 
-    def __init__(self, language: str = "english", *, stopwords: bool = True) -> None:
-        """`language` is a Snowball algorithm or `none`; anything else raises `RecipeError` with the known ones."""
+    def __init__(
+        self,
+        language: str = "english",
+        *,
+        stopwords: bool = True,
+        identifiers: bool = False,
+        fold_accents: bool = False,
+        compounds: bool = False,
+    ) -> None:
+        """`language` is a Snowball algorithm, `lucene-porter` or `none`.
+
+        `identifiers`: the parts of `parseHTTPResponse` are terms beside the whole. `fold_accents`: `cafe` is `café`.
+        `compounds`, for German: parts of compounds are terms beside the whole. Anything else than the known languages
+        raises `RecipeError`, which names them.
+        """
         self.language = checked_language(language)
-        self._stopped = ENGLISH_STOPWORDS if language == "english" and stopwords else frozenset[str]()
+        self.identifiers = identifiers
+        self.fold_accents = fold_accents
+        self.compounds = compounds
+        self._stopped = stopwords_of(language) if stopwords else frozenset[str]()
         self._local = threading.local()
 
     @property
@@ -65,18 +84,27 @@ class Analyzer:
     def stemmer(self) -> str | None:
         """What the installed stemmer makes of telling words, as a digest: under another one terms are others.
 
-        None where there is no stemmer. Its release is no part of a recipe, which does not choose it.
+        None where there is no stemmer, or one that is written here and stays. The release of another is no part of a
+        recipe, which does not choose it. Of compounds it has the known words too.
         """
-        return None if self.language == "none" else stemmer_fingerprint(self.language)
+        if self.compounds:
+            return checksum_bytes(f"{stemmer_fingerprint(self.language)} {words_fingerprint()}".encode())
+        return None if self.language in ("none", LUCENE_PORTER) else stemmer_fingerprint(self.language)
 
     @property
     def lowers_capitals(self) -> bool:
         """Whether capitals of ASCII may be taken for their small letters before anything else is known of a word."""
-        return self.language != TURKISH
+        return self.language != TURKISH and not self.identifiers
 
     def word_forms(self) -> WordForms:
         """What becomes of words, for one thread."""
-        return WordForms(self.language, self._stopped)
+        return WordForms(
+            self.language,
+            self._stopped,
+            identifiers=self.identifiers,
+            fold_accents=self.fold_accents,
+            compounds=self.compounds,
+        )
 
     def terms(self, text: str) -> list[str]:
         """The terms of `text` in order, without stop words, stemmed; none is empty or holds whitespace or NUL."""
@@ -118,18 +146,16 @@ class Analyzer:
         return words
 
 
-def checked_language(language: str) -> str:
-    """A language that there is a stemmer for, or `none`; raises `RecipeError` for others."""
-    known = ["none", *Stemmer.algorithms()]
-    if language not in known:
-        raise RecipeError(f"no analyzer for language {language!r}: choose one of {', '.join(known)}")
-    return language
+def stopwords_of(language: str) -> frozenset[str]:
+    """The words that an analyzer of this language leaves out; none where it has no list."""
+    return _OF_LANGUAGES.get(language, frozenset())
 
 
 def analyzer_of(section: BM25) -> Analyzer:
     """The analyzer that a recipe describes. Raises `RecipeError` for a language without a stemmer."""
     if section.rules == RULES:
-        return Analyzer(section.language, stopwords=section.stopwords)
+        options = {name: getattr(section, name) for name in ANALYSIS_OPTIONS}
+        return Analyzer(section.language, stopwords=section.stopwords, **options)
     from retrieve.text.former_rules import FormerAnalyzer
 
     return FormerAnalyzer(section.language, stopwords=section.stopwords)

@@ -14,10 +14,10 @@ from itertools import chain, pairwise
 import numpy as np
 import numpy.typing as npt
 import regex
-import Stemmer
 
 from retrieve.text.analyze import Analyzer
 from retrieve.text.layout import PARTED, with_parts
+from retrieve.text.stemmers import make_stemmer
 from retrieve.text.word_forms import cluster_spans, clusters
 
 # Scripts without spaces, and the iteration, closing, length and voicing marks that Unicode shares between them.
@@ -39,11 +39,7 @@ _CACHED_STEMS = 30_000  # surface forms per thread, some 8 MB; the words of a la
 
 
 class FormerAnalyzer(Analyzer):
-    """NFKC, lower case, words and bigrams, stop words, Snowball stemmer. Safe in many threads.
-
-    Stop words are compared before stemming. `english` has Lucene's 33; other languages have a stemmer and no stop
-    list; `none` has neither. A word that its stemmer would reduce to nothing stays as it is.
-    """
+    """NFKC, lower case, words and bigrams, stop words, stemmer. Safe in many threads."""
 
     @property
     def rules(self) -> int:
@@ -111,8 +107,7 @@ class _Stems(dict[str, str]):
     def __init__(self, language: str, stopped: frozenset[str]) -> None:
         super().__init__()
         self._stopped = stopped
-        # Its own cache is slower than this one.
-        self._stemmer = None if language == "none" else Stemmer.Stemmer(language, 0)
+        self._stemmer = make_stemmer(language)
 
     def __missing__(self, word: str) -> str:
         if len(self) >= _CACHED_STEMS:

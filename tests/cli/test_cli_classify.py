@@ -124,20 +124,42 @@ def test_json_lines(place: Path) -> None:
     assert set(lines[0]["probabilities"]) == {"fishing", "customs", "energy"}
     assert lines[0]["undecided"] == []
     (one,) = call(
-        "classify", place / "m", "-", "--top", 1, stdin='{"id": "x", "text": ""}\n'
+        "classify", place / "m", "-", "--top", 1, stdin='{"id": "x", "text": "y"}\n'
     ).stdout.splitlines()
     assert len(json.loads(one)["probabilities"]) == 1
 
 
 def test_csv(place: Path) -> None:
     rows = list(csv.reader(io.StringIO(call("classify", place / "m", place / "texts.jsonl", "--csv").stdout)))
-    assert rows[0] == ["id", "labels", "undecided", "p customs", "p energy", "p fishing"]
+    assert rows[0] == ["id", "labels", "undecided", "no_text", "p customs", "p energy", "p fishing"]
     assert len(rows) == 25
     assert rows[1][:3] == ["3-0", "fishing", ""]
-    assert float(rows[1][5]) > 0.5 > float(rows[1][4])
+    assert float(rows[1][6]) > 0.5 > float(rows[1][5])
     first = call("classify", place / "m", place / "texts.jsonl", "--csv", "--top", 2).stdout.splitlines()
-    assert first[0] == "id,labels,undecided,label 1,p 1,label 2,p 2"
-    assert first[1].startswith("3-0,fishing,,fishing,0.")
+    assert first[0] == "id,labels,undecided,no_text,label 1,p 1,label 2,p 2"
+    assert first[1].startswith("3-0,fishing,,,fishing,0.")
+
+
+def test_a_document_without_text_has_no_label(place: Path, tmp_path: Path) -> None:
+    """The labels of nothing are the most frequent ones, and looked like any other's."""
+    rows = [{"id": "none", "text": " "}, {"id": "scan", "text": "", "metadata": {"no_text": "scanned"}}]
+    source = write_lines(tmp_path / "mixed.jsonl", [*rows, {"id": "one", "text": KEYS["energy"]}])
+    answer = call("classify", place / "m", source, "--explain", "--page", tmp_path / "why.html")
+    none, scan, one = map(json.loads, answer.stdout.splitlines())
+    assert (none["labels"], none["probabilities"], none["no_text"]) == ([], {}, "empty")
+    assert scan["no_text"] == "scanned"
+    assert one["labels"] == ["energy"] and "no_text" not in one
+    assert "no label for 2 documents without text: none (empty), scan (scanned)" in answer.stderr
+    table = list(csv.reader(io.StringIO(call("classify", place / "m", source, "--csv").stdout)))
+    assert table[2] == ["scan", "", "", "scanned", "", "", ""]
+    with Index.create(tmp_path / "i", "bm25") as index:
+        index.add([Document("none", ""), Document("one", KEYS["energy"])])
+    assert (
+        "no label for 1 document without text"
+        in call("classify", place / "m", "--index", tmp_path / "i").stderr
+    )
+    with Index.open(tmp_path / "i") as index:
+        assert index.get("none").metadata == {"labels": []}  # type: ignore[union-attr]
 
 
 def test_explanations_in_lines_and_on_a_page(place: Path, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import pytest
 from cli_calls import answer, call
 from click.testing import CliRunner
 
-from retrieve import Index
+from retrieve import Document, Index
 from retrieve.cli import main, show
 from retrieve.search import snippets
 from retrieve.text.analyze import Analyzer
@@ -140,6 +140,12 @@ def test_show_in_a_pipe_is_the_text() -> None:
     assert call("show", "cut", "air", "--passage", 2).stdout == passages[1]["text"] + "\n"
 
 
+def test_a_pipe_gets_words_whole_that_a_line_end_parted(tmp_path: Path) -> None:
+    with Index.create(tmp_path / "i", "bm25") as index:
+        index.add([Document("1", "Who is respon\u00ad\u00adsible for this opera\u00adtion?")])
+    assert call("show", tmp_path / "i", "1").stdout == "Who is responsible for this opera\u00adtion?\n"
+
+
 def test_show_as_json() -> None:
     shown = answer("show", "cut", "air", "--query", "delayed carrier")
     text = str(DOCUMENTS[0]["text"])
@@ -240,7 +246,7 @@ def test_csv_is_read_back_as_it_was_found() -> None:
     printed = call("search", "laws", "carriers", "commas", "الناقل", "--csv").stdout
     rows = list(csv.DictReader(io.StringIO(printed)))
     hits = answer("search", "laws", "carriers", "commas", "الناقل")["hits"]
-    assert list(rows[0]) == ["rank", "id", "title", "score", "snippet", "place"]
+    assert list(rows[0]) == ["rank", "id", "title", "score", "snippet", "place", "year"]
     assert [row["id"] for row in rows] == [hit["doc_id"] for hit in hits]
     assert [row["snippet"] for row in rows] == [hit["snippet"] for hit in hits]
     assert [float(row["score"]) for row in rows] == pytest.approx([hit["score"] for hit in hits], rel=1e-5)

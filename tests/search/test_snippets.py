@@ -82,6 +82,24 @@ def test_words_of_several_scripts(
     assert shown in hit.snippet
 
 
+def test_a_snippet_joins_nothing_across_pages(tmp_path: Path) -> None:
+    """Head and foot of pages stood in the middle of what was quoted, under the number of the first page."""
+    text = (
+        "Lease of Unit 7\nThe rent is payable on the usual quarter days.\nPage 1 of 3\f"
+        "Lease of Unit 7\nThe rent shall be reviewed by a surveyor at each\nPage 2 of 3\f"
+        "Lease of Unit 7\nanniversary of this lease. Nothing else is agreed.\nPage 3 of 3"
+    )
+    with Index.create(tmp_path / "i", "bm25") as index:
+        index.add([Document("lease", text)])
+        (hit,) = index.search("reviewed by a surveyor")
+        assert hit.excerpt.place == "page 2"
+        assert "reviewed" in hit.snippet
+        assert "Page 1" not in hit.snippet
+        (hit,) = index.search("quarter surveyor anniversary")
+        assert hit.excerpt.place == "pages 1–3"
+        assert "Page 2 of 3 Lease" not in hit.snippet
+
+
 def test_the_page_is_that_of_the_words(index: Index) -> None:
     (hit,) = index.search("railway wagon")
     assert hit.excerpt.place == "page 3"

@@ -25,8 +25,25 @@ def test_a_name_with_a_dot_is_an_index_at_home_if_there_is_one(
     Index.create(home / "laws.v2", lexical_recipe()).close()
     assert index_path("laws.v2") == home / "laws.v2"
     assert index_path("./x/laws.v2") == Path("x/laws.v2")
-    (tmp_path / "laws.v2").mkdir()
+    Index.create("./laws.v2", lexical_recipe()).close()
     assert index_path("laws.v2") == Path("laws.v2")
+
+
+def test_a_folder_of_documents_is_no_index_of_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`retrieve index create laws laws`: a folder here hid the index at home, and was refused as no index."""
+    home = tmp_path / "home"
+    monkeypatch.setenv("RETRIEVE_HOME", str(home))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "laws").mkdir()
+    assert index_path("laws") == Path("laws")
+    (tmp_path / "laws" / "one.txt").write_text("a law")
+    assert index_path("laws") == home / "laws"
+    Index.create("laws", lexical_recipe()).close()
+    assert index_path("laws") == home / "laws"
+    (tmp_path / "left" / "segments").mkdir(parents=True)
+    assert index_path("left") == Path("left")
 
 
 def test_a_user_without_a_home_is_told_what_to_set_when_something_is_to_be_written(

@@ -13,8 +13,16 @@ from retrieve.text.analyze import Analyzer
 from retrieve.text.former_rules import FormerAnalyzer
 from retrieve.text.term_rows import numbered_rows
 
-TEXTS = st.text(alphabet="abAB \u0130Iéß東京ที่ 1,.'’\u00ad-", max_size=12)
-ANALYZERS = (Analyzer(), Analyzer("none"), Analyzer("turkish"), FormerAnalyzer())
+TEXTS = st.text(alphabet="abABsSdj \u0130Iéß東京ที่ 1,.:;&@\"'’\u00ad-_", max_size=12)
+ANALYZERS = (
+    *(Analyzer(), Analyzer("none"), Analyzer("turkish"), Analyzer("lucene-porter"), FormerAnalyzer()),
+    *(Analyzer(fold_accents=True), Analyzer("serbian", fold_accents=True, identifiers=True)),
+    *(
+        Analyzer(identifiers=True),
+        Analyzer("porter", identifiers=True),
+        Analyzer("turkish", identifiers=True),
+    ),
+)
 
 
 @given(st.lists(st.lists(TEXTS, max_size=3), max_size=8), st.sampled_from(ANALYZERS))

@@ -11,6 +11,7 @@ VERBS = (
     Verb("add", "retrieve.cli.index.add", "Add documents, or update them."),
     Verb("delete", "retrieve.cli.index.delete", "Delete documents by id or by filter."),
     Verb("info", "retrieve.cli.index.info", "Counts, sizes, recipe and encoder."),
+    Verb("ids", "retrieve.cli.index.ids", "The ids of documents, all or those that a filter selects."),
     Verb("sample", "retrieve.cli.index.sample", "Some passages as they were cut, and their terms."),
     Verb("verify", "retrieve.cli.index.verify", "Check every byte."),
     Verb("merge", "retrieve.cli.index.merge", "Rewrite segments as fewer, without deleted rows."),
