@@ -156,9 +156,11 @@ struct Race {
     std::vector<float> lowest;        // a heap, its least first
     std::vector<Candidate> candidates;
 
-    void begin() {
+    void begin(std::size_t winners) {
         lowest.clear();
+        lowest.reserve(winners);
         candidates.clear();
+        candidates.reserve(16 * winners); // usual, of many thousand dimensions
     }
 
     float bound(std::size_t winners) const { return lowest.size() < winners ? -INFINITE : lowest.front(); }
@@ -247,7 +249,7 @@ template <class T> class Tokens {
         }
         for (std::size_t segment = 0; segment < segments_; ++segment) {
             for (std::size_t token = 0; token < count; ++token)
-                races_[token].begin();
+                races_[token].begin(each_);
             for (std::size_t number = 0; number < layout_.panels; ++number)
                 pass(*layout_.panel(packed_.data(), segment, number), number * ROWS_AT_ONCE, count);
             for (std::size_t token = 0; token < count; ++token)

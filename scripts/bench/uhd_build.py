@@ -2,8 +2,8 @@
 
 Both indexes are made of raw text, first windows of SciFact's abstracts, no vector from the cache; models were
 converted before. Builds are at the recipes' own precision and at `auto`, which is not judged. A query is a whole search
-in the index of codes, its ten best, beside `encode_queries` of the dense encoder alone. Figures are seconds of the
-processor, all threads together, which others on the machine disturb least.
+in the index of codes, its ten best, beside `encode_queries` of the dense encoder alone, and of the code's, which is not
+judged. Figures are seconds of the processor, all threads together, which others on the machine disturb least.
 `RETRIEVE_DATA=… python scripts/bench/uhd_build.py --json`; `RETRIEVE_CPU=avx2` for another form of the core.
 """
 
@@ -27,6 +27,8 @@ from retrieve._core import form
 from retrieve.corpora.dataset import read_dataset
 from retrieve.corpora.open import open_corpus
 from retrieve.encoders.load import load_encoder
+from retrieve.encoders.sparse.encoder import load_sparse_encoder
+from retrieve.passages.uhd_coder import untrained_head
 
 K = 10
 SECTIONS = {"flat": "dense", "uhd": "uhd"}
@@ -68,27 +70,38 @@ def builds(rows: Sequence[Document], precision: str, rounds: int) -> dict[str, A
 
 
 def asked(rows: Sequence[Document], queries: Sequence[str], rounds: int) -> dict[str, Any]:
-    """Milliseconds of a query's search among codes and of its encoding to a vector, and their ratio, round by round."""
+    """Milliseconds of a query's search among codes, and of its encoding to a vector and to a code alone.
+
+    How many times those a search takes is told round by round.
+    """
     with tempfile.TemporaryDirectory() as folder:
         build(Path(folder) / "uhd", "uhd", JUDGED, rows)
         with Index.open(Path(folder) / "uhd") as index:
             section = index.recipe.uhd
             assert section is not None
             encoder = load_encoder(section.model, backend=section.backend, precision=section.precision)
-            taken: dict[str, list[float]] = {"search": [], "encoding": []}
+            coder = load_sparse_encoder(
+                section.model,
+                backend=section.backend,
+                precision=section.precision,
+                untrained=untrained_head(section),
+            )
             ways: dict[str, Callable[[], object]] = {
                 "search": lambda: [index.search(query, K) for query in queries],
                 "encoding": lambda: [encoder.encode_queries([query]) for query in queries],
+                "code": lambda: [coder.encode_queries([query]) for query in queries],
             }
+            taken: dict[str, list[float]] = {name: [] for name in ways}
             for number in range(rounds + 1):  # the first warms up
                 for name, work in ways.items():
                     seconds = timed(work)
                     if number:
                         taken[name].append(1e3 * seconds / len(queries))
-    ratios = [search / encoding for search, encoding in zip(*taken.values(), strict=True)]
-    return {name: spread(millis, 3) for name, millis in taken.items()} | {
-        "search / encoding": spread(ratios, 3)
-    }
+    result = {name: spread(millis, 3) for name, millis in taken.items()}
+    for name in ("encoding", "code"):
+        ratios = [search / alone for search, alone in zip(taken["search"], taken[name], strict=True)]
+        result[f"search / {name}"] = spread(ratios, 3)
+    return result
 
 
 def spread(values: Sequence[float], digits: int) -> dict[str, float]:

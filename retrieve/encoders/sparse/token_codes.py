@@ -106,9 +106,13 @@ class TokenCodes:
 
         Vote and z are added up as `WinnerTakeAll` does, in float32.
         """
+        if task == "query" or self._cap is None:
+            voted = np.zeros(self.dimensions, np.bool_)
+            voted[dims] = True
+            return np.flatnonzero(voted)
         votes = np.bincount(dims, minlength=self.dimensions)
         won = np.flatnonzero(votes)
-        if task == "query" or self._cap is None or len(won) <= self._cap:
+        if len(won) <= self._cap:
             return won
         best = np.full(self.dimensions, -np.inf, np.float32)
         np.maximum.at(best, dims, values)
