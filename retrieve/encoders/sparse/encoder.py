@@ -138,20 +138,21 @@ class SparseTextEncoder(TextModel[SparseBackend]):
 
     def _rows(self, weights: Float32s, numbers: IntArray) -> list[tuple[NDArray[np.uint32], Float32s]]:
         """Weights (B,N) of the texts `numbers`, checked → dimensions and weights of each."""
-        check_rows(np.isfinite(weights) & (weights >= 0), numbers, "NaN, infinite or negative")
-        active = [self._active(row) for row in weights]
-        return [(dims.astype(np.uint32), row[dims]) for dims, row in zip(active, weights, strict=True)]
+        found = [(dims := np.flatnonzero(row), row[dims]) for row in weights]
+        good = np.array([np.isfinite(values).all() and (values > 0).all() for _, values in found], np.bool_)
+        check_rows(good[:, None], numbers, "NaN, infinite or negative")
+        return [self._active(dims.astype(np.uint32), values) for dims, values in found]
 
-    def _active(self, row: Float32s) -> IntArray:
-        """The dimensions of a row that have a weight, rising; if the folder limits them, those of the largest ones.
+    def _active(self, dims: NDArray[np.uint32], weights: Float32s) -> tuple[NDArray[np.uint32], Float32s]:
+        """The dimensions of a row, rising, and their weights; if the folder limits them, those of the largest ones.
 
         Of equal weights the lower dimension stays, where sentence-transformers leaves it to chance.
         """
-        found = np.flatnonzero(row)
         most = self._model.most_active
-        if most is None or len(found) <= most:
-            return found
-        return np.sort(found[np.argsort(-row[found], kind="stable")[:most]])
+        if most is None or len(dims) <= most:
+            return dims, weights
+        kept = np.sort(np.argsort(-weights, kind="stable")[:most])
+        return dims[kept], weights[kept]
 
 
 _NOTHING = np.empty(0, np.uint32), np.empty(0, np.float32)

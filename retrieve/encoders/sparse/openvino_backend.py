@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from retrieve.encoders.batches import Padded
 from retrieve.encoders.folder import ModelFolder, Module
 from retrieve.encoders.openvino.backend import OpenVINOEncoder
-from retrieve.encoders.sparse.token_codes import TokenCodes
+from retrieve.encoders.sparse.token_codes import TokenCodes, real_states
 from retrieve.fork_safety import inherited
 
 
@@ -52,8 +52,7 @@ class SparseOpenVINO:
         with ThreadPoolExecutor(self._threads) as pool:
 
             def begin(hidden: NDArray[np.float32], batch: Padded) -> Future[NDArray[np.float32]]:
-                real = batch.mask.astype(np.bool_)
-                return pool.submit(self._codes.codes_of, hidden[real], real.sum(axis=1), task)
+                return pool.submit(self._codes.codes_of, *real_states(hidden, batch), task)
 
             running: deque[Future[NDArray[np.float32]]] = deque()
             for future in self._encoder.each(chain(first, given), begin):

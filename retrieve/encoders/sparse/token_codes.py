@@ -84,8 +84,7 @@ class TokenCodes:
 
     def codes(self, hidden: Float32s, batch: Padded, task: str) -> Float32s:
         """Hidden states (B,T,H) of a batch → codes (B,n) of 0.0 and 1.0, NaN where states are none."""
-        real = batch.mask.astype(np.bool_)
-        return self.codes_of(hidden[real], real.sum(axis=1), task)
+        return self.codes_of(*real_states(hidden, batch), task)
 
     def codes_of(self, states: Float32s, counts: Int64s, task: str) -> Float32s:
         """The states (T,H) of all tokens, so many of each text, as `codes`."""
@@ -119,6 +118,13 @@ class TokenCodes:
         value = best[won]
         worth = votes[won].astype(np.float32) + np.float32(0.5) * value / (1 + np.abs(value))
         return won[np.argsort(-worth, kind="stable")[: self._cap]]
+
+
+def real_states(hidden: Float32s, batch: Padded) -> tuple[Float32s, Int64s]:
+    """The hidden states (B,T,H) of a batch without those at padding, copied (R,H), and how many each text has (B,)."""
+    counts = batch.mask.sum(axis=1)
+    states = [own[:count] for own, count in zip(hidden, counts.tolist(), strict=True)]
+    return np.concatenate(states), counts
 
 
 def _aligned(size: int) -> NDArray[np.uint8]:
