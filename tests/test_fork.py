@@ -84,10 +84,12 @@ def test_openvino(tmp_path: Path, models: Path) -> None:
     pytest.importorskip("openvino", reason="the extra openvino is not installed")
     pytest.importorskip("nncf", reason="the extra openvino is not installed")
     dense = {"model": str(models / "dense"), "backend": "openvino"}
+    token = {"model": str(models / "token"), "backend": "openvino", "precision": "fp32"}
     where = {"where": {"n": {"gte": 20}}}
     check(
         (filled(tmp_path / "int8", {"bm25": {}, "dense": dense | {"precision": "int8"}}), [where]),
         (filled(tmp_path / "fp32", {"dense": dense | {"precision": "fp32"}}), [{}]),
+        (filled(tmp_path / "token", {"uhd": token}), [{}]),
     )
 
 

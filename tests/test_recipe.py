@@ -214,10 +214,6 @@ def test_the_digest_covers_what_decides_the_bytes(change: dict[str, Any], same: 
             {"name": "x", "splade": {"model": "m", "precision": "int8"}},
             r'splade\.precision = "int8" cannot be had',
         ),
-        (
-            {"name": "x", "uhd": {"model": "m", "level": "token", "precision": "int8"}},
-            r'uhd\.precision = "int8" cannot be had',
-        ),
     ],
 )
 def test_what_is_refused(recipe: dict[str, Any], message: str) -> None:

@@ -391,8 +391,25 @@ def dot_rows(
 def take_largest(scores: Float32s, segments: int, each: int, dims: UInt32s, /) -> None:
     """The `each` largest of every segment of scores[row], none NaN → dims[row], rising; of equal ones the lower."""
 
-def count_votes(z: Float32s, winners: int, segments: int, votes: Int64s, values: Float32s, /) -> None:
-    """Add for each token of z (T,n), all finite, its winners to `votes` (n,), and raise `values` (n,) to their z.
+def packed_size(dimensions: int, hidden: int, segments: int, /) -> int:
+    """Bytes that a projection (n,H) takes as `pack_projection` packs it; ValueError for H above 16,384."""
 
-    So many winners in each of `segments` equal parts; of equal z the lower dimension wins.
+def pack_projection(weight: Float32s | Int8s, segments: int, packed: Bytes, /) -> None:
+    """weight (n,H), in so many equal parts → `packed`: whole numbers as this form of the core wants them."""
+
+def token_winners(
+    weight: Float32s | Int8s,
+    packed: Bytes,
+    segments: int,
+    each: int,
+    states: Float32s,
+    mean: Float32s,
+    dims: UInt32s,
+    values: Float32s,
+    /,
+) -> None:
+    """The `each` largest products of states (T,H) less mean (H,) with the rows of each segment of weight (n,H).
+
+    dims[token] has the winners of each segment in turn, the largest first, of equal ones the lower dimension, and
+    values[token] their products, in the order of additions of `dot_rows`; NaN where a state or a product is not finite.
     """

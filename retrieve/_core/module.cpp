@@ -19,5 +19,6 @@ NB_MODULE(CORE_MODULE, m) {
     core::bind_signs(m);
     core::bind_dot(m);
     core::bind_winners(m);
+    core::bind_projection(m);
 #endif
 }

@@ -18,5 +18,6 @@ void bind_codes(nanobind::module_ &m);
 void bind_signs(nanobind::module_ &m);
 void bind_dot(nanobind::module_ &m);
 void bind_winners(nanobind::module_ &m);
+void bind_projection(nanobind::module_ &m);
 
 } // namespace core

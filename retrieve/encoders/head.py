@@ -1,4 +1,4 @@
-"""The text-level head of UHD as numbers: a projection, the mean taken off before it, and how many dimensions win.
+"""The head of UHD as numbers: a projection, the mean taken off before it, and how many dimensions win.
 
 It is apart from the torch module so that an index makes and reads heads without torch. The untrained head is made of
 numbers that depend on the seed alone, so that an index needs to keep no more of it than that.
@@ -83,16 +83,16 @@ class Head:
         )
 
 
-def load_head(module: Module) -> Head:
-    """The head in a checked folder's text-level `WinnerTakeAll`, without torch.
+def load_head(module: Module, level: str = "text") -> Head:
+    """The head in a checked folder's `WinnerTakeAll` of this level and one layer, without torch.
 
     Raises `EncoderError` for weights that cannot be read or are not finite and for settings that cannot be,
     `DimensionMismatch` for weights that do not fit the settings.
     """
     settings = module.settings
-    if not {"hidden", "dimensions", "winners"} <= settings.keys() or settings.get("level", "text") != "text":
+    if not {"hidden", "dimensions", "winners"} <= settings.keys() or settings.get("level", "text") != level:
         raise EncoderError(
-            f"{module.folder} has no settings of a text-level head: save it with WinnerTakeAll.save"
+            f"{module.folder} has no settings of a {level}-level head: save it with WinnerTakeAll.save"
         )
     _check_settings(module)
     arrays = _arrays(module)
@@ -151,7 +151,12 @@ def _arrays(module: Module) -> dict[str, Float32s]:
 
 def gaussian(dimensions: int, hidden: int, seed: int) -> Float32s:
     """(dimensions, hidden) float32 from N(0, 1/hidden): `gaussian_steps` in units of 1 / (STEPS · √hidden)."""
-    return gaussian_steps(dimensions, hidden, seed) * np.float32(1 / (STEPS * np.sqrt(hidden)))
+    return gaussian_steps(dimensions, hidden, seed) * gaussian_factor(hidden)
+
+
+def gaussian_factor(hidden: int) -> np.float32:
+    """What a step of `gaussian_steps` stands for in `gaussian`."""
+    return np.float32(1 / (STEPS * np.sqrt(hidden)))
 
 
 def gaussian_steps(dimensions: int, hidden: int, seed: int) -> NDArray[np.int8]:

@@ -9,6 +9,7 @@ import importlib.util
 import logging
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from retrieve.encoders.dense.encoder import Backend, Encoder
 from retrieve.encoders.folder import OFFSET_POSITIONS, ModelFolder, Pooling, read_encoder_folder, read_prompts
@@ -16,6 +17,7 @@ from retrieve.encoders.folder_files import read_object, refuse_code
 from retrieve.encoders.machine import Runtime, resolve_runtime
 from retrieve.encoders.model_pool import Shared
 from retrieve.encoders.openvino.graphs import converted
+from retrieve.encoders.text_model import TextModel
 from retrieve.encoders.tokens import Tokens, load_tokenizer, tokenizer_files
 from retrieve.errors import EncoderError
 from retrieve.fork_safety import signal_stack_kept
@@ -79,7 +81,7 @@ def load_encoder(
         model,
         checked,
         tokens,
-        partial(_backend, checked, tokens.pad, device),
+        partial(_backend, checked, device),
         query_prompt=query_prompt,
         document_prompt=document_prompt,
         limit=resolve_limit(checked, limit, tokens.special),
@@ -151,20 +153,25 @@ def _position_limit(model: ModelFolder) -> int | None:
     return positions
 
 
-def _backend(model: ModelFolder, pad: int, device: str | None, encoder: Encoder) -> Backend:
+def converted_folder(model: ModelFolder, fingerprint: str, encoder: TextModel[Any]) -> Path:
+    """The graphs of a model under OpenVINO, in the precision of the encoder that will run them: see `converted`."""
+    return converted(
+        model,
+        fingerprint,
+        cache_root() / "models",
+        int8=encoder.runtime.precision == "int8",
+        rows=encoder.rows,
+        pad=encoder.pad,
+    )
+
+
+def _backend(model: ModelFolder, device: str | None, encoder: Encoder) -> Backend:
     backend, precision = encoder.runtime
     if backend == "openvino":
         from retrieve.encoders.openvino.backend import OpenVINOEncoder
 
         with signal_stack_kept():
-            place = converted(
-                model,
-                encoder.vector_fingerprint,
-                cache_root() / "models",
-                int8=precision == "int8",
-                rows=encoder.rows,
-                pad=pad,
-            )
+            place = converted_folder(model, encoder.vector_fingerprint, encoder)
             return OpenVINOEncoder(model, place, precision, encoder.limit)
     from retrieve.encoders.torch.backend import TorchEncoder
 

@@ -27,6 +27,7 @@ from retrieve.encoders.tokens import IntArray, TokenRow, Tokens
 from retrieve.encoders.torch.forked import torch_alone_after_fork
 from retrieve.errors import BadVectors
 from retrieve.fork_safety import ForkSafeLock
+from retrieve.vector_cache.cache import Space, VectorCache
 
 logger = logging.getLogger("retrieve")
 
@@ -36,12 +37,14 @@ Item = TypeVar("Item")
 
 
 class Runner(Protocol):
-    """What every back end says of itself: D of what it gives, the size of batch it works best with, and on what."""
+    """What every back end says of itself: D of what it gives, the batches it likes, and on what it computes."""
 
     @property
     def dimensions(self) -> int: ...
     @property
     def batch_tokens(self) -> int: ...
+    @property
+    def fills(self) -> bool: ...
     @property
     def environment(self) -> Mapping[str, str]: ...
 
@@ -79,8 +82,12 @@ class TextModel(Generic[Back]):
         normalize: bool,
         runtime: Runtime,
         device: str | None = None,
+        cache: Path | None = None,
     ) -> None:
-        """`load_backend` is given this model when its first text comes, unless another one has loaded the same."""
+        """`load_backend` is given this model when its first text comes, unless another one has loaded the same.
+
+        `cache`: the folder of the vector cache; None keeps nothing.
+        """
         self.name = name
         self.query_prompt = query_prompt
         self.document_prompt = document_prompt
@@ -89,6 +96,7 @@ class TextModel(Generic[Back]):
         self.normalize = normalize
         self.runtime = runtime
         self.device = device
+        self._cache_root = cache
         self._model = model
         self._tokens = tokens
         self._load_backend = load_backend
@@ -102,11 +110,13 @@ class TextModel(Generic[Back]):
         self._counting = ForkSafeLock()
         self._counts = Encodings(0, 0)
 
-    def own(self) -> Self:
-        """The same model with counts of its own."""
+    def own(self, cache: Path | None = None) -> Self:
+        """The same model with counts of its own, and a cache in this folder; None keeps nothing."""
         mine = object.__new__(type(self))
         mine.__dict__.update(self.__dict__)
         mine._begin()
+        mine._cache_root = cache
+        mine.__dict__.pop("cache", None)  # of the other folder
         return mine
 
     def loaded_by(self, load: Callable[[], Self]) -> Self:
@@ -138,6 +148,23 @@ class TextModel(Generic[Back]):
     def calibration(self) -> str:
         """Digest of the texts that an int8 model was calibrated on, else empty."""
         return calibration_digest() if self.runtime.precision == "int8" else ""
+
+    @property
+    def cache_root(self) -> Path | None:
+        """The folder of the vector cache; None where nothing is kept."""
+        return self._cache_root
+
+    @property
+    def space(self) -> Space | None:
+        """All that shapes what is made of a passage beside the string that is fed; None where it cannot be kept."""
+        return None
+
+    @cached_property
+    def cache(self) -> VectorCache | None:
+        """The cache of what this model makes of passages. Loads the model."""
+        if self._cache_root is None or self.space is None:
+            return None
+        return VectorCache.open(self._cache_root, self.space)
 
     @property
     def dimensions(self) -> int:
@@ -191,13 +218,6 @@ class TextModel(Generic[Back]):
         with self._counting:
             before = self._counts
             self._counts = Encodings(before.encoded + encoded, before.cached + cached)
-
-    def _filled_rows(self, texts: Sequence[str], start: int) -> list[TokenRow]:
-        """`rows` of the texts that are `start` and following; `BadVectors` for one without any token."""
-        rows = self.rows(texts)
-        filled = np.array([[len(row.ids) > 0] for row in rows])
-        check_rows(filled, np.arange(start, start + len(rows)), NO_TOKENS)
-        return rows
 
 
 def one_ahead(count: int, make: Callable[[slice], Item], size: int) -> Iterator[Item]:

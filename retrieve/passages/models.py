@@ -44,13 +44,13 @@ class Models:
         self._recipe = recipe
         self._expected = expected
         self._model = model
-        self._queries = None if queries is None else query_runtime(recipe, queries, device)
+        self._queries = None if queries is None else query_runtime(recipe, queries, device, model)
         self._cache = cache
         self._given = given
         self._device = device
         self._lock = ForkSafeLock()
         self._loaded: dict[tuple[str, str], Encoder] = {}
-        self._sparse: dict[str, SparseTextEncoder] = {}
+        self._sparse: dict[tuple[str, str], SparseTextEncoder] = {}
 
     @property
     def exist(self) -> bool:
@@ -82,12 +82,12 @@ class Models:
     @property
     def sparse_documents(self) -> SparseTextEncoder:
         """The encoder of SPLADE weights or token-level codes, loaded once; `EncoderMismatch` as for `documents`."""
-        return self._sparse_encoder(self.section.precision)
+        return self._sparse_encoder(self.section.backend, self.section.precision)
 
     @property
     def sparse_queries(self) -> SparseTextEncoder:
-        """The same model for queries: in another precision if one was asked for."""
-        return self._sparse_encoder(self.section.precision if self._queries is None else self._queries[1])
+        """The same model for queries: run as for documents, unless another way was asked for."""
+        return self.sparse_documents if self._queries is None else self._sparse_encoder(*self._queries)
 
     def check(self) -> None:
         """Raise `EncoderMismatch` if the model at hand is not the index's. Loads no weights."""
@@ -107,11 +107,11 @@ class Models:
                 known = self._loaded[backend, precision] = self._load(backend, precision)
             return known
 
-    def _sparse_encoder(self, precision: str) -> SparseTextEncoder:
+    def _sparse_encoder(self, backend: str, precision: str) -> SparseTextEncoder:
         with self._lock:
-            known = self._sparse.get(precision)
+            known = self._sparse.get((backend, precision))
             if known is None:
-                known = self._sparse[precision] = self._load_sparse(precision)
+                known = self._sparse[backend, precision] = self._load_sparse(backend, precision)
             return known
 
     def _load(self, backend: str, precision: str) -> Encoder:
@@ -144,22 +144,26 @@ class Models:
             )
         )
 
-    def _load_sparse(self, precision: str) -> SparseTextEncoder:
+    def _load_sparse(self, backend: str, precision: str) -> SparseTextEncoder:
         from retrieve.encoders.sparse.encoder import SparseTextEncoder, load_sparse_encoder
         from retrieve.passages.uhd_coder import untrained_head
+        from retrieve.user_folders import cache_root
 
         section = self.section
-        if isinstance(self._given, SparseTextEncoder) and self._given.runtime.precision == precision:
-            return self._checked(self._given.own())
+        cache = cache_root() if self._cache else None
+        if isinstance(self._given, SparseTextEncoder) and self._given.runtime == (backend, precision):
+            return self._checked(self._given.own(cache))
         return self._checked(
             load_sparse_encoder(
                 self._model or section.model,
                 query_prompt=section.query_prompt,
                 document_prompt=section.document_prompt,
                 limit=section.limit,
+                backend=backend,
                 precision=precision,
                 device=self._device,
                 untrained=untrained_head(section) if isinstance(section, UHD) else None,
+                cache=cache,
             )
         )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from retrieve.errors import RecipeError, UsageError
 from retrieve.passages.record import EncoderRecord
-from retrieve.recipe import Encoding, Recipe, Splade
+from retrieve.recipe import UHD, Encoding, Recipe, Splade
 
 if TYPE_CHECKING:
     from retrieve.encoders.dense.encoder import Encoder
@@ -42,12 +42,11 @@ def resolved(
         return recipe
     if given is not None and expected is None:
         recipe = _saying(recipe, _said_by(given, recipe))
-    found = _with_runtime(recipe, expected, device)
-    if expected is not None:
-        return found
-    from retrieve.passages.uhd_coder import resolve_head
+    if expected is None:
+        from retrieve.passages.uhd_coder import resolve_head
 
-    return resolve_head(_with_prompts(found))
+        recipe = resolve_head(_with_prompts(recipe))
+    return _with_runtime(recipe, expected, device)
 
 
 def with_model(recipe: Recipe, encoder: str | Encoder | SparseTextEncoder) -> Recipe:
@@ -69,16 +68,28 @@ def with_model(recipe: Recipe, encoder: str | Encoder | SparseTextEncoder) -> Re
     return recipe
 
 
-def query_runtime(recipe: Recipe, asked: tuple[str, str], device: str | None = None) -> tuple[str, str]:
-    """The back end and precision asked for queries, checked. Raises as `resolve_runtime`."""
+def query_runtime(
+    recipe: Recipe, asked: tuple[str, str], device: str | None = None, model: str | None = None
+) -> tuple[str, str]:
+    """The back end and precision asked for queries, checked. `model`: its folder, if it moved.
+
+    Raises as `resolve_runtime`.
+    """
     from retrieve.encoders.machine import resolve_runtime
 
-    backend, precision = asked
     if recipe.encoding is not None and recipe.vectors is None:
-        if backend == "openvino":
-            raise RecipeError(f"{recipe.views[-1]} is encoded by torch alone: backend openvino cannot be had")
-        backend = "torch"
-    return resolve_runtime(backend, precision, device=device)
+        return _sparse_runtime(recipe.encoding, *asked, device, model)
+    return resolve_runtime(*asked, device=device)
+
+
+def _sparse_runtime(
+    section: Encoding, backend: str, precision: str, device: str | None, model: str | None = None
+) -> tuple[str, str]:
+    from retrieve.encoders.sparse.encoder import sparse_runtime
+    from retrieve.passages.uhd_coder import untrained_head
+
+    untrained = untrained_head(section) if isinstance(section, UHD) else None
+    return sparse_runtime(model or section.model, backend, precision, device, untrained)
 
 
 def _said_by(encoder: Encoder | SparseTextEncoder, recipe: Recipe) -> dict[str, Any]:
@@ -120,9 +131,7 @@ def _with_runtime(recipe: Recipe, expected: EncoderRecord | None, device: str | 
     if expected is not None:
         runtime = expected.backend or "torch", expected.precision or "fp32"
     elif recipe.vectors is None:
-        from retrieve.encoders.machine import resolve_runtime
-
-        runtime = resolve_runtime("torch", section.precision, device=device)
+        runtime = _sparse_runtime(section, section.backend, section.precision, device)
     else:
         from retrieve.encoders.load import runtime_of
 

@@ -151,12 +151,8 @@ class UHD(VectorEncoding):
                 )
         if self.own_vectors != (self.hidden is not None):
             raise ValueError('uhd.hidden = N is for uhd.model = "none": of the vectors you will give')
-        if self.level == "token":
-            _only_torch("uhd", self)
-            if self.own_vectors:
-                raise ValueError(
-                    'uhd.level = "token" codes the tokens of a model: uhd.model names its folder'
-                )
+        if self.level == "token" and self.own_vectors:
+            raise ValueError('uhd.level = "token" codes the tokens of a model: uhd.model names its folder')
         return self
 
 
@@ -173,7 +169,12 @@ class Splade(Encoding):
 
     @model_validator(mode="after")
     def _has_a_model(self) -> Splade:
-        _only_torch("splade", self)
+        if self.backend == "openvino":
+            raise ValueError('splade is encoded by torch alone: splade.backend = "openvino" cannot be had')
+        if self.precision == "int8":
+            raise ValueError(
+                'splade is encoded by torch, which does not run int8: splade.precision = "int8" cannot be had'
+            )
         if not self.model:
             raise ValueError(
                 "splade.model is empty: name the folder of a SparseEncoder, with --set splade.model=FOLDER"
@@ -183,15 +184,6 @@ class Splade(Encoding):
                 "splade.model names the folder of a SparseEncoder: there are no weights of your own"
             )
         return self
-
-
-def _only_torch(name: str, section: Encoding) -> None:
-    if section.backend == "openvino":
-        raise ValueError(f'{name} is encoded by torch alone: {name}.backend = "openvino" cannot be had')
-    if section.precision == "int8":
-        raise ValueError(
-            f'{name} is encoded by torch, which does not run int8: {name}.precision = "int8" cannot be had'
-        )
 
 
 VECTOR_FOLDERS = ("dense", "vectors")

@@ -1,4 +1,4 @@
-"""A cache of passage vectors on this machine, so that a text that was encoded once is not encoded again.
+"""A cache of passages' vectors and codes on this machine, so that a text that was encoded once is not encoded again.
 
 Vectors are found by a digest of the exact string that was fed to the encoder, within a `Space` of all else that shapes
 them. It only saves time: what is damaged, gone or cannot be written is a warning and a miss, never an error or an
@@ -13,7 +13,7 @@ import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,9 +64,9 @@ _TOLD: set[Path] = set()
 
 
 class Found(NamedTuple):
-    """vectors (B,D) float16, tokens (B,) int64 and cut (B,) int64, all zero where `hit` (B,) is false."""
+    """vectors (B,D) of the space's numbers, tokens and cut (B,) int64, all zero where `hit` (B,) is false."""
 
-    vectors: NDArray[np.float16]
+    vectors: NDArray[Any]
     tokens: NDArray[np.int64]
     cut: NDArray[np.int64]
     hit: NDArray[np.bool_]
@@ -117,7 +117,7 @@ class VectorCache:
     def find(self, keys: NDArray[np.void]) -> Found:
         """Vectors of keys (B,) V16, as `keys_of` makes them."""
         found = Found(
-            np.zeros((len(keys), self.space.dimensions), dtype=np.float16),
+            np.zeros((len(keys), self.space.dimensions), dtype=self.space.numbers),
             np.zeros(len(keys), dtype=np.int64),
             np.zeros(len(keys), dtype=np.int64),
             np.zeros(len(keys), dtype=np.bool_),
@@ -148,14 +148,15 @@ class VectorCache:
     def add(
         self,
         keys: NDArray[np.void],
-        vectors: NDArray[np.float16],
+        vectors: NDArray[Any],
         tokens: NDArray[np.int64],
         cut: NDArray[np.int64],
     ) -> None:
-        """Keep vectors (B,D) float16 with the tokens fed and cut (B,) of each, in one new shard, durable on return.
+        """Keep vectors (B,D) of the space's numbers with the tokens fed and cut (B,) of each, in one new shard.
 
-        Keys that are known are left out; no shard is made of nothing. Small shards are merged when they are many.
-        Raises `BadVectors` for arrays of another type or shape; where the disk refuses, it warns, once in a process.
+        The shard is durable on return. Keys that are known are left out; no shard is made of nothing. Small shards are
+        merged when they are many. Raises `BadVectors` for arrays of another type or shape; where the disk refuses, it
+        warns, once in a process.
         """
         rows = self._fresh(Rows(keys, vectors, tokens, cut))
         if not len(rows.keys):
@@ -171,7 +172,7 @@ class VectorCache:
             if name not in self._table.shards:  # else another thread added the same
                 self._table = self._table.with_shards({name: rows.keys})
                 self._rows[name] = len(rows.keys)
-            crowded = overfull(self._rows, self.space.dimensions)
+            crowded = overfull(self._rows, self.space)
         if crowded:
             self._compact()
 
@@ -188,7 +189,7 @@ class VectorCache:
 
     def _fresh(self, rows: Rows) -> Rows:
         """The rows whose keys are not known, each key once, sorted."""
-        fault = rows.fault(self.space.dimensions)
+        fault = rows.fault(self.space)
         if fault is not None:
             raise BadVectors(f"these rows cannot be cached, their {fault}")
         rows = rows.in_order()
@@ -196,7 +197,7 @@ class VectorCache:
 
     def _open_keys(self, name: str) -> NDArray[np.void] | None:
         try:
-            return np.array(read_shard(self._folder / name, self.space.dimensions).keys)
+            return np.array(read_shard(self._folder / name, self.space).keys)
         except IndexCorrupt as error:
             self._skip(name, str(error))
             return None
@@ -205,7 +206,7 @@ class VectorCache:
         """A shard's rows; None, and the shard forgotten, if it is damaged or gone."""
         shard = self._folder / name
         try:
-            rows = read_shard(shard, self.space.dimensions)
+            rows = read_shard(shard, self.space)
             if name not in self._checked:
                 self._check_once(shard)
         except IndexCorrupt as error:
@@ -220,7 +221,7 @@ class VectorCache:
         self._skip(name, problem)
 
     def _check_once(self, shard: Path) -> None:
-        problem = damage(shard, self.space.dimensions)
+        problem = damage(shard, self.space)
         if problem is not None:
             raise IndexCorrupt(problem)
         self._checked.add(shard.name)

@@ -39,9 +39,9 @@ class _Shard(NamedTuple):
     rows: int
 
 
-def overfull(rows: Mapping[str, int], dimensions: int) -> bool:
+def overfull(rows: Mapping[str, int], space: Space) -> bool:
     """Whether shards of these numbers of rows, by name, are worth merging."""
-    return bool(_next(tuple(_Shard(Path(name), count) for name, count in rows.items()), dimensions))
+    return bool(_next(tuple(_Shard(Path(name), count) for name, count in rows.items()), space))
 
 
 def compact(root: Path, space: Space, left_out: Iterable[str] = ()) -> dict[str, str]:
@@ -56,7 +56,7 @@ def compact(root: Path, space: Space, left_out: Iterable[str] = ()) -> dict[str,
     with locked(root, exclusive=True):
         while True:
             shards = [shard for path in folders_in(folder) if (shard := _shard(path, space, problems))]
-            parts = _next(shards, space.dimensions)
+            parts = _next(shards, space)
             if not parts:
                 break
             whole = [shard.path for shard in parts if _is_whole(shard.path, space, problems)]
@@ -65,17 +65,16 @@ def compact(root: Path, space: Space, left_out: Iterable[str] = ()) -> dict[str,
     return {name: problem for name, problem in problems.items() if problem}
 
 
-def _next(shards: Iterable[_Shard], dimensions: int) -> list[_Shard]:
+def _next(shards: Iterable[_Shard], space: Space) -> list[_Shard]:
     """Shards to merge: of the lowest tier that has too many as many as may be merged at once; none if no tier has."""
     tiers: dict[int, list[_Shard]] = {}
     for shard in shards:
         tiers.setdefault(_tier(shard.rows), []).append(shard)
-    row = Rows.bytes_of_row(dimensions)
     for _, tier in sorted(tiers.items()):
         chosen: list[_Shard] = []
         room = LARGEST
         for shard in sorted(tier, key=lambda shard: (shard.rows, shard.path.name)):
-            room -= shard.rows * row
+            room -= shard.rows * space.bytes_of_row
             if room < 0:
                 break
             chosen.append(shard)
@@ -96,21 +95,21 @@ def _shard(path: Path, space: Space, problems: dict[str, str]) -> _Shard | None:
     if path.name in problems:
         return None
     try:
-        return _Shard(path, len(read_shard(path, space.dimensions).keys))
+        return _Shard(path, len(read_shard(path, space).keys))
     except IndexCorrupt as error:
         problems[path.name] = str(error)
         return None
 
 
 def _is_whole(path: Path, space: Space, problems: dict[str, str]) -> bool:
-    problem = damage(path, space.dimensions)
+    problem = damage(path, space)
     if problem is not None:
         problems[path.name] = problem
     return problem is None
 
 
 def _merge(parts: list[Path], folder: Path, space: Space) -> None:
-    read = [read_shard(path, space.dimensions) for path in parts]
+    read = [read_shard(path, space) for path in parts]
     columns = zip(*read, strict=True)
     rows = Rows(*(np.concatenate(column) for column in columns)).in_order()
     used = max(path.stat().st_mtime_ns for path in parts)

@@ -1,4 +1,4 @@
-"""The passage-vector cache on disk: folders of spaces, each with sealed shards that are never changed.
+"""The cache of passages' vectors and codes on disk: folders of spaces, each with sealed shards that are never changed.
 
 Everything is built in a dot-folder, fsynced and renamed, so a crash leaves whole shards and dot-folders. A shard's name
 is the checksum of its content: the same rows written by two processes are one shard, and damage shows.
@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 from uuid import uuid4
 
 import numpy as np
@@ -24,15 +24,18 @@ from retrieve.files import checksum_bytes, checksum_file, publish_folder, read_a
 from retrieve.vector_cache.table import words
 
 KEY = np.dtype("V16")
-_FLOAT = np.dtype(np.float16)
 _INT = np.dtype(np.int64)
 
 
+Numbers = Literal["float16", "uint16", "uint32"]
+
+
 class Space(NamedTuple):
-    """What a cached vector depends on beside the string that was fed: two spaces never share a vector.
+    """What a cached row depends on beside the string that was fed: two spaces never share a row.
 
     The encoder's `fingerprint`, the `backend` that ran it, its `precision`, the `limit` in tokens, the `dimensions` of
-    a vector, and for int8 the digest of the `calibration` sample.
+    a vector, or the most of a code, for int8 the digest of the `calibration` sample, and the type of its `numbers`:
+    "float16" for vectors, else a code's dimensions in rising order, the last repeated to the row's end.
     """
 
     fingerprint: str
@@ -41,29 +44,40 @@ class Space(NamedTuple):
     limit: int
     dimensions: int
     calibration: str = ""
+    numbers: Numbers = "float16"
 
     @property
     def name(self) -> str:
         """Its folder's: the first 32 hexadecimal digits of SHA-256 of its canonical JSON (sorted keys, no spaces)."""
         return hashlib.sha256(self.canonical()).hexdigest()[:32]
 
+    @property
+    def bytes_of_row(self) -> int:
+        """What a row takes on disk."""
+        return KEY.itemsize + self.dimensions * np.dtype(self.numbers).itemsize + 2 * _INT.itemsize
+
     def canonical(self) -> bytes:
-        """What `space.json` holds."""
-        return json.dumps(self._asdict(), sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
+        """What `space.json` holds. Vectors do not say their `numbers`: they came first, and keep their name."""
+        said = self._asdict()
+        if self.numbers == "float16":
+            del said["numbers"]
+        return json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
 
 
 class Rows(NamedTuple):
-    """keys (B,) V16; vectors (B,D) float16; tokens fed and tokens cut off, each (B,) int64. A file each."""
+    """keys (B,) V16; vectors (B,D), or codes, of the space's numbers; tokens fed and tokens cut off, each (B,) int64. A
+    file each."""
 
     keys: NDArray[np.void]
-    vectors: NDArray[np.float16]
+    vectors: NDArray[Any]
     tokens: NDArray[np.int64]
     cut: NDArray[np.int64]
 
-    def fault(self, dimensions: int) -> str | None:
-        """Which array has another type or shape than D dimensions ask for; None if none has."""
+    def fault(self, space: Space) -> str | None:
+        """Which array has another type or shape than the space asks for; None if none has."""
         count = len(self.keys) if self.keys.ndim else 0
-        wanted = ((KEY, (count,)), (_FLOAT, (count, dimensions)), (_INT, (count,)), (_INT, (count,)))
+        vectors = np.dtype(space.numbers), (count, space.dimensions)
+        wanted = ((KEY, (count,)), vectors, (_INT, (count,)), (_INT, (count,)))
         for name, (dtype, shape) in zip(self._fields, wanted, strict=True):
             array: NDArray[Any] = getattr(self, name)
             if (array.dtype, array.shape) != (dtype, shape):
@@ -81,11 +95,6 @@ class Rows(NamedTuple):
         again = np.zeros(len(order), dtype=np.bool_)
         again[1:] = (np.diff(first[order]) == 0) & (np.diff(last[order]) == 0)
         return self.take(order[~again])
-
-    @staticmethod
-    def bytes_of_row(dimensions: int) -> int:
-        """What a row takes on disk."""
-        return KEY.itemsize + dimensions * _FLOAT.itemsize + 2 * _INT.itemsize
 
 
 def vectors_folder(root: Path) -> Path:
@@ -150,7 +159,7 @@ def publish_shard(
             write_array(building / f"{name}.npy", array)
         shard = building.with_name(_checksum(building))
         before(building)
-        _seal_shard(building, shard, space.dimensions)
+        _seal_shard(building, shard, space)
     finally:
         shutil.rmtree(building, ignore_errors=True)  # it has another name now, or it failed
     return shard
@@ -173,10 +182,10 @@ def _make_space(root: Path, space: Space) -> None:
         shutil.rmtree(building, ignore_errors=True)
 
 
-def _seal_shard(building: Path, shard: Path, dimensions: int) -> None:
+def _seal_shard(building: Path, shard: Path, space: Space) -> None:
     """Give a shard its name, unless the same one is there; a damaged one makes way."""
     if shard.exists():
-        if damage(shard, dimensions) is None:
+        if damage(shard, space) is None:
             return
         aside = building.with_name(f".{uuid4().hex}")
         with suppress(FileNotFoundError):  # another process put it aside
@@ -185,23 +194,23 @@ def _seal_shard(building: Path, shard: Path, dimensions: int) -> None:
     try:
         publish_folder(building, shard)
     except OSError:
-        if damage(shard, dimensions) is not None:  # else another process wrote the same meanwhile
+        if damage(shard, space) is not None:  # else another process wrote the same meanwhile
             raise
 
 
-def read_shard(shard: Path, dimensions: int) -> Rows:
+def read_shard(shard: Path, space: Space) -> Rows:
     """The rows of a shard, memory-mapped; raises IndexCorrupt if a size, type or shape is wrong."""
     rows = Rows(*(read_array(shard / f"{name}.npy") for name in Rows._fields))
-    fault = rows.fault(dimensions)
+    fault = rows.fault(space)
     if fault is not None:
         raise IndexCorrupt(f"{shard}: {fault}")
     return rows
 
 
-def damage(shard: Path, dimensions: int) -> str | None:
+def damage(shard: Path, space: Space) -> str | None:
     """What is wrong with a shard, every byte of it read; None if nothing is."""
     try:
-        read_shard(shard, dimensions)
+        read_shard(shard, space)
         checksum = _checksum(shard)
     except (IndexCorrupt, OSError) as error:
         return str(error)

@@ -158,7 +158,7 @@ def _is_damaged(held: _Held, shard: _Shard) -> bool:
 
 def _problem(shard: _Shard, held: _Held) -> str | None:
     space = held.space
-    found = states_damage(shard.path) if space is None else damage(shard.path, space.dimensions)
+    found = states_damage(shard.path) if space is None else damage(shard.path, space)
     return found if shard.path.exists() else None  # pruned meanwhile
 
 

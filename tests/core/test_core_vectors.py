@@ -176,22 +176,3 @@ def test_the_largest_of_each_segment_win(core: Any, drawn: tuple[Array, int, int
     for row, found in zip(scores, dims, strict=True):
         parts = [sorted(best(part, each)) for part in row.reshape(segments, size)]
         assert found.tolist() == [s * size + place for s, part in enumerate(parts) for place in part]
-
-
-@forms
-@settings(max_examples=120)
-@given(scored())
-def test_votes_are_those_of_each_tokens_winners(core: Any, drawn: tuple[Array, int, int]) -> None:
-    z, segments, each = drawn
-    size = z.shape[1] // segments
-    expected = np.zeros(z.shape[1], np.int64)
-    largest = np.full(z.shape[1], -np.inf, np.float32)
-    for token in z:
-        for s in range(segments):
-            for dimension in (s * size + place for place in best(token[s * size : (s + 1) * size], each)):
-                expected[dimension] += 1
-                largest[dimension] = max(largest[dimension], token[dimension])
-    votes, values = np.zeros_like(expected), np.full_like(largest, -np.inf)
-    core.count_votes(z, each, segments, votes, values)
-    assert votes.tolist() == expected.tolist()
-    assert values.tobytes() == largest.tobytes()

@@ -163,6 +163,7 @@ class Fake:
     dimensions = 3
     batch_tokens = 4096
     environment: Mapping[str, str] = {}
+    fills = False
 
     def __init__(self, weights: dict[int, list[float]]) -> None:
         self.weights = weights

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_models import tiny_encoder_folder, tiny_sparse_folder
 
-from retrieve._core import count_votes
+from retrieve.encoders.batches import Padded
+from retrieve.encoders.folder import SPLADE, UNTRAINED, WINNERS, Module
 from retrieve.encoders.load import load_encoder
 from retrieve.encoders.sparse.encoder import load_sparse_encoder
-from retrieve.encoders.sparse.votes import most_voted
+from retrieve.encoders.sparse.token_codes import TokenCodes, is_compiled
+from retrieve.encoders.tokens import TokenRow
 from retrieve.encoders.winners import WinnerTakeAll
 
 
@@ -41,17 +44,57 @@ def heads(draw: st.DrawFn) -> tuple[WinnerTakeAll, torch.Tensor]:
 @given(drawn=heads(), query=st.booleans())
 def test_codes_are_those_of_the_module(drawn: tuple[WinnerTakeAll, torch.Tensor], query: bool) -> None:
     head, tokens = drawn
-    features = {"token_embeddings": tokens[None], "attention_mask": torch.ones(1, len(tokens))}
-    with torch.inference_mode():
-        expected = head(features, task="query" if query else "document")["sentence_embedding"][0]
-        z = ((tokens - head.mean) @ head.weight.T).numpy()
-    votes = np.zeros(head.dimensions, np.int64)
-    values = np.full(head.dimensions, -np.inf, np.float32)
-    for part in (z[:1], z[1:]):
-        count_votes(part, head.winners // head.segments, head.segments, votes, values)
-    found = np.zeros(head.dimensions, np.float32)
-    found[most_voted(votes, values, None if query else head.cap)] = 1
-    np.testing.assert_array_equal(found, expected.numpy())
+    task = "query" if query else "document"
+    with tempfile.TemporaryDirectory() as folder:
+        head.save(folder)
+        codes = TokenCodes(Module(WINNERS, Path(folder), head.get_config_dict()), head.hidden)
+    counts = np.array([1, len(tokens) - 1] if len(tokens) > 1 else [1])
+    found = codes.codes_of(tokens.numpy(), counts, task)
+    for code, own in zip(found, tokens.split(counts.tolist()), strict=True):
+        features = {"token_embeddings": own[None], "attention_mask": torch.ones(1, len(own))}
+        with torch.inference_mode():
+            expected = head(features, task=task)["sentence_embedding"][0]
+        np.testing.assert_array_equal(code, expected.numpy())
+
+
+@pytest.mark.parametrize("segments", [1, 4])
+def test_codes_of_an_untrained_head_are_those_of_the_module(segments: int) -> None:
+    """Of real numbers, which hardly tie; padding is no token."""
+    numbers = {
+        "dimensions": 2048,
+        "winners": 16,
+        "query_winners": 8,
+        "cap": 100,
+        "segments": segments,
+        "seed": 2,
+    }
+    codes = TokenCodes(Module(UNTRAINED, Path(), numbers), 48)
+    module = WinnerTakeAll(48, level="token", **numbers)
+    states = torch.randn(3, 40, 48, generator=torch.Generator().manual_seed(5)) * 3
+    rows = [TokenRow(np.ones(length, np.int64), np.zeros(length, np.int64), 0) for length in (40, 7, 1)]
+    batch = Padded(rows, 0)
+    for task in ("query", "document"):
+        features = {"token_embeddings": states, "attention_mask": torch.from_numpy(batch.mask)}
+        with torch.inference_mode():
+            expected = module(features, task=task)["sentence_embedding"]
+        np.testing.assert_array_equal(codes.codes(states.numpy(), batch, task), expected.numpy())
+
+
+def test_what_is_not_finite_spoils_its_own_text_alone() -> None:
+    codes = TokenCodes(Module(UNTRAINED, Path(), {"dimensions": 64, "winners": 2}), 8)
+    states = np.ones((4, 8), np.float32)
+    states[1, 3], states[3, 0] = np.nan, 3e38
+    found = codes.codes_of(states, np.array([1, 2, 1]), "document")
+    assert np.isnan(found).all(axis=1).tolist() == [False, True, True]
+
+
+def test_which_heads_are_compiled() -> None:
+    """The others are the module's: several layers, caps by value or idf."""
+    cases = [({}, True), ({"cap": 5}, True), ({"cap_rule": "idf"}, True), ({"layers": [1, 2]}, False)]
+    cases += [({"cap": 5, "cap_rule": rule}, rule == "votes") for rule in ("votes", "value", "idf")]
+    for said, compiled in cases:
+        assert is_compiled(Module(WINNERS, Path(), said)) == compiled
+    assert not is_compiled(Module(SPLADE, Path(), {}))
 
 
 def test_any_encoder_has_an_untrained_head(tmp_path: Path) -> None:
@@ -90,13 +133,13 @@ def test_a_text_with_a_damaged_state_is_named(tmp_path: Path, monkeypatch: pytes
     encoder = load_sparse_encoder(
         str(tiny_encoder_folder(tmp_path / "plain")), untrained={"dimensions": 64, "winners": 2}
     )
-    count = SparseTorch._count
+    last_states = SparseTorch._last_states
 
-    def damaged(self: SparseTorch, states: torch.Tensor, attention: torch.Tensor, task: str) -> torch.Tensor:
-        states = states.clone()
-        states[0, 0, 0] = torch.nan
-        return count(self, states, attention, task)
+    def damaged(self: SparseTorch, batch: Padded) -> np.ndarray:
+        states = last_states(self, batch).copy()
+        states[0, 0, 0] = np.nan
+        return states
 
-    monkeypatch.setattr(SparseTorch, "_count", damaged)
+    monkeypatch.setattr(SparseTorch, "_last_states", damaged)
     with pytest.raises(BadVectors, match="NaN"):
         encoder.encode_documents(["the law", "a longer text about the law"])

@@ -248,11 +248,11 @@ def test_copied_codes_are_those_of_encoding_again(tmp_path: Path, workers: int) 
     after[5] = Document(before[5].id, "another text about the wing", "", {})
     after += [Document(f"new{number}", before[number].text + " and gene") for number in range(0, 60, 4)]
     queries = [row.text for row in before[:20]]
-    with Index.create(tmp_path / "fresh.index", recipe) as fresh:
+    with Index.create(tmp_path / "fresh.index", recipe, cache=False) as fresh:
         with fresh.writer() as writer:
             writer.add(after)
         expected = [fresh.search(query, 80) for query in queries]
-    with Index.create(tmp_path / "a.index", recipe) as index:
+    with Index.create(tmp_path / "a.index", recipe, cache=False) as index:
         with index.writer() as writer:
             writer.add(before)
         encoded = index.encodings[0]

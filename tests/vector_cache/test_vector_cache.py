@@ -132,6 +132,7 @@ def test_spaces_never_share(tmp_path: Path) -> None:
         {"limit": 255},
         {"dimensions": 4},
         {"calibration": "c"},
+        {"numbers": "uint16"},
     ]
     assert {name for other in others for name in other} == set(Space._fields)
     for other in others:

@@ -58,7 +58,7 @@ def test_a_row_is_written_once_a_tier(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_shards_that_are_large_together_are_left_as_they_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(compaction, "LARGEST", 20 * Rows.bytes_of_row(SPACE.dimensions))
+    monkeypatch.setattr(compaction, "LARGEST", 20 * SPACE.bytes_of_row)
     cache = VectorCache.open(tmp_path, SPACE)
     for number in range(40):
         add(cache, [f"{number} a", f"{number} b", f"{number} c"])

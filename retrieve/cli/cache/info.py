@@ -12,7 +12,7 @@ from retrieve.cli.output import as_json, counted, print_json, print_table
 _log = logging.getLogger("retrieve")
 
 _COLUMNS = (
-    *("fingerprint", "backend", "precision", "limit", "dimensions", "calibration"),
+    *("fingerprint", "backend", "precision", "limit", "dimensions", "numbers", "calibration"),
     *("vectors", "bytes", "shards", "last_use", "problem"),
 )
 _DIGESTS = ("fingerprint", "calibration")

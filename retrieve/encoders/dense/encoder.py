@@ -6,24 +6,23 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 from numpy.typing import NDArray
 
-from retrieve.encoders.batches import Padded, batches, filled_shape
+from retrieve.encoders.batches import Padded, batches
 from retrieve.encoders.dense.encoder_inputs import Feed, Texts, Windows
 from retrieve.encoders.dense.late_chunking import Late
 from retrieve.encoders.fingerprint import fingerprint
-from retrieve.encoders.folder import POOLINGS, ModelFolder, pooling_modes
+from retrieve.encoders.folder import POOLINGS, pooling_modes
 from retrieve.encoders.head import Head, load_head
-from retrieve.encoders.machine import Runtime
-from retrieve.encoders.text_model import NO_TOKENS, TextModel, check_rows, one_ahead
-from retrieve.encoders.tokens import IntArray, TokenRow, Tokens
+from retrieve.encoders.line import Line, shape_of
+from retrieve.encoders.text_model import NO_TOKENS, TextModel, check_rows
+from retrieve.encoders.tokens import IntArray
 from retrieve.errors import EncoderError, UsageError
-from retrieve.vector_cache.cache import Found, Space, VectorCache
+from retrieve.vector_cache.cache import Space, VectorCache
 
 FloatArray = NDArray[np.floating[Any]]
 Told = Callable[[int, int], None]
@@ -74,71 +73,12 @@ class TokenStates(NamedTuple):
     cut: IntArray
 
 
-class _Chunk(NamedTuple):
-    """Some texts: `firsts` (N+1,) number their vectors; their cache keys and what was found.
-
-    Unless all were, their tokens, those of each span (late chunking), and how many tokens they have, `lengths` (N,).
-    """
-
-    firsts: IntArray
-    keys: NDArray[np.void] | None
-    found: Found | None
-    rows: list[TokenRow]
-    ranges: list[IntArray] | None
-    lengths: IntArray
-
-
-class _Work(NamedTuple):
-    """A batch for the model: which texts of the chunk, the numbers of their vectors, and the shape to fill up to."""
-
-    texts: IntArray
-    places: IntArray
-    shape: tuple[int, int] | None
-
-
 class Encoder(TextModel[Backend]):
     """A model that gives dense vectors. Made by `load_encoder`; safe in many threads.
 
     Equal inputs give equal vectors: batches depend on the texts of a call alone, and a vector that is in the cache is
     one that such a batch gave.
     """
-
-    def __init__(
-        self,
-        name: str,
-        model: ModelFolder,
-        tokens: Tokens,
-        load_backend: Callable[[Encoder], Backend],
-        *,
-        query_prompt: str,
-        document_prompt: str,
-        limit: int,
-        normalize: bool,
-        runtime: Runtime,
-        device: str | None = None,
-        cache: Path | None,
-    ) -> None:
-        """`cache`: the folder of the vector cache; None keeps no vectors."""
-        super().__init__(
-            name,
-            model,
-            tokens,
-            load_backend,
-            query_prompt=query_prompt,
-            document_prompt=document_prompt,
-            limit=limit,
-            normalize=normalize,
-            runtime=runtime,
-            device=device,
-        )
-        self._cache_root = cache
-
-    def own(self, cache: Path | None = None) -> Self:
-        """The same model with counts of its own, and a cache in this folder; None keeps no vectors."""
-        mine = super().own()
-        mine._cache_root = cache
-        mine.__dict__.pop("cache", None)  # of the other folder
-        return mine
 
     @property
     def dimensions(self) -> int:
@@ -168,22 +108,12 @@ class Encoder(TextModel[Backend]):
         return None if self._model.winners is None else load_head(self._model.winners)
 
     @property
-    def cache_root(self) -> Path | None:
-        """The folder of the vector cache; None where vectors are not kept."""
-        return self._cache_root
-
-    @cached_property
     def space(self) -> Space:
         """All that shapes a vector beside the string that is fed. Loads the model."""
         backend, precision = self.runtime
         return Space(
             self.vector_fingerprint, backend, precision, self.limit, self.dimensions, self.calibration
         )
-
-    @cached_property
-    def cache(self) -> VectorCache | None:
-        """The cache of this encoder's passage vectors. Loads the model."""
-        return None if self._cache_root is None else VectorCache.open(self._cache_root, self.space)
 
     def _count(self, result: Encoded) -> Encoded:
         self._counted(len(result.vectors) - result.cached, result.cached)
@@ -248,7 +178,7 @@ class Encoder(TextModel[Backend]):
         firsts = np.concatenate([[0], lengths.cumsum()]).astype(np.int64)
         states: FloatArray = np.empty((int(firsts[-1]), backend.width), kept_as)
         todo = list(batches(lengths, backend.batch_tokens, fill=backend.fills))
-        shapes = [self._shape(lengths[texts], alone=len(todo) == 1) for texts in todo]
+        shapes = [shape_of(backend, lengths[texts], self.limit, alone=len(todo) == 1) for texts in todo]
         padded = (
             Padded([rows[text] for text in part], self._tokens.pad, None, shape)
             for part, shape in zip(todo, shapes, strict=True)
@@ -266,13 +196,6 @@ class Encoder(TextModel[Backend]):
         offsets = np.concatenate([offsets for _, offsets in found]) if found else np.empty((0, 2), np.int64)
         return TokenStates(states, offsets, firsts, np.array([row.cut for row in rows], dtype=np.int64))
 
-    def _shape(self, lengths: IntArray, *, alone: bool) -> tuple[int, int] | None:
-        """The shape that a batch of texts of these lengths, longest first, is filled up to; None: just theirs."""
-        backend = self._ready()
-        if not backend.fills:
-            return None
-        return filled_shape(len(lengths), int(lengths[0]), self.limit, backend.batch_tokens, alone=alone)
-
     def check_late(self) -> None:
         """Raise `EncoderError` if late chunking cannot be had of this model."""
         if pooling_modes(self._model.modules[0]) != ("mean",):
@@ -286,74 +209,13 @@ class Encoder(TextModel[Backend]):
         cache: VectorCache | None,
     ) -> Encoded:
         """Vectors of all that is fed, in order, with the tokens of each text counted at its last vector."""
-        vectors = np.empty((int(feed.firsts[-1]), self.dimensions), dtype)
-        tokens, cut = np.zeros((2, len(vectors)), dtype=np.int64)
-        cached = done = fed = 0
-        # Each chunk is looked up and tokenised while the model works on the one before.
-        count = len(feed.firsts) - 1
-        for chunk in one_ahead(count, lambda part: self._chunk(feed, part, cache), feed.chunk):
-            here = slice(chunk.firsts[0], chunk.firsts[-1])
-            hit = np.zeros(here.stop - here.start, dtype=np.bool_)
-            if chunk.found is not None:
-                vectors[here], tokens[here], cut[here], hit = chunk.found
-                cached += int(hit.sum())
-            if chunk.rows:
-                last = chunk.firsts[1:] - 1
-                tokens[here] = cut[here] = 0
-                tokens[last], cut[last] = chunk.lengths, [row.cut for row in chunk.rows]
-            todo = self._todo(chunk, hit)
-            spared = len(hit) - sum(len(work.places) for work in todo)
-            done += spared
-            if spared and progress is not None:
-                progress(done, fed)
-            made = self._ready().run(self._padded(chunk, work) for work in todo)
-            for work, raw in zip(todo, made, strict=True):
-                finished = self._finish(raw[: len(work.places)], work.places, dtype)
-                missing = ~hit[work.places - here.start]
-                vectors[work.places[missing]] = finished[missing]
-                done += len(work.places)
-                fed += int(chunk.lengths[work.texts].sum())
-                if progress is not None:
-                    progress(done, fed)
-            if cache is not None and chunk.keys is not None and chunk.rows:
-                new = ~hit
-                cache.add(chunk.keys[new], vectors[here][new], tokens[here][new], cut[here][new])
-        return Encoded(vectors, int(tokens.sum()), cut, cached)
-
-    def _todo(self, chunk: _Chunk, hit: NDArray[np.bool_]) -> list[_Work]:
-        """The chunk's batches of which some vectors are not in the cache.
-
-        All texts decide the batches, also those that need none: a vector is the same whatever was cached.
-        """
         backend = self._ready()
-        planned = list(batches(chunk.lengths, backend.batch_tokens, fill=backend.fills))
-        work = []
-        for texts in planned:
-            places = np.concatenate([np.arange(*chunk.firsts[text : text + 2]) for text in texts])
-            if hit[places - chunk.firsts[0]].all():
-                continue
-            work.append(_Work(texts, places, self._shape(chunk.lengths[texts], alone=len(planned) == 1)))
-        return work
-
-    def _padded(self, chunk: _Chunk, work: _Work) -> Padded:
-        ranges = None
-        if chunk.ranges is not None:
-            found = [chunk.ranges[text] + (row, 0, 0) for row, text in enumerate(work.texts)]
-            ranges = np.concatenate(found)
-        return Padded([chunk.rows[text] for text in work.texts], self._tokens.pad, ranges, work.shape)
-
-    def _chunk(self, feed: Feed, part: slice, cache: VectorCache | None) -> _Chunk:
-        firsts = feed.firsts[part.start : part.stop + 1]
-        keys = found = None
-        if cache is not None:
-            keys = feed.keys(part)
-            found = cache.find(keys)
-            if found.hit.all():
-                return _Chunk(firsts, keys, found, [], None, np.empty(0, np.int64))
-        rows, ranges = feed.rows(part, self._tokens, self.limit)
-        lengths = np.array([len(row.ids) for row in rows], dtype=np.int64)
-        check_rows(lengths[:, None] > 0, firsts[:-1], NO_TOKENS)
-        return _Chunk(firsts, keys, found, rows, ranges, lengths)
+        line = Line(self._tokens, self.limit, backend, cache)
+        vectors: FloatArray = np.empty((int(feed.firsts[-1]), self.dimensions), dtype)
+        made = line.encode(
+            feed, vectors, backend.run, lambda raw, numbers: self._finish(raw, numbers, dtype), progress
+        )
+        return Encoded(vectors, int(made.tokens.sum()), made.cut, made.cached)
 
     def _finish(self, vectors: FloatArray, numbers: IntArray, dtype: np.dtype[Any]) -> FloatArray:
         """Vectors (B,D) of the texts `numbers`, normalised if asked, rounded and checked."""

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,8 @@ from retrieve.encoders.dense.pooling import mean_of_ranges, pool
 from retrieve.encoders.folder import ModelFolder, pooling_modes
 from retrieve.encoders.openvino.files import HEAD, MODEL
 from retrieve.fork_safety import ForkSafeLock, inherited, keep_in_children
+
+Taken = TypeVar("Taken")
 
 BATCH_TOKENS = 512
 """Tokens in a batch: from 256 to 2,048 the speed is the same within a twentieth, and the memory is not."""
@@ -139,20 +141,20 @@ class OpenVINOEncoder:
 
     def run(self, batches: Iterable[Padded]) -> Iterator[NDArray[np.float32]]:
         """Vectors (B,D) float32 of each batch in order, not yet normalised; those of its `ranges` if it has some."""
-        for pooled in self._each(batches, self._pooled):
+        for pooled in self.each(batches, self._pooled):
             yield pooled if self._head is None else self._head.infer({0: pooled})
 
     def states(self, batches: Iterable[Padded]) -> Iterator[NDArray[np.float32]]:
         """The model's last hidden states (B,T,H) float32 of each batch in order; what is at padding means nothing."""
-        return self._each(batches, lambda hidden, batch: hidden.copy())
+        return self.each(batches, lambda hidden, batch: hidden.copy())
 
-    def _each(
-        self, batches: Iterable[Padded], take: Callable[[NDArray[np.float32], Padded], NDArray[np.float32]]
-    ) -> Iterator[NDArray[np.float32]]:
-        """What `take` takes of the token states of each batch, while they are there, in order."""
+    def each(
+        self, batches: Iterable[Padded], take: Callable[[NDArray[np.float32], Padded], Taken]
+    ) -> Iterator[Taken]:
+        """What `take` takes of the token states (B,T,H) of each batch in order; they are gone when it returns."""
         running: deque[tuple[_Compiled, Any, Padded]] = deque()
 
-        def finished() -> NDArray[np.float32]:
+        def finished() -> Taken:
             compiled, request, batch = running.popleft()
             request.wait()
             taken = take(request.get_output_tensor(0).data, batch)

@@ -12,10 +12,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from retrieve._core import count_votes
 from retrieve.encoders.batches import BATCH_TOKENS, GPU_BATCH_TOKENS, Padded
 from retrieve.encoders.folder import SPLADE, UNTRAINED, ModelFolder, Module, splade_settings
-from retrieve.encoders.sparse.votes import most_voted
+from retrieve.encoders.sparse.token_codes import TokenCodes, is_compiled
 from retrieve.encoders.torch.backend import (
     LOADING_ERRORS,
     check_finite,
@@ -29,9 +28,6 @@ from retrieve.errors import DimensionMismatch, EncoderError
 
 # A token's logits over a vocabulary of 30,522 are as large as 80 of its states.
 LOGITS = 4
-
-TOKENS = 256
-"""Tokens projected at a time: to 16,384 dimensions they take 16 MiB."""
 
 
 class SparseTorch:
@@ -47,24 +43,33 @@ class SparseTorch:
         self._on_gpu = self.transformer.device.type != "cpu"
         if not self._on_gpu and precision == "fp32":
             rearrange_linear(self.transformer)
-        self._head = _load_head(described, self.transformer.config.hidden_size)
-        self._head.to(self.transformer.device).eval()
-        # Of one layer, capped by votes: what is compiled. Others, and a GPU, run the module.
-        self._by_votes = not (self._masked or self._on_gpu or self._head.layers is not None) and (
-            self._head.cap is None or self._head.cap_rule == "votes"
-        )
-        self.dimensions: int = (
-            self.transformer.config.vocab_size if self._masked else self._head.get_embedding_dimension()
-        )
+        hidden = self.transformer.config.hidden_size
+        # A GPU, and heads that are not compiled, run the module.
+        self._codes = None
+        if self._on_gpu or not is_compiled(described):
+            self._head = _load_head(described, hidden)
+            self._head.to(self.transformer.device).eval()
+        else:
+            self._codes = TokenCodes(described, hidden)
+        self.dimensions: int = self._dimensions()
         budget = GPU_BATCH_TOKENS if self._on_gpu else BATCH_TOKENS
+        self.fills = False
         self.batch_tokens = budget // LOGITS if self._masked else budget
         self.environment: Mapping[str, str] = environment_of(self.transformer.device)
+
+    def _dimensions(self) -> int:
+        if self._codes is not None:
+            return self._codes.dimensions
+        given = self.transformer.config.vocab_size if self._masked else self._head.get_embedding_dimension()
+        return int(given)
 
     def run(self, batches: Iterable[Padded], *, task: str) -> Iterator[NDArray[np.float32]]:
         """Weights (B,N) float32 of each batch in order; `task` is "query" or "document"."""
 
         def weights_of(batch: Padded) -> NDArray[np.float32]:
             with torch.inference_mode():  # not around a `yield`: the mode would hold in the caller too
+                if self._codes is not None:
+                    return self._codes.codes(self._last_states(batch), batch, task)
                 weights: NDArray[np.float32] = self._forward(batch, task).cpu().numpy()
                 return weights
 
@@ -78,33 +83,16 @@ class SparseTorch:
             weights: torch.Tensor = self._head(features)["sentence_embedding"]
             return weights
         states = self.transformer(**inputs, output_hidden_states=self._head.layers is not None)
-        if self._by_votes:
-            return self._count(states.last_hidden_state.float(), features["attention_mask"], task)
         features["token_embeddings"] = states.last_hidden_state
         if self._head.layers is not None:
             features["all_layer_embeddings"] = states.hidden_states
         codes: torch.Tensor = self._head(features, task=task)["sentence_embedding"]
         return codes
 
-    def _count(self, states: torch.Tensor, attention: torch.Tensor, task: str) -> torch.Tensor:
-        """states (B,T,H) → the head's codes (B,N)."""
-        head = self._head
-        cap = None if task == "query" else head.cap
-        mean = head.query_mean if task == "query" and head.query_mean is not None else head.mean
-        winners = (head.query_winners if task == "query" else head.winners) // head.segments
-        codes = torch.zeros(len(states), head.dimensions)
-        for code, state, real in zip(codes, states, attention.bool(), strict=True):
-            tokens = state[real]
-            if not bool(torch.isfinite(tokens).all()):
-                code[:] = torch.nan
-                continue
-            votes = np.zeros(head.dimensions, np.int64)
-            values = np.full(head.dimensions, -np.inf, np.float32)
-            for part in tokens.split(TOKENS):
-                z = (part - mean) @ head.weight.T
-                count_votes(z.numpy(), winners, head.segments, votes, values)
-            code[most_voted(votes, values, cap)] = 1.0
-        return codes
+    def _last_states(self, batch: Padded) -> NDArray[np.float32]:
+        found = self.transformer(**model_inputs(self.transformer, batch))
+        states: NDArray[np.float32] = found.last_hidden_state.float().numpy()
+        return states
 
 
 def _load_head(module: Module, hidden: int) -> Any:
