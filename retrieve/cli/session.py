@@ -18,6 +18,8 @@ import click
 from retrieve.errors import RetrieveError, UsageError
 
 INTERRUPTED = 130
+_MMAP_THRESHOLD = -3  # M_MMAP_THRESHOLD of glibc's malloc.h
+_ARRAY = 1 << 18
 
 
 @dataclass
@@ -38,6 +40,20 @@ def keeps(what: str) -> None:
 def writes_index() -> None:
     """`keeps` of a verb that builds."""
     keeps("the index is as it was; finished segments are kept, and the same command goes on from them")
+    _give_back_arrays()
+
+
+def _give_back_arrays() -> None:
+    """Let glibc give every array of a segment back to the system as soon as it is done with.
+
+    By itself it keeps larger ones the larger those are that were given back before, so that a long build grew.
+    """
+    if sys.platform.startswith("linux"):
+        import ctypes
+
+        tell = getattr(ctypes.CDLL(None), "mallopt", None)  # not in every C library
+        if tell is not None:
+            tell(_MMAP_THRESHOLD, _ARRAY)
 
 
 class _StandardError(logging.Handler):

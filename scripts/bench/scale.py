@@ -1,8 +1,7 @@
 """What 8.8 million passages would take: builds of MS MARCO's form at growing sizes, each command in its own process.
 
-The real passages are not needed: windows of 56 words of EU acts are written as `collection.tsv`, and once they are
-used up they come again with one word in five from another window and three new words in ten passages, so that the
-vocabulary grows with the collection as that of the web passages does (2.7 million terms). The two smaller sizes
+The real passages are not needed: windows of 56 words of EU acts are written as `collection.tsv`, drawn with one word in
+five from another window and three new words in ten passages, so that the vocabulary grows with the collection as that of the web passages does (2.7 million terms). The two smaller sizes
 predict the last one's processor time and disk, the last one those of the full collection. Searched are the real
 topics of TREC DL 2020 under $RETRIEVE_DATA.
 Exit status 1 where the last peak of memory is more than 1.1 times the one before it.
@@ -36,14 +35,10 @@ PREDICTED = ("processor_seconds", "index_bytes")
 
 
 def passages(number: int) -> Iterator[str]:
-    """So many texts: every window of the acts once, then windows drawn again and changed."""
+    """So many texts: windows of the acts, drawn and changed, so that a collection of any size is of one kind."""
     words = [each.text.split() for each in acts()]
     windows = [text[start : start + WORDS] for text in words for start in range(0, len(text), WORDS)]
-    for made in range(number):
-        if made < len(windows):
-            yield " ".join(windows[made])
-            continue
-        yield " ".join(changed(windows, made))
+    return (" ".join(changed(windows, made)) for made in range(number))
 
 
 def changed(windows: Sequence[Sequence[str]], made: int) -> list[str]:
