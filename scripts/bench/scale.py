@@ -1,9 +1,9 @@
 """What 8.8 million passages would take: builds of MS MARCO's form at growing sizes, each command in its own process.
 
 The real passages are not needed: windows of 56 words of EU acts are written as `collection.tsv`, drawn with one word in
-five from another window and three new words in ten passages, so that the vocabulary grows with the collection as that of the web passages does (2.7 million terms). The two smaller sizes
-predict the last one's processor time and disk, the last one those of the full collection. Searched are the real
-topics of TREC DL 2020 under $RETRIEVE_DATA.
+five from another window and three new words in ten passages, so that the vocabulary grows with the collection as that
+of the web passages does (2.7 million terms). The two smaller sizes predict the last one's processor time and disk, the
+last one those of the full collection. Searched are the real topics of TREC DL 2020 under $RETRIEVE_DATA.
 Exit status 1 where the last peak of memory is more than 1.1 times the one before it.
 `RETRIEVE_DATA=… python scripts/bench/scale.py --json`
 """
