@@ -160,11 +160,12 @@ def places_found(settings: dict[str, Any], fillers: Sequence[str] = FILLERS) -> 
     The network learns to tell documents with the planted sentence from documents without: nothing else is different.
     """
     classifier = Classifier("attention", settings=settings, task="binary", labels=["other", "fishing"])
-    learned = planted(200, 1, fillers, sentences=8, without="other")
+    learned = planted(120, 1, fillers, sentences=8, without="other")
     classifier.fit([case.document for case in learned])
     by_effect = by_attention = 0
-    for case in planted(200, 2, fillers, sentences=8, without="other")[::2]:
-        (found,) = classifier.explain([case.document], of=["fishing"], passages=1_000)
+    cases = planted(200, 2, fillers, sentences=8, without="other")[::2]
+    every = classifier.explain([case.document for case in cases], of=["fishing"], passages=1_000)
+    for case, found in zip(cases, every, strict=True):
         most_attended = max(found.passages, key=lambda passage: passage.attention or 0)
         by_effect += found.passages[0].start <= case.start and case.end <= found.passages[0].end
         by_attention += most_attended.start <= case.start and case.end <= most_attended.end
