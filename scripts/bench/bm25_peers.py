@@ -24,6 +24,7 @@ from retrieve.peers.protocol import Peer, Task
 from retrieve.peers.tantivy import Tantivy
 from retrieve.recipe import Recipe, load_recipe
 
+OURS = ("ours", "ours, one by one")
 K1, B = 1.2, 0.75
 SAME = 0.8
 """Of the ten best of a query so many at least are to be ours too, in the mean: engines round lengths differently."""
@@ -117,7 +118,7 @@ def against(
 ) -> dict[str, Any]:
     """Queries a second of the processor, and how many times the peers' ours are, by kind of query and depth."""
     ours = Ours(texts, folder)
-    engines: dict[str, Engine] = {"ours": ours, "ours, one by one": OursAlone(ours)}
+    engines: dict[str, Engine] = dict(zip(OURS, (ours, OursAlone(ours)), strict=True))
     engines |= {name: ENGINES[name](texts, folder) for name in names}
     result: dict[str, Any] = {}
     for kind, queries in kinds.items():
@@ -152,8 +153,8 @@ def in_turn(engines: dict[str, Engine], queries: Texts, k: int, rounds: int) -> 
         name: {"queries_per_second": spread([len(queries) / each for each in seconds], 0)}
         for name, seconds in taken.items()
     }
-    for own in ("ours", "ours, one by one"):
-        for name in engines.keys() - {"ours", "ours, one by one"}:
+    for own in OURS:
+        for name in [name for name in engines if name not in OURS]:
             ratios = [peer / each for each, peer in zip(taken[own], taken[name], strict=True)]
             result[f"{own} / {name}"] = spread(ratios, 2)
     return result
