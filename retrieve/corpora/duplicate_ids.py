@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from types import TracebackType
 
-_CACHE_KIB = 16 * 1024
+_CACHE_KIB = 4 * 1024
 
 
 class SeenIds:
