@@ -277,8 +277,6 @@ def main() -> int:
     rows, titles = windows(min(arguments.passages, PASSAGES))
     rows = grown(rows, arguments.passages)
     if arguments.peers:
-        if hasattr(os, "sched_setaffinity"):
-            os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
         peers = by_public_calls(arguments.peers, rows, titles, arguments.rounds)
         print(json.dumps({"command": f"python {' '.join(sys.argv)}"} | peers, indent=2))
         return 0
