@@ -5,8 +5,8 @@ from __future__ import annotations
 from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
-from typing import NamedTuple
+from itertools import chain, pairwise
+from typing import NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,18 @@ class NumberedRows(NamedTuple):
     numbers: npt.NDArray[np.uint32]
     starts: npt.NDArray[np.int64]
 
+    @classmethod
+    def of(cls, rows: Iterable[Iterable[str]]) -> Self:
+        """Of rows of terms as strings."""
+        vocabulary = _Vocabulary()
+        stream = array("I")
+        starts = array("q", [0])
+        for terms in rows:
+            stream.extend(map(vocabulary.__getitem__, terms))
+            starts.append(len(stream))
+        numbers = np.frombuffer(stream, dtype=np.uint32) if stream else np.empty(0, dtype=np.uint32)
+        return cls(list(vocabulary), numbers, np.frombuffer(starts, dtype=np.int64))
+
     def strings(self) -> Iterator[list[str]]:
         """The terms of each row as strings."""
         for start, end in pairwise(self.starts.tolist()):
@@ -33,7 +45,7 @@ class NumberedRows(NamedTuple):
 def numbered_rows(rows: Iterable[Sequence[str]], analyzer: Analyzer) -> NumberedRows:
     """The terms of rows of texts; those of a row's texts follow one another. Numbers are by first sight."""
     if analyzer.rules != RULES:
-        return _by_strings(rows, analyzer)
+        return NumberedRows.of(chain.from_iterable(map(analyzer.terms, texts)) for texts in rows)
     vocabulary = _Vocabulary()
     forms = analyzer.word_forms()
     found = TermRows(lower=analyzer.lowers_capitals)
@@ -55,18 +67,6 @@ def numbered_rows(rows: Iterable[Sequence[str]], analyzer: Analyzer) -> Numbered
             settle()
     settle()
     return NumberedRows(list(vocabulary), *found.take())
-
-
-def _by_strings(rows: Iterable[Sequence[str]], analyzer: Analyzer) -> NumberedRows:
-    vocabulary = _Vocabulary()
-    stream = array("I")
-    starts = array("q", [0])
-    for texts in rows:
-        for text in texts:
-            stream.extend(map(vocabulary.__getitem__, analyzer.terms(text)))
-        starts.append(len(stream))
-    numbers = np.frombuffer(stream, dtype=np.uint32) if stream else np.empty(0, dtype=np.uint32)
-    return NumberedRows(list(vocabulary), numbers, np.frombuffer(starts, dtype=np.int64))
 
 
 class _Vocabulary(defaultdict[str, int]):

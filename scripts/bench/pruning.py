@@ -17,6 +17,7 @@ from bm25 import K1, SHORT, B, windows
 
 from retrieve.index.idf import bm25_idf
 from retrieve.index.postings import Postings
+from retrieve.text.term_rows import NumberedRows
 from retrieve.views.postings import build_postings
 
 K = 10
@@ -55,7 +56,7 @@ def main() -> None:
     parser.add_argument("--passages", type=int, default=150_000)
     arguments = parser.parse_args()
     rows, titles = windows(arguments.passages)
-    postings = build_postings(rows)
+    postings = build_postings(NumberedRows.of(rows))
     long = [ids[ids >= 0] for ids in map(postings.lookup, titles[::EVERY])]
     short = [ids[np.argsort(postings.frequencies[ids], kind="stable")[:SHORT]] for ids in long]
     result: dict[str, Any] = {
