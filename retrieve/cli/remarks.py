@@ -38,7 +38,7 @@ def remark_on_nothing(index: Index, query: str, options: Mapping[str, Any]) -> N
         _log.info("the filter selects no document%s", "".join(_values(index, where)))
         return
     section = index.recipe.bm25
-    if section is None or query.isspace() or not query or options.get("using", "bm25") != "bm25":
+    if section is None or options.get("using", "bm25") != "bm25":
         return
     from retrieve.search.snippets import cached_analyzer
 

@@ -33,6 +33,7 @@ from typing import Any
 import numpy as np
 from acts import WINDOWS, acts
 from scale import changed
+from turns import spread
 
 from retrieve.index.idf import bm25_idf
 from retrieve.index.postings import Postings
@@ -65,15 +66,6 @@ def windows(wanted: int) -> tuple[Terms, Terms]:
     if len(rows) < wanted:
         raise SystemExit(f"the acts make {len(rows)} passages, wanted {wanted}")
     return rows[:wanted], [list(title) for title in titles if title]
-
-
-def spread(values: Sequence[float], digits: int = 2) -> dict[str, float]:
-    """Median, least and most."""
-    return {
-        "median": round(statistics.median(values), digits),
-        "least": round(min(values), digits),
-        "most": round(max(values), digits),
-    }
 
 
 def in_turn(engines: dict[str, Engine], queries: int, k: int, rounds: int) -> dict[str, Any]:

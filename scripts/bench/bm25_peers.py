@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import os
 import statistics
-import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from turns import in_turn, ratios, spread
 
 from retrieve import Document, Index, Query
 from retrieve.peers.pisa import Pisa
@@ -112,7 +112,7 @@ def task() -> Task:
 def against(
     names: Sequence[str],
     texts: Texts,
-    kinds: dict[str, Texts],
+    kinds: Mapping[str, Texts],
     depths: Sequence[int],
     rounds: int,
     folder: Path,
@@ -126,7 +126,7 @@ def against(
     result: dict[str, Any] = {}
     for kind, queries in kinds.items():
         same_as(engines, queries)
-        result[kind] = {f"k={k}": in_turn(engines, queries, k, rounds) for k in depths}
+        result[kind] = {f"k={k}": compared(engines, queries, k, rounds) for k in depths}
     return result
 
 
@@ -144,36 +144,15 @@ def same_as(engines: dict[str, Engine], queries: Texts) -> None:
             )
 
 
-def in_turn(engines: dict[str, Engine], queries: Texts, k: int, rounds: int) -> dict[str, Any]:
-    """Round by round; the first warms up."""
-    taken: dict[str, list[float]] = {name: [] for name in engines}
-    for number in range(rounds + 1):
-        for name, engine in engines.items():
-            seconds = timed(partial(engine.answer, queries, k))
-            if number:
-                taken[name].append(seconds)
+def compared(engines: dict[str, Engine], queries: Texts, k: int, rounds: int) -> dict[str, Any]:
+    """Round by round."""
+    ways = {name: partial(engine.answer, queries, k) for name, engine in engines.items()}
+    taken = in_turn(ways, rounds)
     result: dict[str, Any] = {
         name: {"queries_per_second": spread([len(queries) / each for each in seconds], 0)}
         for name, seconds in taken.items()
     }
     for own in OURS:
         for name in [name for name in engines if name not in OURS]:
-            ratios = [peer / each for each, peer in zip(taken[own], taken[name], strict=True)]
-            result[f"{own} / {name}"] = spread(ratios, 2)
+            result[f"{own} / {name}"] = spread(ratios(taken[name], taken[own]))
     return result
-
-
-def timed(work: Callable[[], object]) -> float:
-    """Seconds of the processor."""
-    start = time.process_time()
-    work()
-    return time.process_time() - start
-
-
-def spread(values: Sequence[float], digits: int) -> dict[str, float]:
-    """Median, least and most."""
-    return {
-        "median": round(statistics.median(values), digits),
-        "least": round(min(values), digits),
-        "most": round(max(values), digits),
-    }

@@ -16,15 +16,15 @@ import json
 import os
 import platform
 import random
-import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
+
+from turns import in_turn, ratios, spread
 
 from retrieve import Document, Index
 from retrieve.corpora.open import open_corpus
@@ -121,14 +121,7 @@ def queries_of(rows: Sequence[Document]) -> list[str]:
     return queries
 
 
-def timed(work: Callable[[], object]) -> float:
-    """Seconds of the processor."""
-    begun = time.process_time()
-    work()
-    return time.process_time() - begun
-
-
-def in_turn(engines: dict[str, Engine], queries: Sequence[str], rounds: int) -> dict[str, Any]:
+def compared(engines: dict[str, Engine], queries: Sequence[str], rounds: int) -> dict[str, Any]:
     """Microseconds of the processor a query, and how many times tantivy's ours are, round by round."""
     ways: dict[str, Callable[[Engine], object]] = {
         "search": lambda engine: [engine.search(query) for query in queries],
@@ -136,26 +129,14 @@ def in_turn(engines: dict[str, Engine], queries: Sequence[str], rounds: int) -> 
     }
     result: dict[str, Any] = {}
     for way, work in ways.items():
-        taken: dict[str, list[float]] = {name: [] for name in engines}
-        for number in range(rounds + 1):  # the first warms up
-            for name, engine in engines.items():
-                seconds = timed(partial(work, engine))
-                if number:
-                    taken[name].append(1e6 * seconds / len(queries))
-        result[way] = {name: spread(micros, 1) for name, micros in taken.items()}
+        taken = in_turn({name: partial(work, engine) for name, engine in engines.items()}, rounds)
+        result[way] = {
+            name: spread([1e6 * each / len(queries) for each in seconds], 1)
+            for name, seconds in taken.items()
+        }
         if "tantivy" in engines:
-            ratios = [ours / peer for ours, peer in zip(taken["ours"], taken["tantivy"], strict=True)]
-            result[way]["ours / tantivy"] = spread(ratios, 2)
+            result[way]["ours / tantivy"] = spread(ratios(taken["ours"], taken["tantivy"]))
     return result
-
-
-def spread(values: Sequence[float], digits: int) -> dict[str, float]:
-    """Median, least and most."""
-    return {
-        "median": round(statistics.median(values), digits),
-        "least": round(min(values), digits),
-        "most": round(max(values), digits),
-    }
 
 
 def main() -> int:
@@ -183,7 +164,7 @@ def main() -> int:
             "machine": f"{platform.machine()}, {os.cpu_count()} processors, Python {platform.python_version()}",
             "documents": len(rows),
             "queries": len(queries),
-            "microseconds_a_query": in_turn(engines, queries, arguments.rounds),
+            "microseconds_a_query": compared(engines, queries, arguments.rounds),
         }
     figures = result["microseconds_a_query"]
     result["good"] = all(figures[way]["ours / tantivy"]["median"] <= most for way, most in MOST.items())

@@ -13,14 +13,14 @@ import argparse
 import json
 import os
 import platform
-import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
+
+from turns import in_turn, ratios, spread, timed
 
 from retrieve import Document, Index
 from retrieve._core import form
@@ -35,13 +35,6 @@ SECTIONS = {"flat": "dense", "uhd": "uhd"}
 JUDGED = "recipe"
 MOST = {"build": 1.3, "query": 1.2}
 """How many times the cost of `flat`, and of the encoding alone, is allowed."""
-
-
-def timed(work: Callable[[], object]) -> float:
-    """Seconds of the processor."""
-    begun = time.process_time()
-    work()
-    return time.process_time() - begun
 
 
 def overrides(recipe: str, precision: str) -> tuple[str, ...]:
@@ -65,8 +58,8 @@ def builds(rows: Sequence[Document], precision: str, rounds: int) -> dict[str, A
             for recipe, seconds in taken.items():
                 place = Path(folder) / f"{recipe}-{number}"
                 seconds.append(timed(lambda: build(place, recipe, precision, rows)))  # noqa: B023 - called at once
-    ratios = [uhd / flat for flat, uhd in zip(taken["flat"], taken["uhd"], strict=True)]
-    return {name: spread(seconds, 2) for name, seconds in taken.items()} | {"uhd / flat": spread(ratios, 3)}
+    times = spread(ratios(taken["uhd"], taken["flat"]), 3)
+    return {name: spread(seconds) for name, seconds in taken.items()} | {"uhd / flat": times}
 
 
 def asked(rows: Sequence[Document], queries: Sequence[str], rounds: int) -> dict[str, Any]:
@@ -91,26 +84,13 @@ def asked(rows: Sequence[Document], queries: Sequence[str], rounds: int) -> dict
                 "encoding": lambda: [encoder.encode_queries([query]) for query in queries],
                 "code": lambda: [coder.encode_queries([query]) for query in queries],
             }
-            taken: dict[str, list[float]] = {name: [] for name in ways}
-            for number in range(rounds + 1):  # the first warms up
-                for name, work in ways.items():
-                    seconds = timed(work)
-                    if number:
-                        taken[name].append(1e3 * seconds / len(queries))
-    result = {name: spread(millis, 3) for name, millis in taken.items()}
-    for name in ("encoding", "code"):
-        ratios = [search / alone for search, alone in zip(taken["search"], taken[name], strict=True)]
-        result[f"search / {name}"] = spread(ratios, 3)
-    return result
-
-
-def spread(values: Sequence[float], digits: int) -> dict[str, float]:
-    """Median, least and most."""
-    return {
-        "median": round(statistics.median(values), digits),
-        "least": round(min(values), digits),
-        "most": round(max(values), digits),
+            taken = in_turn(ways, rounds)
+    result = {
+        name: spread([1e3 * each / len(queries) for each in seconds], 3) for name, seconds in taken.items()
     }
+    for name in ("encoding", "code"):
+        result[f"search / {name}"] = spread(ratios(taken["search"], taken[name]), 3)
+    return result
 
 
 def main() -> int:
