@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from retrieve.corpora.extracted import NO_TEXT
+from retrieve.corpora.extracted import why_no_text
 from retrieve.errors import UsageError
 from retrieve.types import Document
 
@@ -44,7 +44,7 @@ def predictions(
     readable = [document for document in documents if has_text(document)]
     labelled = iter(_labelled(classifier, readable, top) if readable else [])
     return [
-        next(labelled) if has_text(document) else Prediction(document.id, (), {}, (), why_not(document))
+        next(labelled) if has_text(document) else Prediction(document.id, (), {}, (), why_no_text(document))
         for document in documents
     ]
 
@@ -52,11 +52,6 @@ def predictions(
 def has_text(document: Document) -> bool:
     """Whether there is anything to label."""
     return bool(document.text.strip() or document.title.strip())
-
-
-def why_not(document: Document) -> str:
-    """Why a document has no text, as its reader says: scanned, locked, markup only, or empty."""
-    return str(document.metadata.get(NO_TEXT, "empty"))
 
 
 def _labelled(classifier: Classifier, documents: Sequence[Document], top: int | None) -> list[Prediction]:

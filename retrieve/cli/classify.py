@@ -19,7 +19,6 @@ from retrieve.cli.index.sources import (
     opened,
     reading_options,
     with_total,
-    without_text_of,
 )
 from retrieve.cli.options import cache_option, device_option
 from retrieve.cli.output import as_json, counted, one_line, print_json, print_table
@@ -138,18 +137,22 @@ def _check_usage(
 
 def _read(documents: Sequence[str], reading: dict[str, Any]) -> Iterator[list[Document]]:
     """Batches of the sources' documents, with a bar by the bytes read."""
-    from retrieve.classify.predictions import batches
+    from retrieve.classify.predictions import batches, has_text
+    from retrieve.corpora.extracted import WithoutText
 
     corpora = opened(documents, **reading)
     done = 0
+    without_text = WithoutText()
     with progress_shown() as progress:
         tell = with_total(progress, corpora)
         for batch in batches(chain.from_iterable(corpora)):
             yield batch
             done += len(batch)
+            for document in batch:
+                if not has_text(document):
+                    without_text.add(document)
             if tell is not None:
                 tell("documents", done, None)
-    without_text = without_text_of(corpora)
     if without_text.count:
         _log.warning("no label for %s", without_text)
     skipped = checked_skipped(corpora, done)
@@ -258,8 +261,9 @@ class _Csv:
 
 
 def _print_values(model: Path, read: Iterator[list[Document]], *, device: str | None, cache: bool) -> None:
-    from retrieve.classify.predictions import has_text, why_not
+    from retrieve.classify.predictions import has_text
     from retrieve.classify.regressor import Regressor
+    from retrieve.corpora.extracted import why_no_text
 
     regressor = Regressor.load(model, device=device, cache=cache)
     for batch in read:
@@ -270,7 +274,7 @@ def _print_values(model: Path, read: Iterator[list[Document]], *, device: str | 
             record |= (
                 {"value": next(values)}
                 if has_text(document)
-                else {"value": None, "no_text": why_not(document)}
+                else {"value": None, "no_text": why_no_text(document)}
             )
             click.echo(json.dumps(record, ensure_ascii=False))
 

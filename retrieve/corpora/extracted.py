@@ -40,6 +40,12 @@ class Extracted:
         return Document(id=doc_id, text=self.text, title=self.title, metadata=self.metadata | why)
 
 
+def why_no_text(document: Document) -> str:
+    """Why a document has no text, as its reader says; "empty" where nobody does."""
+    told = document.metadata.get(NO_TEXT)
+    return told if isinstance(told, str) else "empty"
+
+
 class WithoutText:
     """Documents that have no text: how many, by reason, and which are the first of them."""
 
@@ -55,8 +61,7 @@ class WithoutText:
     def add(self, document: Document) -> None:
         """Take a document in, if it has no text."""
         if not document.text.strip():
-            told = document.metadata.get(NO_TEXT)
-            why = told if isinstance(told, str) else "empty"
+            why = why_no_text(document)
             self.why[why] += 1
             if len(self.first) < SHOWN:
                 self.first.append((document.id, why))

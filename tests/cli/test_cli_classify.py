@@ -150,6 +150,9 @@ def test_a_document_without_text_has_no_label(place: Path, tmp_path: Path) -> No
     assert scan["no_text"] == "scanned"
     assert one["labels"] == ["energy"] and "no_text" not in one
     assert "no label for 2 documents without text: none (empty), scan (scanned)" in answer.stderr
+    titled = write_lines(tmp_path / "titled.jsonl", [{"id": "t", "title": KEYS["energy"], "text": ""}])
+    answer = call("classify", place / "m", titled)
+    assert "no_text" not in json.loads(answer.stdout) and "no label" not in answer.stderr
     table = list(csv.reader(io.StringIO(call("classify", place / "m", source, "--csv").stdout)))
     assert table[2] == ["scan", "", "", "scanned", "", "", ""]
     with Index.create(tmp_path / "i", "bm25") as index:

@@ -120,7 +120,9 @@ def fill(
     with progress_shown() as progress, index.writer(with_total(progress, corpora), workers) as writer:
         counts = writer.add(gone.over(spaced.over(chain.from_iterable(corpora))), given, texts)
         skipped = checked_skipped(corpora, sum(counts))
-        without_text = without_text_of(corpora)
+        without_text = WithoutText()
+        for corpus in corpora:
+            without_text.merge(corpus.without_text)
         if strict and without_text.count:
             raise InputError(
                 " ".join(sources), f"{without_text}; nothing was added: take them out, or leave --strict out"
@@ -129,14 +131,6 @@ def fill(
         deleted = writer.delete(unwanted) if unwanted else 0
     spaced.warn()
     return Filled(counts, deleted, skipped, without_text, time.perf_counter() - start)
-
-
-def without_text_of(corpora: Sequence[Corpus]) -> WithoutText:
-    """The documents without text of all sources, once they were read."""
-    found = WithoutText()
-    for corpus in corpora:
-        found.merge(corpus.without_text)
-    return found
 
 
 def checked_skipped(corpora: Sequence[Corpus], read: int) -> int:
