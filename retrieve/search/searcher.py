@@ -261,5 +261,7 @@ def check_query(text: object) -> None:
     """Raise `UsageError` for a query that is no string, empty, blank, or not valid Unicode."""
     if not isinstance(text, str) or not text.strip():
         raise UsageError(f"the query text is {text!r}: wanted at least one word")
-    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-        raise UsageError(f"the query text {text!r} has half a character: it is not valid Unicode")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"the query text {text!r} has half a character: it is not valid Unicode") from None

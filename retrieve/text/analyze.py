@@ -8,6 +8,7 @@ need no dictionary and find any substring of two. A word that a line end parted 
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -114,6 +115,10 @@ class Analyzer:
         """The terms that `text` asks for as a query: those of `terms`, less the single characters beside bigrams."""
         return [term for forms in self._words.forms(text) for term in forms.asked]
 
+    def counted(self, text: str) -> dict[str, int]:
+        """How often `asked` has each term, by first appearance; of a long text sooner than all of them."""
+        return self._words.counted(text)
+
     def word_offsets(self, text: str) -> npt.NDArray[np.int64]:
         """Character offsets (T,2) int64 of all words of `text`, stop words included, sorted, none overlapping.
 
@@ -171,10 +176,22 @@ class _Words:
 
     def forms(self, text: str) -> Iterator[Forms]:
         """Those of each word of a text, in order."""
+        return map(self._forms.__getitem__, self._known(text))
+
+    def counted(self, text: str) -> dict[str, int]:
+        """The terms that a text asks for, each distinct word looked at once."""
+        found: dict[str, int] = {}
+        for number, times in Counter(self._known(text)).items():
+            for term in self._forms[number].asked:
+                found[term] = found.get(term, 0) + times
+        return found
+
+    def _known(self, text: str) -> list[int]:
+        """The number of each word of a text, whose forms are there then."""
         if len(self._forms) > _MOST_WORDS or self._numbers.bytes > _MOST_BYTES:
             self._numbers.clear()
             self._forms = []
-        numbers = self._numbers.numbers(text).tolist()
+        numbers: list[int] = self._numbers.numbers(text).tolist()
         if len(self._numbers) > len(self._forms):
             self._forms += map(self._word_forms.of, self._numbers.since(len(self._forms)))
-        return map(self._forms.__getitem__, numbers)
+        return numbers

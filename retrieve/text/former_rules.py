@@ -8,6 +8,7 @@ that a line end parted gives the whole and its parts.
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator
 from itertools import chain, pairwise
 
@@ -73,6 +74,10 @@ class FormerAnalyzer(Analyzer):
     def asked(self, text: str) -> list[str]:
         """The terms that `text` asks for: the same."""
         return self.terms(text)
+
+    def counted(self, text: str) -> dict[str, int]:
+        """How often `text` asks for each term, by first appearance."""
+        return Counter(self.terms(text))
 
     def word_offsets(self, text: str) -> npt.NDArray[np.int64]:
         """Character offsets (T,2) int64 of all words of `text`, stop words included, sorted, none overlapping.

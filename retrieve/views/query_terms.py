@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import accumulate, chain
 from typing import NamedTuple
@@ -132,12 +131,10 @@ class QueryTerms:
 
 def counted_terms(query: str | Mapping[str, float], analyzer: Analyzer) -> Mapping[str, float]:
     """How often a query has each of its terms, times the weight of the text that has it."""
-    counted: dict[str, float] = {}
     if isinstance(query, str):
-        for term in analyzer.asked(query):
-            counted[term] = counted.get(term, 0) + 1
-        return counted
+        return analyzer.counted(query)
+    counted: dict[str, float] = {}
     for text, weight in query.items():
-        for term, times in Counter(analyzer.asked(text)).items():
+        for term, times in analyzer.counted(text).items():
             counted[term] = counted.get(term, 0.0) + weight * times
     return counted

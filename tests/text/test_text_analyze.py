@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -17,6 +18,7 @@ from retrieve._core import WordTable, word_spans
 from retrieve.errors import RecipeError
 from retrieve.text import analyze
 from retrieve.text.analyze import ENGLISH_STOPWORDS, Analyzer
+from retrieve.text.former_rules import FormerAnalyzer
 
 PLAIN = Analyzer("none")
 
@@ -59,6 +61,15 @@ def test_any_text_gives_clean_terms_and_offsets_in_order(text: str) -> None:
     assert (flat[1:-1:2] <= flat[2::2]).all()
     assert not len(flat) or (flat[0] >= 0 and flat[-1] <= len(text))
     assert PLAIN.count_words(text) == len(offsets)
+
+
+@given(
+    st.lists(_ANY, max_size=4).map("well-known: 京都府 ".join), st.sampled_from(("english", "german", "none"))
+)
+@settings(max_examples=300, deadline=None)
+def test_terms_are_counted_as_they_are_asked_for(text: str, language: str) -> None:
+    for analyzer in (Analyzer(language), FormerAnalyzer(language)):
+        assert [*analyzer.counted(text).items()] == [*Counter(analyzer.asked(text)).items()]
 
 
 @given(_ANY)
