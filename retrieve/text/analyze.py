@@ -176,7 +176,8 @@ class _Words:
 
     def forms(self, text: str) -> Iterator[Forms]:
         """Those of each word of a text, in order."""
-        return map(self._forms.__getitem__, self._known(text))
+        numbers = self._known(text)  # which may begin a new list of forms
+        return map(self._forms.__getitem__, numbers)
 
     def counted(self, text: str) -> dict[str, int]:
         """The terms that a text asks for, each distinct word looked at once."""
