@@ -6,11 +6,12 @@ import logging
 from itertools import count
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from retrieve.corpora.extracted import Extracted
 from retrieve.corpora.html_page import html_text
+from retrieve.corpora.stream import wide
 from retrieve.errors import InputError
 
 
@@ -329,7 +330,9 @@ def test_every_visible_word_is_there_once_and_in_order(made: tuple[str, list[str
     )
 )
 def test_any_order_of_tags_is_read(page: list[str]) -> None:
-    extracted = html_text("".join(page).encode(), "page")
+    data = "".join(page).encode()
+    assume(wide(data, "page") is None)
+    extracted = html_text(data, "page")
     assert "\0" not in extracted.text
     for line in extracted.text.split("\n"):
         assert line or not extracted.text
