@@ -16,8 +16,12 @@ from retrieve.corpora.html_walk import COMMENT, CONTAINERS, Walked, walk
 
 logger = logging.getLogger("retrieve")
 
-_PAGE_END = re.compile(r"</(?:body|html)\s*>", re.IGNORECASE)
+_PAGE_EDGE = re.compile(r"</(?:body|html)\s*>|(?=<(?:!doctype|html|body)[\s>])", re.IGNORECASE)
 """What follows goes on in the same <body>, and its first word would be glued to the last one."""
+_SHADOW = re.compile(r"<template\s(?:[^<>]*\s)?shadowrootmode\s*=", re.IGNORECASE)
+"""A template that is no template: its content is shown in place of the element that it stands in."""
+_IN_DRAWINGS = ("annotation", "annotation-xml", "desc", "metadata")
+"""Hidden in drawings and formulas, whose tags can close themselves."""
 _REPAIRS = 16
 """How many elements of a page that are never closed are repaired. A page with more is not meant to be read."""
 _TAG = re.compile(r"</?[A-Za-z][A-Za-z0-9]*(?:\s[^<>]*)?/?>")
@@ -39,7 +43,7 @@ def html_text(data: bytes, where: str) -> Extracted:
 def page_text(source: str, where: str) -> Extracted:
     """The same for a page that is text already, as in a mail."""
     source = source.replace("\r\n", "\n").replace("\r", "\n").replace("\t", " ")
-    source = _PAGE_END.sub(r"\g<0>\n", source)
+    source = _PAGE_EDGE.sub(r"\g<0>\n", source)
     walked, unclosed = _closed(source, as_shown=True)
     text = walked.text
     if walked.unshown > len(text):
@@ -72,20 +76,23 @@ def _closed(source: str, *, as_shown: bool) -> tuple[Walked, list[str]]:
 
 
 def _without_unclosed_containers(source: str) -> tuple[str, list[str]]:
-    """The page with <div> in place of each hidden container that has no end tag."""
+    """The page with <div> in place of each hidden container that has no end tag, and of what is shown as one is."""
     unclosed: list[tuple[int, str]] = []
-    for name in CONTAINERS:
+    renamed: list[tuple[int, str, str]] = []
+    for name in (*CONTAINERS, *_IN_DRAWINGS):
         opened: list[int] = []
-        for match in re.finditer(rf"<(/?){name}(?=[\s/>])", source, re.IGNORECASE):
+        not_closed = r"(?![^<>]*/>)" if name in _IN_DRAWINGS else ""
+        for match in re.finditer(rf"<(/?){name}(?=[\s/>]){not_closed}", source, re.IGNORECASE):
             if not match[1]:
                 opened.append(match.start())
-            elif opened:
-                opened.pop()
+            elif opened and _SHADOW.match(source, start := opened.pop()):
+                renamed += [(start, "<template", "<div"), (match.start(), "</template", "</div")]
         unclosed += [(place, name) for place in opened]
+    renamed += [(place, f"<{name}", "<div") for place, name in unclosed]
     pieces, at = [], 0
-    for place, name in sorted(unclosed):
-        pieces += [source[at:place], "<div"]
-        at = place + len(f"<{name}")
+    for place, old, new in sorted(renamed):
+        pieces += [source[at:place], new]
+        at = place + len(old)
     return "".join([*pieces, source[at:]]), [name for _, name in sorted(unclosed)][:_REPAIRS]
 
 

@@ -63,6 +63,13 @@ def test_blocks_stand_on_lines_and_inline_tags_cut_no_word() -> None:
         ("a<iframe>no frames here</iframe>b<noscript>scripts off</noscript>", "a b"),
         ("<template>kept for later</template>now", "now"),
         (
+            "<c-d><TEMPLATE class=a shadowrootmode=open>shown <template>not</template>here</TEMPLATE>slot</c-d>",
+            "shown here\nslot",
+        ),
+        ("<template data-shadowrootmode=open>kept for later</template>now", "now"),
+        ("<p>one<!DOCTYPE html><html><body>two<body>three", "one two three"),
+        ("<svg><desc/><metadata/><text>a</text></svg>b", "a b"),
+        (
             "the note<sup>3</sup>, 10<sup>6</sup>m<sup>2</sup> of it.<sup> [4]</sup> End",
             "the note 3, 10 6 m 2 of it. [4] End",
         ),
@@ -158,6 +165,8 @@ def test_the_title_is_that_of_the_head(page: str, title: str) -> None:
         ("template", "<template></template><template>{}"),
         ("nav", "<nav><a href=/>{}</a>"),
         ("video", "<video src=a>{}"),
+        ("desc", "<svg><desc>{}"),
+        ("annotation-xml", "<math><mi>x</mi><annotation-xml encoding='text/html'>{}"),
         ("!--", "<!-- closed --><!-- <b>hidden</b> {}"),
     ],
 )
