@@ -30,6 +30,8 @@ _END = re.compile(rb"startxref\s+\d")
 _OBJECT = re.compile(rb"\d\s+obj\b")
 _LENGTH = re.compile(rb"/L\s+(\d+)")
 _HEAD = 1024
+_STAMP = 400
+"""Characters that may stand on a picture of a page without being its text."""
 _LOST = re.compile(r"Failed to decode content stream for page (\d+)")
 _IN_PART = "FlateDecode partial recovery"
 
@@ -84,7 +86,8 @@ def answers(path: str, complaints: Complaints) -> Iterator[dict[str, Any]]:
     pages = int(document.page_count)
     if not pages:
         raise Damaged("it has no pages")
-    pictures = 0
+    pictures = stamped = 0
+    has_text = False
     upright = False
     for number in range(pages):
         _allow(SECONDS_A_PAGE)
@@ -95,14 +98,24 @@ def answers(path: str, complaints: Complaints) -> Iterator[dict[str, Any]]:
         complaints.check()
         if text := text.strip():
             text = mended(text, (span.text for span in spans))
+            has_text = has_text or len(text) > _STAMP or not _is_picture(document, number)
+            stamped += not has_text
         else:
             pictures += json.loads(document.classify_page(number))["kind"] != "empty"
         yield {"page": text}
     if complaints.in_part:
         yield {"remark": "it is damaged, and what is left of it was read"}
-    if 0 < pictures < pages:
+    if stamped and not has_text:
+        yield {"remark": "its pages are pictures with hardly any text on them"}
+    elif 0 < pictures < pages:
         yield {"remark": f"{pictures} of {pages} pages are pictures without text"}
     yield {"end": "scanned" if pictures else "empty"}
+
+
+def _is_picture(document: Any, number: int) -> bool:
+    """Whether most of a page is a picture, and little of it text, seen or recognised."""
+    page = json.loads(document.classify_page(number))
+    return bool(page["kind"] == "scanned" and page["signals"]["image_area_ratio"] > 1 / 2)
 
 
 @contextmanager
