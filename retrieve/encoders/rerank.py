@@ -49,6 +49,9 @@ class CrossEncoder:
         """Load a folder or hub name; `limit` None is the model's own. Raises `EncoderError`."""
         folder = read_cross_encoder_folder(find_model(model))
         prompt = default_prompt_of(folder)
+        logger.info(
+            "loading reranker %s from %s", model, folder.root
+        )  # before torch is imported, which takes longest
         tokenizer = load_tokenizer(folder.transformer, lower_case=folder.lower_case)
         limit = resolve_limit(folder, limit, tokenizer.num_special_tokens_to_add(True))
         # Set here and never again: changing a tokenizer that another thread uses is an error.

@@ -25,6 +25,7 @@ from retrieve.text.layout import PARTED
         # It has not.
         ("respon-\nsible", [], "respon|sible"),
         ("respon- \n\n  sible", [], "respon|sible"),
+        ("respon¬\nsible, ¬\nnot ¬p", [], "respon|sible, ¬\nnot ¬p"),
         ("Verän\u2010\nderung", [], "Verän|derung"),
         ("respon\u00ad\nsible, Self\u00ad\nMade", [], "respon|sible, Self|Made"),
         ("self\u00admade", [], "self-made"),

@@ -87,6 +87,12 @@ def test_truncation_is_counted_and_said_once(folder: Path, caplog: pytest.LogCap
     assert (scorer.truncated_pairs, len(caplog.records)) == (2, 1)
 
 
+def test_what_takes_time_is_said_before(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "retrieve"):
+        CrossEncoder.load(str(folder))
+    assert caplog.messages[0] == f"loading reranker {folder} from {folder}"
+
+
 def test_no_texts_no_scores(folder: Path) -> None:
     assert CrossEncoder.load(str(folder)).score(QUERY, []).shape == (0,)
 

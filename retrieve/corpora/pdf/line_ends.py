@@ -14,13 +14,14 @@ import regex
 from retrieve.text.layout import PAGE_END, PARTED
 
 _SOFT_HYPHEN = "\u00ad"
+_MARK = r"[-\u2010\u00ac]"  # ¬ is how programs that recognise text write a hyphen of the line's
 # Between small letters or pairs of capitals: `McDonald-Douglas` keeps its hyphen, `12-15` is to be no other number.
-_HYPHEN = r"(?:(?<=\p{Ll})[-\u2010](?=\s+\p{Ll})|(?<=\p{Lu}{2})[-\u2010](?=\s+\p{Lu}{2}))"
+_HYPHEN = rf"(?:(?<=\p{{Ll}}){_MARK}(?=\s+\p{{Ll}})|(?<=\p{{Lu}}{{2}}){_MARK}(?=\s+\p{{Lu}}{{2}}))"
 _BROKEN = regex.compile(rf"(?:{_HYPHEN}|(?<=\w){_SOFT_HYPHEN}(?=\s+\w))[^\S\n]*\n\s*")
 _OVER_PAGES = regex.compile(rf"(?:{_HYPHEN}|(?<=\w){_SOFT_HYPHEN})\n{PAGE_END}(\w\S*)[^\S{PAGE_END}]*")
 _BLANK_LINES = re.compile(r"\n(?:[^\S\n]*\n){2,}")
 _WORD = re.compile(r"[^\W_]+")
-_CUT_OFF = re.compile(rf"([^\W_]+)[-\u2010{_SOFT_HYPHEN}]\s*\Z")
+_CUT_OFF = re.compile(rf"([^\W_]+)[-\u2010\u00ac{_SOFT_HYPHEN}]\s*\Z")
 _REST = re.compile(r"\s*([^\W_]+)")
 _CONTROLS = {code: " " for code in range(32) if chr(code) not in "\t\n"} | {0: "\ufffd", 127: " "}
 
