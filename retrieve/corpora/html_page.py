@@ -24,6 +24,10 @@ _IN_DRAWINGS = ("annotation", "annotation-xml", "desc", "metadata")
 """Hidden in drawings and formulas, whose tags can close themselves."""
 _REPAIRS = 16
 """How many elements of a page that are never closed are repaired. A page with more is not meant to be read."""
+_QUOTES = "\"'"
+_OPENING = re.compile(r"<([A-Za-z][^<>]*=\s*[\"'])\Z")
+_LAST = "\ufdd0"
+"""Stands in no page."""
 _TAG = re.compile(r"</?[A-Za-z][A-Za-z0-9]*(?:\s[^<>]*)?/?>")
 
 
@@ -57,14 +61,19 @@ def page_text(source: str, where: str) -> Extracted:
         logger.warning(
             "%s: never closed: %s; what follows is read as the page's text",
             where,
-            ", ".join(f"<{name}" if name == COMMENT else f"<{name}>" for name in dict.fromkeys(unclosed)),
+            ", ".join(
+                f"<{name}" if name == COMMENT or name[-1] in _QUOTES else f"<{name}>"
+                for name in dict.fromkeys(unclosed)
+            ),
         )
     return Extracted(text, walked.title, "markup only" if source.strip() else "empty")
 
 
 def _closed(source: str, *, as_shown: bool) -> tuple[Walked, list[str]]:
     """The walk over the page in which nothing hidden runs on to the end, and the names of what had to be closed."""
+    source, quoted = _with_closed_quotes(source, as_shown=as_shown)
     source, unclosed = _without_unclosed_containers(source)
+    unclosed = [*quoted, *unclosed]
     while True:
         walked = walk(source, as_shown=as_shown)
         name, content = walked.last_hidden
@@ -73,6 +82,19 @@ def _closed(source: str, *, as_shown: bool) -> tuple[Walked, list[str]]:
             return walked, unclosed
         unclosed.append(name)
         source = f"{source[:place]}{'-->' if name == COMMENT else f'</{name}>'}{source[place:]}"
+
+
+def _with_closed_quotes(source: str, *, as_shown: bool) -> tuple[str, list[str]]:
+    """The page in which no value of an attribute runs on to the end, and the tags up to the marks that were closed."""
+    closed = []
+    for quote in _QUOTES:
+        place = source.rfind(quote) + 1
+        opening = _OPENING.search(source, max(source.rfind("<", 0, place), 0), place)
+        end = source.find(">", place)
+        if opening and end > 0 and _LAST not in walk(source + _LAST, as_shown=as_shown).text:
+            closed.append(opening[1])
+            source = f"{source[:end]}{quote}{source[end:]}"
+    return source, closed
 
 
 def _without_unclosed_containers(source: str) -> tuple[str, list[str]]:

@@ -168,6 +168,8 @@ def test_the_title_is_that_of_the_head(page: str, title: str) -> None:
         ("desc", "<svg><desc>{}"),
         ("annotation-xml", "<math><mi>x</mi><annotation-xml encoding='text/html'>{}"),
         ("!--", "<!-- closed --><!-- <b>hidden</b> {}"),
+        ('a class="b" title="', '<a class="b" title="unclosed>{}'),
+        ("a title='", "<i title='b'>x</i><a title='unclosed>{}"),
     ],
 )
 def test_what_is_never_closed_takes_nothing_with_it(
@@ -188,6 +190,9 @@ def test_what_is_never_closed_takes_nothing_with_it(
         "<script>'<nav>' + '<template>'</script>",
         "<nav>a</nav><NAV>b</NAV >c",
         "<!-- <nav> --><p>c",
+        """<script>x = '<i class="' + y</script>a""",
+        "<b title=a>a</b>",
+        '<i title="<b>">a',
     ],
 )
 def test_what_is_closed_is_not_warned_of_and_not_read(page: str, caplog: pytest.LogCaptureFixture) -> None:
