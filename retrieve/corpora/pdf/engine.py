@@ -86,8 +86,7 @@ def answers(path: str, complaints: Complaints) -> Iterator[dict[str, Any]]:
     pages = int(document.page_count)
     if not pages:
         raise Damaged("it has no pages")
-    pictures = stamped = 0
-    has_text = False
+    seen = _Pages()
     upright = False
     for number in range(pages):
         _allow(SECONDS_A_PAGE)
@@ -98,18 +97,41 @@ def answers(path: str, complaints: Complaints) -> Iterator[dict[str, Any]]:
         complaints.check()
         if text := text.strip():
             text = mended(text, (span.text for span in spans))
-            has_text = has_text or len(text) > _STAMP or not _is_picture(document, number)
-            stamped += not has_text
-        else:
-            pictures += json.loads(document.classify_page(number))["kind"] != "empty"
+        seen.add(document, number, text)
         yield {"page": text}
     if complaints.in_part:
         yield {"remark": "it is damaged, and what is left of it was read"}
-    if stamped and not has_text:
-        yield {"remark": "its pages are pictures with hardly any text on them"}
-    elif 0 < pictures < pages:
-        yield {"remark": f"{pictures} of {pages} pages are pictures without text"}
-    yield {"end": "scanned" if pictures else "empty"}
+    if remark := seen.remark():
+        yield {"remark": remark}
+    yield {"end": "scanned" if seen.pictures else "empty"}
+
+
+class _Pages:
+    """What the pages of a file show: how many are pictures without text, and how many with a stamp or a number."""
+
+    def __init__(self) -> None:
+        self.all = self.pictures = self.stamped = self.with_text = 0
+
+    def add(self, document: Any, number: int, text: str) -> None:
+        """Look at one more, whose text is known."""
+        self.all += 1
+        if not text:
+            self.pictures += json.loads(document.classify_page(number))["kind"] != "empty"
+        elif len(text) < _STAMP and _is_picture(document, number):
+            self.stamped += 1
+        else:
+            self.with_text += 1
+
+    def remark(self) -> str:
+        """What a reader should know of pictures where there is text too; empty where that is nothing."""
+        if self.stamped and not self.with_text:
+            return "its pages are pictures with hardly any text on them"
+        if self.stamped > 1:  # one may be a cover
+            count = self.pictures + self.stamped
+            return f"{count} of {self.all} pages are pictures with hardly any text on them"
+        if self.pictures and self.with_text:
+            return f"{self.pictures} of {self.all} pages are pictures without text"
+        return ""
 
 
 def _is_picture(document: Any, number: int) -> bool:
