@@ -244,7 +244,7 @@ def whole_text(data: bytes, where: str) -> str:
     text = decoded(data, where) if marked is None else marked
     if isinstance(text, InputError):
         raise text
-    return _MARKED_LINE.sub("", text)
+    return _MARKED_LINE.sub("", text) if "\ufeff" in text else text
 
 
 def decoded(data: bytes, where: str) -> str | InputError:
