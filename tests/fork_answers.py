@@ -1,12 +1,15 @@
 """Searches indexes, forks, and searches on in all: a program of its own, as a test process is not to be copied.
 
-`python fork_answers.py INDEX OPTIONS …`: OPTIONS are a JSON list of mappings, each the options of a search. Exit status
-0 if a child, its child and the parent give the parent's first answers, and all end by themselves. Who makes no progress
-is killed after a while: a busy machine is no fault.
+`python fork_answers.py MODULES INDEX OPTIONS …`: MODULES are loaded first, and what they made stays out of each child's
+last collection, which would take most of its time. OPTIONS are a JSON list of mappings, each the options of a search.
+Exit status 0 if a child, its child and the parent give the parent's first answers, and all end by themselves. Who makes
+no progress is killed after a while: a busy machine is no fault.
 """
 
 from __future__ import annotations
 
+import gc
+import importlib
 import json
 import os
 import signal
@@ -64,9 +67,12 @@ def in_child(work: Callable[[], bool]) -> int | None:
 def main() -> None:
     from retrieve import Index
 
+    for name in sys.argv[1].split():
+        importlib.import_module(name)
+    gc.freeze()
     statuses = {
         path: family_of(Index.open(path), json.loads(options))
-        for path, options in zip(sys.argv[1::2], sys.argv[2::2], strict=True)
+        for path, options in zip(sys.argv[2::2], sys.argv[3::2], strict=True)
     }
     print(statuses)
     sys.exit(any(status != 0 for each in statuses.values() for status in each))

@@ -63,7 +63,7 @@ def test_a_data_loader_with_workers(hybrid: Index, start: str) -> None:
     loader: Any = DataLoader(
         searches,  # type: ignore[arg-type]
         batch_size=None,
-        num_workers=2,
+        num_workers=1,
         multiprocessing_context=start,
     )
     assert list(loader) == expected
@@ -72,7 +72,7 @@ def test_a_data_loader_with_workers(hybrid: Index, start: str) -> None:
 def test_a_pool_of_spawned_processes(hybrid: Index) -> None:
     expected = [hybrid.search(text, 5) for text in TEXTS]
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(2, mp_context=context) as pool:
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
         answers = list(pool.map(search_there, [hybrid] * len(TEXTS), TEXTS))
     assert [hits for _, hits in answers] == expected
     assert os.getpid() not in {process for process, _ in answers}

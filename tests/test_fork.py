@@ -49,10 +49,10 @@ def filled(folder: Path, recipe: dict[str, Any]) -> Path:
     return folder
 
 
-def check(*indexes: tuple[Path, list[dict[str, Any]]]) -> None:
+def check(modules: str, *indexes: tuple[Path, list[dict[str, Any]]]) -> None:
     arguments = [part for path, options in indexes for part in (str(path), json.dumps(options))]
     done = subprocess.run(
-        [sys.executable, fork_answers.__file__, *arguments],
+        [sys.executable, fork_answers.__file__, modules, *arguments],
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "2"},
         capture_output=True,
         text=True,
@@ -68,6 +68,7 @@ def test_views_with_torch_and_faiss(tmp_path: Path, models: Path) -> None:
     uhd = {"model": str(models / "token"), "level": "token"}
     flat = filled(tmp_path / "flat", {"bm25": {}, "dense": dense})
     check(
+        "torch transformers faiss",
         (flat, [{"using": "hybrid"} | where]),
         (filled(tmp_path / "ivf", {"dense": dense | {"factory": "IVF4,Flat"}}), [where]),
         (filled(tmp_path / "token", {"uhd": uhd}), [{}]),
@@ -76,7 +77,10 @@ def test_views_with_torch_and_faiss(tmp_path: Path, models: Path) -> None:
 
 def test_a_cross_encoder_alone(tmp_path: Path, models: Path) -> None:
     """Here it is the first to use torch in the child."""
-    check((filled(tmp_path / "i", {"bm25": {}}), [{"reranker": str(models / "cross")}]))
+    check(
+        "torch transformers",
+        (filled(tmp_path / "i", {"bm25": {}}), [{"reranker": str(models / "cross")}]),
+    )
 
 
 @pytest.mark.usefixtures("real_machine")
@@ -87,6 +91,7 @@ def test_openvino(tmp_path: Path, models: Path) -> None:
     token = {"model": str(models / "token"), "backend": "openvino", "precision": "fp32"}
     where = {"where": {"n": {"gte": 20}}}
     check(
+        "openvino",
         (filled(tmp_path / "int8", {"bm25": {}, "dense": dense | {"precision": "int8"}}), [where]),
         (filled(tmp_path / "fp32", {"dense": dense | {"precision": "fp32"}}), [{}]),
         (filled(tmp_path / "token", {"uhd": token}), [{}]),

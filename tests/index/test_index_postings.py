@@ -173,8 +173,8 @@ def test_merging_is_rebuilding_across_blocks() -> None:
     for new_row, old in enumerate(order):
         maps[owner[old]][old - first[owner[old]]] = new_row
     parts = [assemble(vocabulary, i, s) for i, s in zip(ids, starts, strict=True)]
-    rows = [ids[owner[old]][starts[owner[old]][old - first[owner[old]]] :][: np.concatenate(counts)[old]]
-            for old in order]  # fmt: skip
+    lengths = np.concatenate(counts)
+    rows = [ids[owner[old]][starts[owner[old]][old - first[owner[old]]] :][: lengths[old]] for old in order]
     fresh_starts = np.cumsum([0, *map(len, rows)], dtype=np.int64)
     equal(
         merge_postings(parts, maps, len(order)),
