@@ -169,7 +169,9 @@ def read_cross_encoder_folder(root: Path) -> ModelFolder:
 def read_transformer(folder: Path) -> Mapping[str, Any]:
     """The config.json of a folder that also has safetensors weights; `EncoderError` where it has not."""
     if not (folder / "config.json").is_file():
-        raise EncoderError(f"{folder}: no config.json, so this is no transformers model")
+        inside = sorted(each.parent.name for each in folder.glob("*/modules.json"))
+        hint = f"; it holds the encoder folders {', '.join(inside)}: give one of them" if inside else ""
+        raise EncoderError(f"{folder}: no config.json, so this is no transformers model{hint}")
     if (folder / "adapter_config.json").is_file():
         raise EncoderError(f"{folder} is an adapter: merge it into its base model and save that")
     weight_files(folder)

@@ -37,8 +37,9 @@ def assemble(
     labelled = [document for document in documents if _is_labelled(document, task or reading.task)]
     unlabelled = [document for document in documents if not _is_labelled(document, task or reading.task)]
     if not labelled:
+        wanted = "a value, a number in the field of that name" if task == "ordinal" else "a label"
         raise InputError(
-            reading.name, f"{len(unlabelled)} documents and none of them has a label: nothing to learn from"
+            reading.name, f"{len(unlabelled)} documents and none of them has {wanted}: nothing to learn from"
         )
     if unlabelled:
         remarks.append(

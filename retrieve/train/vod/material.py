@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from retrieve.corpora.questions.records import QuestionData
 from retrieve.encoders.tokens import TokenRow
 from retrieve.errors import InputError, UsageError
 from retrieve.train.vod.asked import Asked, asked_of, joined
@@ -263,11 +264,25 @@ class Material(Dataset[int]):
         return self._gold[number]
 
 
+def trained_on(data: QuestionData) -> list[Question]:
+    """The questions of train. Raises `InputError` where all are of other splits, one option alone, or no answer."""
+    if not data.train:
+        raise InputError(
+            data.name,
+            f"has {len(data.validation)} questions of validation, {len(data.test)} of test and none to train on: a "
+            "word of the file's name or a field split says which they are",
+        )
+    check_questions(data.train, data.name, answers=True)
+    return list(data.train)
+
+
 def check_questions(questions: Sequence[Question], where: str, *, answers: bool) -> None:
     """Raise `InputError` for what cannot be trained on: no questions, one option alone, no answer."""
     if not questions:
         raise InputError(where, "has no questions: give some")
     for question in questions:
+        if not isinstance(question, Question):
+            raise UsageError(f"{where} have a {type(question).__name__} among them: wanted `Question`s")
         if len(question.choices) < 2:
             raise InputError(
                 where, f"question {question.id!r} has {len(question.choices)} option, wanted at least 2"
