@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from retrieve.cli.options import split_option
-from retrieve.cli.output import as_json, figure, print_json
+from retrieve.cli.output import as_json, counted, figure, print_json
 from retrieve.errors import UsageError
 
 _log = logging.getLogger("retrieve")
@@ -72,6 +72,7 @@ def command(
         _log.info("weights %s: %s %s", tuning.weights, tuning.measure, figure(tuning.value))
     fused = fuse_runs(pools, chosen, weights, depth)
     write_run(out, fused, tag)
+    _log.info("%s: %d runs fused, %s", out, len(runs), counted(len(fused), "query", "queries"))
     if as_json:
         print_json(
             {

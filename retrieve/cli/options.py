@@ -151,7 +151,7 @@ measure_option = click.option(
     metavar="MEASURE",
     default=DEFAULT_MEASURES,
     show_default=True,
-    help="A measure by its ir-measures name; as often as wanted.",
+    help="A measure by its ir-measures or trec_eval name; as often as wanted.",
 )
 
 relevance_option = click.option(

@@ -56,12 +56,28 @@ def evaluate(
     """
     parsed = parse_measures(measures, relevance_level)
     evaluation = measured(run, qrels, parsed, retrieved_only=retrieved_only, name=name or "the run")
-    _say(evaluation, retrieved_only=retrieved_only, name=name)
+    _say(evaluation, qrels, parsed, retrieved_only=retrieved_only, name=name)
     return evaluation
 
 
-def _say(evaluation: Evaluation, *, retrieved_only: bool, name: str) -> None:
+def _say(
+    evaluation: Evaluation,
+    qrels: Mapping[str, Mapping[str, int]],
+    measures: Sequence[Measure],
+    *,
+    retrieved_only: bool,
+    name: str,
+) -> None:
     of = f"{name}: " if name else ""
+    highest = max((grade for grades in qrels.values() for grade in grades.values()), default=0)
+    wanted = max((measure.params.get("rel", 1) for measure in measures), default=1)
+    if highest < wanted:
+        logger.warning(
+            "%sno document is judged %d or higher, the highest grade is %d: what counts such documents is zero",
+            of,
+            wanted,
+            highest,
+        )
     if evaluation.missing:
         fate = "are left out of the means" if retrieved_only else "count as zero"
         logger.warning(
@@ -112,7 +128,7 @@ def completed(
     _check_shared(queries, judged, name or "the run")
     found = judged.keys() & set(queries)
     evaluation = _whole(values, found, queries, judged, measures, retrieved_only, name or "the run")
-    _say(evaluation, retrieved_only=retrieved_only, name=name)
+    _say(evaluation, judged, measures, retrieved_only=retrieved_only, name=name)
     return evaluation
 
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from retrieve.trec.lines import opened
+from retrieve.trec.lines import RANK_BEGINS, opened
 
 _BLOCK = 1 << 21
 """Bytes read at once."""
@@ -95,6 +95,8 @@ def _queries(block: bytes, *, whole: bool) -> tuple[list[Hits], int]:
     data = np.frombuffer(block, np.uint8)
     starts, ends = _columns(data)
     if (data[starts[:, 0]] == 35).any():  # a comment of six words
+        raise Unusual
+    if not RANK_BEGINS.issuperset(np.unique(data[starts[:, 3]]).tolist()):
         raise Unusual
     queries = _words(data, starts[:, 0], ends[:, 0])
     names = queries.view(f"S{queries.shape[1]}").ravel()
