@@ -12,6 +12,7 @@ from collections.abc import Container, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from retrieve.errors import MeasureError
+from retrieve.measures.forms import check_qrels, check_run
 from retrieve.measures.iprec import interpolated_precision
 from retrieve.measures.names import HIGHEST_GRADE, parse_measures, provider
 from retrieve.trec import trec_eval_order
@@ -52,9 +53,12 @@ def evaluate(
     Every query of the judgments counts (`trec_eval -c`), also one without a relevant document; with
     `retrieved_only` those that have hits (trec_eval without `-c`). `relevance_level` as in `parse_measures`
     (`trec_eval -l`). What is missing or ignored is also logged, with the run's `name` where it has one.
-    `MeasureError`: an unknown measure, or a run and judgments that share no query.
+    `MeasureError`: an unknown measure, or a run and judgments that share no query. `UsageError`: ids, scores or
+    grades of another kind.
     """
     parsed = parse_measures(measures, relevance_level)
+    check_run(run)
+    check_qrels(qrels)
     evaluation = measured(run, qrels, parsed, retrieved_only=retrieved_only, name=name or "the run")
     _say(evaluation, qrels, parsed, retrieved_only=retrieved_only, name=name)
     return evaluation
@@ -186,7 +190,11 @@ def _safe(query_id: str, grades: Mapping[str, int]) -> dict[str, int]:
         raise MeasureError(
             f"query {query_id!r} has grades from {lowest} to {highest}, wanted at most {HIGHEST_GRADE}: rescale them"
         )
-    return dict(grades) if highest >= 0 else dict.fromkeys(grades, 0)
+    if highest < 0:
+        return dict.fromkeys(grades, 0)
+    return {
+        document_id: int(grade) for document_id, grade in grades.items()
+    }  # numpy's integers are none to it
 
 
 def _surrogates(scores: Mapping[str, float]) -> dict[str, float]:

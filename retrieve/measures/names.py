@@ -79,7 +79,7 @@ def any_measures(names: Sequence[str | Measure], relevance_level: int = 1) -> li
     """`parse_measures` without the question whether we can compute it."""
     provider()  # names are ir-measures'
     measures: dict[str, Measure] = {}
-    for name in names:
+    for name in [names] if isinstance(names, str) else names:
         for one in _named(name) if isinstance(name, str) else [name]:
             measure = _with_level(one, relevance_level)
             measures.setdefault(str(measure), measure)

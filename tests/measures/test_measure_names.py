@@ -60,6 +60,10 @@ def test_what_is_none_of_several(written: str) -> None:
         parse_measures([written])
 
 
+def test_one_name_is_no_list_of_letters() -> None:
+    assert [str(measure) for measure in parse_measures("P@5,AP")] == ["P@5", "AP"]
+
+
 def test_each_once_in_the_order_given() -> None:
     measures = parse_measures(["R@10", "MAP", "recall@10", "AP", "RR"])
     assert [str(measure) for measure in measures] == ["R@10", "AP", "RR"]
