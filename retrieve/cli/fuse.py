@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import Any
 
 import click
@@ -59,6 +60,8 @@ def command(
         raise UsageError(
             "--tune chooses the weights of a convex or z fusion: give neither --weights nor --method rrf"
         )
+    if out != "-" and Path(out).resolve() in {Path(run).resolve() for run in runs}:
+        raise UsageError(f"--out {out} is one of the runs to fuse, and would be replaced: name another file")
     if as_json and out == "-":
         raise UsageError("--json and --out - would both be standard output: name a file for the run")
     pools = [read_run(path) for path in runs]

@@ -252,7 +252,7 @@ def test_tasks_that_the_documents_do_not_fit(tmp_path: Path) -> None:
         read_labelled(path, task="multiclass")
     with pytest.raises(UsageError, match="3 labels"):
         read_labelled(path, task="binary")
-    with pytest.raises(InputError, match="nothing to learn from"):
+    with pytest.raises(InputError, match="none of them has a value: name those"):
         read_labelled(path, task="ordinal")
 
 

@@ -12,6 +12,7 @@ from typing import Literal
 
 from retrieve.corpora.corpus import ReadOptions
 from retrieve.corpora.labelled.records import LabelledData, Reading
+from retrieve.corpora.labelled.renamed import RENAME
 from retrieve.corpora.rows import some
 from retrieve.corpora.split_files import Gathered
 from retrieve.errors import InputError, UsageError
@@ -37,10 +38,8 @@ def assemble(
     labelled = [document for document in documents if _is_labelled(document, task or reading.task)]
     unlabelled = [document for document in documents if not _is_labelled(document, task or reading.task)]
     if not labelled:
-        wanted = "a value, a number in the field of that name" if task == "ordinal" else "a label"
-        raise InputError(
-            reading.name, f"{len(unlabelled)} documents and none of them has {wanted}: nothing to learn from"
-        )
+        told = f"a value: {RENAME}" if task == "ordinal" else "a label: nothing to learn from"
+        raise InputError(reading.name, f"{len(unlabelled)} documents and none of them has {told}")
     if unlabelled:
         remarks.append(
             f"{len(unlabelled)} documents are not labelled: {some([d.document.id for d in unlabelled])}"

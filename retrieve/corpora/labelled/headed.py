@@ -99,7 +99,8 @@ class Separation(NamedTuple):
             return [f"labels in a cell are separated by {self.separator}"]
         if self.commas:
             return [
-                f"{self.commas} cells have a comma in them and are one label each: give separator=, if it parts several"
+                f"{self.commas} cells have a comma in them and are one label each: if it parts several, give "
+                'separator="," (--reading separator=,)'
             ]
         return []
 
