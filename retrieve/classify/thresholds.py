@@ -110,7 +110,8 @@ def choose_thresholds(
         values = np.full(labels, 0.5)
     elif not wanted.any():
         values = np.full(labels, 0.5)
-        remark = "no validation document has a label: thresholds are .5"
+        of = "the second label" if task == "binary" else "a label"
+        remark = f"no validation document has {of}: thresholds are .5"
     else:
         common = float(_best_cuts(_reachable(found, wanted))[0])
         values = np.full(labels, common) if how == "global" else _shrunk(found, wanted, common)

@@ -107,6 +107,18 @@ def test_the_labels_tell_the_task_and_a_remark_says_so(tmp_path: Path, labels: l
     assert read_labelled(path, task="multilabel").task == "multilabel"
 
 
+def test_documents_without_text_and_labels_that_look_alike_are_named(tmp_path: Path) -> None:
+    rows = [
+        row("1", "Civil"),
+        row("2", "civil"),
+        row("3", "tax", " "),
+        {**row("4", "tax", " "), "title": "T"},
+    ]
+    remarks = read_labelled(json_lines(tmp_path / "a.jsonl", *rows)).remarks
+    assert "1 labelled documents have no text: 3" in remarks
+    assert "labels that differ by case or spaces alone: 'Civil' and 'civil'" in remarks
+
+
 def test_whole_numbers_are_labels(tmp_path: Path) -> None:
     data = read_labelled(json_lines(tmp_path / "a.jsonl", row("1", 0), row("2", 1), row("3", 0)))
     assert (data.task, [each.labels for each in data.train]) == ("binary", [("0",), ("1",), ("0",)])
