@@ -153,7 +153,8 @@ def read_cross_encoder_folder(root: Path) -> ModelFolder:
     modules = read_modules(root, ENCODER_MODULES) if named else [Module("Transformer", root, {})]
     if [module.kind for module in modules] != ["Transformer"]:
         raise EncoderError(
-            f"{root} is no cross-encoder: its modules are {[module.kind for module in modules]}"
+            f"{root} has the modules {', '.join(module.kind for module in modules)}: wanted a transformer alone, of a "
+            "cross-encoder or a masked language model"
         )
     transformer, settings = modules[0].folder, modules[0].settings
     config = read_transformer(transformer)

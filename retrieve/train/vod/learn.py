@@ -138,6 +138,7 @@ def make_parts(
     if settings.retriever.source != "none":
         collection = Collection.open(folder / "index", settings, network.phi, texts, progress=progress)
         check_size(settings.sampler.p, collection.index)
+        collection.check_facts([*train, *validation])
     given: dict[str, Any] = {"dimensions": network.retriever.queries.dimensions, "seed": seed}
     return Parts(
         settings,

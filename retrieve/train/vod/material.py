@@ -6,6 +6,7 @@ change nowhere else.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,6 +33,8 @@ from retrieve.train.vod.settings import VodSettings
 from retrieve.types import Question
 
 IntArray = npt.NDArray[np.int64]
+
+_log = logging.getLogger("retrieve")
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +268,12 @@ class Material(Dataset[int]):
 
 
 def trained_on(data: QuestionData) -> list[Question]:
-    """The questions of train. Raises `InputError` where all are of other splits, one option alone, or no answer."""
+    """The questions of train, and a word about what was counted as they were read.
+
+    Raises `InputError` where all are of other splits, for one option alone, and for no answer.
+    """
+    for remark in data.remarks:
+        _log.info("%s: %s", data.name, remark)
     if not data.train:
         raise InputError(
             data.name,
