@@ -22,10 +22,22 @@ def user_home() -> Path:
         return _NO_HOME
 
 
+def named_by(variable: str) -> Path | None:
+    """The folder that a variable names, None where it is not set or empty.
+
+    `~` is the user's home: where a service or a container is described, no shell stands between.
+    """
+    value = os.environ.get(variable)
+    if not value:
+        return None
+    parts = Path(value).parts
+    return user_home().joinpath(*parts[1:]) if parts[:1] == ("~",) else Path(value)
+
+
 def cache_root() -> Path:
     """`$RETRIEVE_CACHE`; else `retrieve` in the user's folder of caches."""
-    if value := os.environ.get("RETRIEVE_CACHE"):
-        return Path(value)
+    if (named := named_by("RETRIEVE_CACHE")) is not None:
+        return named
     if sys.platform == "darwin":
         return user_home() / "Library" / "Caches" / "retrieve"
     return Path(os.environ.get("XDG_CACHE_HOME") or user_home() / ".cache") / "retrieve"

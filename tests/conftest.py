@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import tempfile
 from collections.abc import Iterator
@@ -18,6 +19,13 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 # Converted models and cached vectors of a test are nobody else's; a converted model serves all tests of a session.
 _CACHE = tempfile.TemporaryDirectory(prefix="retrieve-cache-")
 os.environ["RETRIEVE_CACHE"] = _CACHE.name
+
+
+def pytest_collection_finish() -> None:
+    """What all test modules have loaded is not looked through again whenever something asks for a collection."""
+    gc.collect()
+    gc.freeze()
+
 
 # The suite is the same on every run; `--hypothesis-profile=default` looks for new examples.
 settings.register_profile("suite", derandomize=True, deadline=None)

@@ -74,7 +74,9 @@ def test_a_recipe_survives_the_manifest(name: str) -> None:
 
 def test_a_file_is_named_after_itself(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
-    path.write_text('[bm25]\nlanguage = "german"\n[filters]\nfields = ["year", "a.b"]\n', encoding="utf-8")
+    path.write_text(
+        '[bm25]\nlanguage = "german"\n[filters]\nfields = ["year", "a.b"]\n', encoding="utf-8-sig"
+    )
     recipe = load_recipe(path)
     assert (recipe.name, recipe.bm25 and recipe.bm25.language) == ("mine", "german")
     assert recipe.filters.fields == ("year", "a.b")

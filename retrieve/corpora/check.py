@@ -88,6 +88,9 @@ def stored_form(document: Document | Mapping[str, Any]) -> Document:
 def _id_of(fields: Mapping[str, Any], where: str) -> str:
     names = [name for name in ("_id", "id") if name in fields]
     if not names:
+        marked = next((name for name in fields if str(name).lstrip("\ufeff") in ("_id", "id")), None)
+        if marked is not None:
+            raise InputError(where, f"the key {marked!a} begins with a byte order mark: take it out")
         raise InputError(where, 'there is no id; wanted "_id": "…" or "id": "…"')
     for name in names:
         _check_id(fields[name], name, where)
@@ -126,6 +129,8 @@ def _check_id(value: object, name: str, where: str) -> None:
     if isinstance(value, str):
         if not value:
             raise InputError(where, f"{name} is empty; wanted a non-empty string")
+        if value.startswith("\ufeff"):
+            raise InputError(where, f"{name} begins with a byte order mark, which is not seen: take it out")
         _check_string(value, name, where)
     elif isinstance(value, int | float) and not isinstance(value, bool):
         raise InputError(where, f'{name} is the number {value}; wanted a string: write "{name}": "{value}"')

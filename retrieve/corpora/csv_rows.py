@@ -192,12 +192,16 @@ def first_line(stream: Stream) -> str:
 
 
 def _our_names(cells: list[str], names: Names) -> list[str]:
-    """The cells of a heading, those of id, text and title as we call them, however they are written."""
+    """The cells of a heading, those of id, text and title as we call them, however they are written.
+
+    As they stand where there is no id or no text: the error is to name what the file has.
+    """
     folded = [cell.strip().lower() for cell in cells]
     ours = {"title": "title"}
     for name, known in (("id", names.ids), ("text", names.texts)):
         ours |= dict.fromkeys([one for one in known if one in folded][:1], name)
-    return [ours.get(low, cell) for low, cell in zip(folded, cells, strict=True)]
+    found = [ours.get(low, cell) for low, cell in zip(folded, cells, strict=True)]
+    return found if {"id", "text"} <= set(found) else cells
 
 
 def _with_our_names(

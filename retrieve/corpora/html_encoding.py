@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 
 from retrieve.corpora.html_tree import tree_of
-from retrieve.corpora.stream import unmarked
+from retrieve.corpora.stream import unmarked, wide
 from retrieve.errors import InputError, MissingExtra
 
 _HEAD = 1 << 16
@@ -27,6 +27,8 @@ def decoded_page(data: bytes, where: str) -> str:
     text = unmarked(data, where)
     if text is not None:
         return text
+    if refused := wide(data, where) if 0 in data else None:
+        raise refused
     declared = _declared(data)
     name, codec = declared or ("utf-8", "utf-8")
     try:

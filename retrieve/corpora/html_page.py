@@ -16,10 +16,18 @@ from retrieve.corpora.html_walk import COMMENT, CONTAINERS, Walked, walk
 
 logger = logging.getLogger("retrieve")
 
-_PAGE_END = re.compile(r"</(?:body|html)\s*>", re.IGNORECASE)
+_PAGE_EDGE = re.compile(r"</(?:body|html)\s*>|(?=<(?:!doctype|html|body)[\s>])", re.IGNORECASE)
 """What follows goes on in the same <body>, and its first word would be glued to the last one."""
+_SHADOW = re.compile(r"<template\s(?:[^<>]*\s)?shadowrootmode\s*=", re.IGNORECASE)
+"""A template that is no template: its content is shown in place of the element that it stands in."""
+_IN_DRAWINGS = ("annotation", "annotation-xml", "desc", "metadata")
+"""Hidden in drawings and formulas, whose tags can close themselves."""
 _REPAIRS = 16
 """How many elements of a page that are never closed are repaired. A page with more is not meant to be read."""
+_QUOTES = "\"'"
+_OPENING = re.compile(r"<([A-Za-z][^<>]*=\s*[\"'])\Z")
+_LAST = "\ufdd0"
+"""Stands in no page."""
 _TAG = re.compile(r"</?[A-Za-z][A-Za-z0-9]*(?:\s[^<>]*)?/?>")
 
 
@@ -39,7 +47,7 @@ def html_text(data: bytes, where: str) -> Extracted:
 def page_text(source: str, where: str) -> Extracted:
     """The same for a page that is text already, as in a mail."""
     source = source.replace("\r\n", "\n").replace("\r", "\n").replace("\t", " ")
-    source = _PAGE_END.sub(r"\g<0>\n", source)
+    source = _PAGE_EDGE.sub(r"\g<0>\n", source)
     walked, unclosed = _closed(source, as_shown=True)
     text = walked.text
     if walked.unshown > len(text):
@@ -53,14 +61,19 @@ def page_text(source: str, where: str) -> Extracted:
         logger.warning(
             "%s: never closed: %s; what follows is read as the page's text",
             where,
-            ", ".join(f"<{name}" if name == COMMENT else f"<{name}>" for name in dict.fromkeys(unclosed)),
+            ", ".join(
+                f"<{name}" if name == COMMENT or name[-1] in _QUOTES else f"<{name}>"
+                for name in dict.fromkeys(unclosed)
+            ),
         )
     return Extracted(text, walked.title, "markup only" if source.strip() else "empty")
 
 
 def _closed(source: str, *, as_shown: bool) -> tuple[Walked, list[str]]:
     """The walk over the page in which nothing hidden runs on to the end, and the names of what had to be closed."""
+    source, quoted = _with_closed_quotes(source, as_shown=as_shown)
     source, unclosed = _without_unclosed_containers(source)
+    unclosed = [*quoted, *unclosed]
     while True:
         walked = walk(source, as_shown=as_shown)
         name, content = walked.last_hidden
@@ -71,21 +84,37 @@ def _closed(source: str, *, as_shown: bool) -> tuple[Walked, list[str]]:
         source = f"{source[:place]}{'-->' if name == COMMENT else f'</{name}>'}{source[place:]}"
 
 
+def _with_closed_quotes(source: str, *, as_shown: bool) -> tuple[str, list[str]]:
+    """The page in which no value of an attribute runs on to the end, and the tags up to the marks that were closed."""
+    closed = []
+    for quote in _QUOTES:
+        place = source.rfind(quote) + 1
+        opening = _OPENING.search(source, max(source.rfind("<", 0, place), 0), place)
+        end = source.find(">", place)
+        if opening and end > 0 and _LAST not in walk(source + _LAST, as_shown=as_shown).text:
+            closed.append(opening[1])
+            source = f"{source[:end]}{quote}{source[end:]}"
+    return source, closed
+
+
 def _without_unclosed_containers(source: str) -> tuple[str, list[str]]:
-    """The page with <div> in place of each hidden container that has no end tag."""
+    """The page with <div> in place of each hidden container that has no end tag, and of what is shown as one is."""
     unclosed: list[tuple[int, str]] = []
-    for name in CONTAINERS:
+    renamed: list[tuple[int, str, str]] = []
+    for name in (*CONTAINERS, *_IN_DRAWINGS):
         opened: list[int] = []
-        for match in re.finditer(rf"<(/?){name}(?=[\s/>])", source, re.IGNORECASE):
+        not_closed = r"(?![^<>]*/>)" if name in _IN_DRAWINGS else ""
+        for match in re.finditer(rf"<(/?){name}(?=[\s/>]){not_closed}", source, re.IGNORECASE):
             if not match[1]:
                 opened.append(match.start())
-            elif opened:
-                opened.pop()
+            elif opened and _SHADOW.match(source, start := opened.pop()):
+                renamed += [(start, "<template", "<div"), (match.start(), "</template", "</div")]
         unclosed += [(place, name) for place in opened]
+    renamed += [(place, f"<{name}", "<div") for place, name in unclosed]
     pieces, at = [], 0
-    for place, name in sorted(unclosed):
-        pieces += [source[at:place], "<div"]
-        at = place + len(f"<{name}")
+    for place, old, new in sorted(renamed):
+        pieces += [source[at:place], new]
+        at = place + len(old)
     return "".join([*pieces, source[at:]]), [name for _, name in sorted(unclosed)][:_REPAIRS]
 
 

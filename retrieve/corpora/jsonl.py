@@ -48,6 +48,12 @@ def parse_object(line: str, where: str) -> dict[str, Any]:
     try:
         value = _DECODER.decode(line)
     except json.JSONDecodeError as error:
+        if line[error.pos : error.pos + 1] == "\ufeff":
+            raise InputError(
+                where,
+                f"a byte order mark at column {error.colno}, as where files are joined and the first has no line end: "
+                "put one in its place",
+            ) from None
         raise InputError(
             where, f"broken JSON at column {error.colno}: {error.msg}; wanted one JSON object on one line"
         ) from None

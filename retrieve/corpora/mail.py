@@ -19,6 +19,7 @@ from email.utils import parsedate_to_datetime
 from retrieve.corpora.extracted import Extracted, WhyEmpty
 from retrieve.corpora.html_encoding import decoded_page, in_charset
 from retrieve.corpora.html_page import page_text
+from retrieve.corpora.stream import wide, without_mark
 from retrieve.errors import InputError
 
 _LOCKED = ("multipart/encrypted", "application/pkcs7-mime", "application/x-pkcs7-mime")
@@ -35,9 +36,11 @@ def mail_text(data: bytes, where: str) -> Extracted:
     """
     if not data.strip():
         return Extracted("")
+    if refused := wide(data, where):  # charsets that its parts name would be wrong
+        raise refused
     reading = _Reading(where)
     try:
-        mail = email.message_from_bytes(data.removeprefix(b"\xef\xbb\xbf"))
+        mail = email.message_from_bytes(without_mark(data))
         if not mail.keys():
             raise InputError(where, "is no mail: it does not begin with a header; rename it or take it out")
         parts = reading.texts(mail)

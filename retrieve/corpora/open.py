@@ -100,9 +100,9 @@ def find_one(folder: Path, stem: str) -> Path | None:
 
 
 def sniff(path: Path) -> bytes:
-    """The first bytes of a file after decompression, without white space and byte order mark in front."""
+    """The first bytes of a file after decompression, without white space and byte order marks in front."""
     with Stream.open(path) as stream:
-        return stream.peek().removeprefix(b"\xef\xbb\xbf").lstrip()
+        return stream.beginning()
 
 
 def _named(name: str, format: str | None, options: ReadOptions) -> Corpus:

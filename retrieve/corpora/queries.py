@@ -72,7 +72,7 @@ def _open(source: str | Path, options: ReadOptions) -> Corpus:
 
 def _read(stream: Stream, options: ReadOptions) -> Records:
     """By content: names of topic files say nothing (MS MARCO's are .txt and .tsv, TREC's .txt or .101-150)."""
-    start = stream.peek().removeprefix(b"\xef\xbb\xbf").lstrip()
+    start = stream.beginning()
     if options.topic_fields and not start.startswith(b"<"):
         raise UsageError(f"--topic-fields is for TREC topics, and {stream.name} has none: take it out")
     if start.startswith(b"{"):

@@ -108,7 +108,7 @@ class _Splitter:
                 self.pieces = []
             else:
                 self.pieces.append(text)
-        elif _MARKUP.sub("", text).strip():
+        elif _MARKUP.sub("", text).replace("\ufeff", "").strip():  # with the mark of a file that was joined
             self._bad(
                 number,
                 self._error(number, f"text outside of <{self.tag}>…</{self.tag}>: {text.strip()[:40]!r}"),

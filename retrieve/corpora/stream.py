@@ -11,6 +11,7 @@ from __future__ import annotations
 import codecs
 import gzip
 import io
+import re
 import stat
 import sys
 import zlib
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 STANDARD_INPUT = "standard input"
 
 _BOM = b"\xef\xbb\xbf"
+_MARKED_LINE = re.compile("^\ufeff+", re.MULTILINE)
 _WIDE = (  # UTF-32 first: its mark begins with that of UTF-16
     (codecs.BOM_UTF32_LE, "utf-32-le"),
     (codecs.BOM_UTF32_BE, "utf-32-be"),
@@ -94,6 +96,13 @@ class Stream:
             return self._data.peek(_CHUNK)
         except _BROKEN_GZIP as error:
             raise self._broken(error) from error
+
+    def beginning(self) -> bytes:
+        """The same, without byte order marks and white space in front, in whatever order files were joined."""
+        start = self.peek()
+        while (rest := without_mark(start).lstrip()) != start:
+            start = rest
+        return start
 
     def readline(self, limit: int) -> bytes:
         """The next line with its end, or its first `limit` bytes; empty at the end of the input."""
@@ -213,7 +222,7 @@ def unmarked(data: bytes, where: str) -> str | None:
     Raises `InputError` for bytes that are not in the encoding of the mark.
     """
     if data.startswith(_BOM):
-        text = decoded(data.removeprefix(_BOM), where)
+        text = decoded(without_mark(data), where)
         if isinstance(text, InputError):
             raise text
         return text
@@ -227,23 +236,24 @@ def unmarked(data: bytes, where: str) -> str | None:
 
 
 def whole_text(data: bytes, where: str) -> str:
-    """The text of a whole file: UTF-8, or what a byte order mark says. Raises `InputError`."""
+    """The text of a whole file: UTF-8, or what a byte order mark says. Raises `InputError`.
+
+    Marks in front of later lines are dropped too: files with marks were joined.
+    """
     marked = unmarked(data, where)
     text = decoded(data, where) if marked is None else marked
     if isinstance(text, InputError):
         raise text
-    return text
+    return _MARKED_LINE.sub("", text) if "\ufeff" in text else text
 
 
 def decoded(data: bytes, where: str) -> str | InputError:
     """UTF-8 bytes as text, or the error that says which byte is not UTF-8."""
-    if len(data) > 3 and 2 * data.count(0) + 2 >= len(data):
-        return _wide(data, where)
+    if (0 in data or data[:1] in (b"\xff", b"\xfe")) and (refused := wide(data, where)):
+        return refused
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
-        if _wide_mark(data):
-            return _wide(data, where)
         return InputError(
             where,
             f"byte {error.start + 1} (0x{data[error.start]:02x}) is not UTF-8 ({error.reason}); wanted UTF-8 text: "
@@ -251,17 +261,27 @@ def decoded(data: bytes, where: str) -> str | InputError:
         )
 
 
-def _wide(data: bytes, where: str) -> InputError:
-    """The error for UTF-16 or UTF-32 that comes without its mark, or where marks are not looked for."""
-    mark = _wide_mark(data)
-    if mark is None:
-        found, name = "every second byte is NUL, as in UTF-16 without a byte order mark", "UTF-16LE"
-    else:
+def wide(data: bytes, where: str) -> InputError | None:
+    """The error for UTF-16 or UTF-32 without its mark, or where marks are not looked for; None for other bytes."""
+    if mark := _wide_mark(data):
         name = mark[1].removesuffix("-le").removesuffix("-be").upper()
         found = f"begins with the mark of {name}"
+    elif name := _unmarked_wide(data):
+        found = "has NULs as in UTF-16 without a byte order mark"
+    else:
+        return None
     return InputError(
         where, f"{found}; wanted UTF-8 text: convert the file, for instance with iconv -f {name} -t UTF-8"
     )
+
+
+def _unmarked_wide(data: bytes) -> str:
+    """UTF-16 by one half of the bytes, which has many NULs and few others, as letters are alike; else empty."""
+    for name, high, low in (("UTF-16LE", data[1::2], data[::2]), ("UTF-16BE", data[::2], data[1::2])):
+        nuls = high.count(0)
+        if 8 * low.count(0) < nuls and len(high) <= 12 * nuls and 2 * len(set(high)) <= min(len(high), 32):
+            return name
+    return ""
 
 
 def too_long(where: str, max_line: int) -> InputError:

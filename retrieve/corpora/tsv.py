@@ -25,14 +25,13 @@ _log = logging.getLogger("retrieve")
 
 _PASSAGE, _DOCUMENT = 2, 4
 
-_IDS = frozenset(
-    f"{of}{mark}id"
-    for of in ("", "doc", "document", "passage", "p", "q", "query", "topic")
-    for mark in ("", "_", "-", " ")
-)
-_TEXTS = frozenset(
-    {"text", "title", "url", "body", "content", "contents", "document", "passage", "query", "topic"}
-)
+_MARKS = ("", "_", "-", " ")
+_THINGS = ("doc", "document", "passage", "query", "topic")
+_IDS = frozenset(f"{of}{mark}id" for of in ("", "p", "q", "corpus", *_THINGS) for mark in _MARKS)
+_IDS |= {"docno", "identifier", "num", "number"}
+_TEXTS = frozenset(f"{of}{mark}text" for of in _THINGS for mark in _MARKS)
+_TEXTS |= {"text", "title", "url", "body", "content", "contents", "abstract", "sentence", "paragraph"}
+_TEXTS |= {"document", "passage", "query", "topic", "question", "utterance"}
 
 
 _NAME = re.compile(r"#?\s*_?[^\W\d_][\w -]{0,30}")
@@ -64,8 +63,10 @@ def _read(
 def _rows(stream: Stream, options: ReadOptions, accepted: tuple[int, ...]) -> Iterator[Line]:
     """The lines that are not blank, without a heading. Raises `InputError` for a heading of other columns."""
     lines = filled_lines(stream, options)
+    heading = None
     for number, line in lines:
         if isinstance(line, str) and _is_heading(line, accepted):
+            heading = line
             _log.warning("%s:%d: taken for a heading and passed over: %s", stream.name, number, line.strip())
         elif isinstance(line, str) and _names_other_columns(line):
             raise InputError(
@@ -76,7 +77,11 @@ def _rows(stream: Stream, options: ReadOptions, accepted: tuple[int, ...]) -> It
         else:
             yield number, line
         break
-    yield from lines
+    for number, line in lines:
+        if heading is not None and line == heading:
+            yield number, InputError(f"{stream.name}:{number}", "is the heading again: remove this line")
+        else:
+            yield number, line
 
 
 def _is_heading(line: str, accepted: tuple[int, ...]) -> bool:
@@ -87,8 +92,13 @@ def _is_heading(line: str, accepted: tuple[int, ...]) -> bool:
 
 
 def _names_other_columns(line: str) -> bool:
-    """Whether three or more cells are all names, each another. No row of MS MARCO's is such: it has a URL."""
+    """Whether three or more cells are all names, each another, or two are those of a text and an id, in this order.
+
+    No row of MS MARCO's of three or more is such: it has a URL.
+    """
     cells = line.split("\t")
+    if len(cells) == _PASSAGE:
+        return cells[0].strip().lower() in _TEXTS and cells[1].strip().lower() in _IDS
     named = {cell.strip().lower() for cell in cells if _NAME.fullmatch(cell.strip())}
     return len(cells) > _PASSAGE and len(named) == len(cells)
 

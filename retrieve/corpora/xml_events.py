@@ -16,11 +16,12 @@ from typing import Any
 from xml.etree.ElementTree import Element
 from xml.parsers import expat
 
-from retrieve.corpora.stream import Stream, too_long
+from retrieve.corpora.stream import Stream, too_long, without_mark
 from retrieve.errors import InputError
 
 _CHUNK = 1 << 16
-_DECLARED = re.compile(rb"\A(?:\xef\xbb\xbf)?<\?xml[^>]*?\sencoding\s*=\s*[\"']([A-Za-z0-9._-]+)[\"']")
+_DECLARED = re.compile(rb"\A<\?xml[^>]*?\sencoding\s*=\s*[\"']([A-Za-z0-9._-]+)[\"']")
+_WIDE = ("utf-16", "utf-32")
 
 
 class Located(Element):
@@ -36,26 +37,34 @@ Record = tuple[int, Located | InputError]
 def records(stream: Stream, is_record: Callable[[list[str]], bool], max_bytes: int) -> Iterator[Record]:
     """Every element for whose path (names from the root on) `is_record` holds, with its line; none inside another.
 
-    A record of more than `max_bytes` is an error in its place. What is not well-formed is an error after which nothing
+    Several roots, one behind the other, are read as if one element held them: XML knows none such, collections do. A
+    record of more than `max_bytes` is an error in its place. What is not well-formed is an error after which nothing
     more comes: the rest of the file cannot be told from markup.
     """
     chunks = _utf8(stream)
     builder = _Builder(stream.name, is_record, max_bytes)
+    behind: Record | None = None
     ended = False
     while not ended:
         data = next(chunks, b"")
         ended = not data
         error = builder.feed(data, last=ended)
         yield from builder.take()
-        if error is not None:
-            yield builder.line, error
+        while error is not None and (rest := builder.behind_root):
+            behind = builder.line, error
+            builder = _Builder(stream.name, is_record, max_bytes, builder.line - 1, builder.column)
+            error = builder.feed(rest, last=ended)
+            yield from builder.take()
+        if error is not None:  # of what is no root, that it stands behind one
+            yield behind if behind and not builder.begun else (builder.line, error)
             return
 
 
 def beginning(stream: Stream) -> Located | InputError:
     """The root with those of its elements that the first bytes hold, without taking them; or what is wrong there."""
     builder = _Builder(stream.name, lambda path: len(path) == 1, _CHUNK)
-    error = builder.feed(_decoder(stream).decode(stream.peek()).encode("utf-8"), last=False)
+    begun = _decoder(stream).decode(without_mark(stream.peek()))
+    error = builder.feed(begun.encode("utf-8"), last=False)
     if builder.open:
         return builder.open[0]
     return next(
@@ -66,9 +75,11 @@ def beginning(stream: Stream) -> Located | InputError:
 
 def _decoder(stream: Stream) -> codecs.IncrementalDecoder:
     """Of what the first line declares. expat itself knows no encoding of several bytes."""
-    declared = _DECLARED.match(stream.peek())
-    name = "utf-8" if declared is None or stream.was_wide else declared[1].decode("ascii")
+    declared, marked = _DECLARED.match(stream.peek()), stream.peek().startswith(codecs.BOM_UTF8)
+    name = "utf-8" if declared is None or marked or stream.was_wide else declared[1].decode("ascii")
     try:
+        if codecs.lookup(name).name.startswith(_WIDE):
+            name = "utf-8"  # the declaration would not have been understood
         decoder = codecs.getincrementaldecoder(name)()
         decoder.decode(b"")
     except (LookupError, AttributeError, TypeError, ValueError):
@@ -83,7 +94,7 @@ def _utf8(stream: Stream) -> Iterator[bytes]:
     decoder, place = _decoder(stream), 0
     while data := stream.readline(_CHUNK):
         try:
-            yield decoder.decode(data).encode("utf-8")
+            yield decoder.decode(data if place else without_mark(data)).encode("utf-8")
         except UnicodeDecodeError as error:
             raise InputError(
                 stream.name,
@@ -95,11 +106,17 @@ def _utf8(stream: Stream) -> Iterator[bytes]:
 
 @dataclass
 class _Builder:
-    """Elements of the open record, and the records that are ready."""
+    """Elements of the open record, and the records that are ready.
+
+    `above`, `beside`: lines above what is fed, and characters before it on its first line. `behind_root`: what follows
+    the root, if that is more than white space and comments.
+    """
 
     name: str
     is_record: Callable[[list[str]], bool]
     max_bytes: int
+    above: int = 0
+    beside: int = 0
     path: list[str] = field(default_factory=list)
     open: list[Located] = field(default_factory=list)
     ready: list[Record] = field(default_factory=list)
@@ -107,6 +124,9 @@ class _Builder:
     fed: int = 0
     overlong: bool = False
     refused: InputError | None = None
+    begun: bool = False
+    behind_root: bytes = b""
+    kept: bytes = b""
 
     def __post_init__(self) -> None:
         self.parser: Any = expat.ParserCreate("utf-8")
@@ -119,7 +139,13 @@ class _Builder:
 
     @property
     def line(self) -> int:
-        return int(self.parser.CurrentLineNumber)
+        return int(self.parser.CurrentLineNumber) + self.above
+
+    @property
+    def column(self) -> int:
+        """Characters before what is being read, on its line."""
+        first = self.parser.CurrentLineNumber == 1
+        return int(self.parser.CurrentColumnNumber) + (self.beside if first else 0)
 
     def take(self) -> list[Record]:
         taken, self.ready = self.ready, []
@@ -131,20 +157,28 @@ class _Builder:
             self.parser.Parse(data, last)
         except expat.ExpatError as error:
             what = expat.ErrorString(error.code)
+            if what == expat.errors.XML_ERROR_JUNK_AFTER_DOC_ELEMENT:
+                self.behind_root = (self.kept + data)[
+                    self.parser.ErrorByteIndex - self.fed + len(self.kept) :
+                ]
             return InputError(
-                f"{self.name}:{error.lineno}",
-                f"is not well-formed XML at column {error.offset + 1} ({what}), and what follows cannot be read: "
+                f"{self.name}:{self.line}",
+                f"is not well-formed XML at column {self.column + 1} ({what}), and what follows cannot be read: "
                 "repair it (a bare & is written &amp;, a bare < &lt;)",
             )
         except _StopError:
             return self.refused
         self.fed += len(data)
+        if self.begun and not self.path:  # a tag that has begun here may be that of another root
+            whole = self.kept + data
+            self.kept = whole[len(whole) - self.fed + self.parser.CurrentByteIndex :]
         if self.fed - self.parser.CurrentByteIndex > self.max_bytes + _CHUNK:  # one tag, and no end to it
             return too_long(f"{self.name}:{self.line}", self.max_bytes)
         return None
 
     def _begin(self, name: str, attributes: dict[str, str]) -> None:
         name = local(name)
+        self.begun = True
         self.path.append(name)
         if not self.open and not self.is_record(self.path):
             return

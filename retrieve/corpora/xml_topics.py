@@ -33,12 +33,13 @@ def read_xml_topics(stream: Stream, options: ReadOptions) -> Records:
     Without a choice the field is `title` or `query`, or the only one that there is. Raises `InputError` where that
     decides nothing, naming the fields.
     """
-    root = next(records(stream, lambda path: len(path) == 1, options.max_line), (1, None))[1]
-    if isinstance(root, InputError):
-        raise root
-    if root is None:
+    topics: list[_Topic] = []
+    for _, root in records(stream, lambda path: len(path) == 1, options.max_line):
+        if isinstance(root, InputError):
+            raise root
+        topics += [_Topic.of(element) for element in _topics(root, stream.name)]
+    if not topics:
         raise InputError(stream.name, "has no element: it is no XML")
-    topics = [_Topic.of(element) for element in _topics(root, stream.name)]
     chosen = _chosen(topics, options.topic_fields, stream.name)
     for topic in topics:
         outcome: Document | InputError
@@ -51,12 +52,16 @@ def read_xml_topics(stream: Stream, options: ReadOptions) -> Records:
 
 @dataclass(frozen=True)
 class _Topic:
-    """A topic's element: where it stands, its id if it has one, and its fields by name in small letters."""
+    """A topic's element: where it stands, its id if it has one, and its fields by name in small letters.
+
+    `repeated`: fields that it has more than once, as in several languages.
+    """
 
     line: int
     name: str
     id: str | None
     fields: dict[str, str]
+    repeated: frozenset[str]
 
     @classmethod
     def of(cls, element: Located) -> _Topic:
@@ -72,7 +77,8 @@ class _Topic:
         fields = {name: " ".join(texts) for name, texts in children.items() if any(texts)}
         if own:
             fields[_ITSELF] = " ".join([own, *([fields[_ITSELF]] if _ITSELF in fields else [])])
-        return cls(element.line, str(element.tag), topic_id, fields)
+        repeated = frozenset(name for name, texts in children.items() if len(texts) > 1)
+        return cls(element.line, str(element.tag), topic_id, fields, repeated)
 
     def document(self, chosen: tuple[str, ...], where: str) -> Document:
         if self.id is None:
@@ -123,15 +129,28 @@ def _chosen(topics: list[_Topic], asked: tuple[str, ...], name: str) -> tuple[st
     if asked:
         return tuple(_plain(field) for field in asked)
     if len(fields) <= 1:
+        for field in set(fields).intersection(DEFAULT_FIELDS):
+            _check_once(field, topics, name)
         return tuple(fields)
     for field in DEFAULT_FIELDS:
         if all(field in topic.fields for topic in topics):
+            _check_once(field, topics, name)
             return (field,)
     raise InputError(
         name,
         f"its XML topics have the fields {held}: say which of them are the query, "
         f"as --topic-fields {','.join(fields[:2])}",
     )
+
+
+def _check_once(field: str, topics: list[_Topic], name: str) -> None:
+    """Raise `InputError` for a topic that has several: nobody has said that they are to be joined."""
+    for topic in topics:
+        if field in topic.repeated:
+            raise InputError(
+                f"{name}:{topic.line}",
+                f"several <{field}> in one topic: keep one, or say --topic-fields {field}, which joins them",
+            )
 
 
 def _plain(name: str) -> str:

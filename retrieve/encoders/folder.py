@@ -164,6 +164,7 @@ def read_cross_encoder_folder(root: Path) -> ModelFolder:
         config=config,
         max_tokens=settings.get("max_seq_length"),
         lower_case=bool(settings.get("do_lower_case")),
+        **read_prompts(root),
     )
 
 

@@ -185,14 +185,7 @@ def prompts_of(model: ModelFolder, query: str | None, document: str | None) -> t
     and "corpus"; else `default_prompt_name`. Raises `EncoderError` for prompts that cannot be used, and for a default
     that is not among the folder's prompts.
     """
-    default = ""
-    if model.default_prompt:
-        if model.default_prompt not in model.prompts:
-            raise EncoderError(
-                f"{model.root} names the default prompt {model.default_prompt!r}, its prompts are "
-                f"{sorted(model.prompts)}: mend config_sentence_transformers.json"
-            )
-        default = model.prompts[model.default_prompt]
+    default = default_prompt_of(model)
     if query is None:
         query = model.prompts.get("query", default)
     if document is None:
@@ -205,6 +198,18 @@ def prompts_of(model: ModelFolder, query: str | None, document: str | None) -> t
             'query_prompt and document_prompt to ""'
         )
     return query, document
+
+
+def default_prompt_of(model: ModelFolder) -> str:
+    """The prompt that the folder has put before texts of no named kind, "" where it has none. Raises `EncoderError`."""
+    if not model.default_prompt:
+        return ""
+    if model.default_prompt not in model.prompts:
+        raise EncoderError(
+            f"{model.root} names the default prompt {model.default_prompt!r}, its prompts are "
+            f"{sorted(model.prompts)}: mend config_sentence_transformers.json"
+        )
+    return model.prompts[model.default_prompt]
 
 
 def folder_prompts(model: str, query: str | None, document: str | None) -> tuple[str, str]:

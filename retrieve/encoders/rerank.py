@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from retrieve.encoders.batches import Padded, batches
 from retrieve.encoders.folder import read_cross_encoder_folder
-from retrieve.encoders.load import find_model, pad_token, resolve_limit
+from retrieve.encoders.load import default_prompt_of, find_model, pad_token, resolve_limit
 from retrieve.encoders.tokens import encode_slices, load_tokenizer, row_of
 from retrieve.encoders.torch.forked import torch_alone_after_fork
 from retrieve.errors import BadVectors, EncoderError
@@ -27,13 +27,17 @@ logger = logging.getLogger("retrieve")
 class CrossEncoder:
     """A sequence classifier with one label. Safe in many threads.
 
-    `limit`: most tokens of a pair, special ones included; the longer of the two is cut first. `truncated_pairs`
-    counts the pairs cut so far; the first is also logged.
+    `limit`: most tokens of a pair, special ones included; the longer of the two is cut first. `prompt` stands before
+    the query: the default one of the folder, as sentence-transformers has it. `truncated_pairs` counts the pairs cut so
+    far; the first is also logged.
     """
 
-    def __init__(self, name: str, model: Any, tokenizer: Any, *, pad: int, limit: int) -> None:
+    def __init__(
+        self, name: str, model: Any, tokenizer: Any, *, pad: int, limit: int, prompt: str = ""
+    ) -> None:
         self.name = name
         self.limit = limit
+        self.prompt = prompt
         self.truncated_pairs = 0
         self._model = model
         self._tokenizer = tokenizer
@@ -44,6 +48,10 @@ class CrossEncoder:
     def load(cls, model: str, *, limit: int | None = None, device: str | None = None) -> CrossEncoder:
         """Load a folder or hub name; `limit` None is the model's own. Raises `EncoderError`."""
         folder = read_cross_encoder_folder(find_model(model))
+        prompt = default_prompt_of(folder)
+        logger.info(
+            "loading reranker %s from %s", model, folder.root
+        )  # before torch is imported, which takes longest
         tokenizer = load_tokenizer(folder.transformer, lower_case=folder.lower_case)
         limit = resolve_limit(folder, limit, tokenizer.num_special_tokens_to_add(True))
         # Set here and never again: changing a tokenizer that another thread uses is an error.
@@ -57,7 +65,7 @@ class CrossEncoder:
         loaded = load_transformer(folder.transformer, AutoModelForSequenceClassification, device)
         if loaded.config.num_labels != 1:
             raise EncoderError(f"{folder.root} gives {loaded.config.num_labels} scores for a pair, wanted 1")
-        return cls(model, loaded, tokenizer, pad=pad_token(folder), limit=limit)
+        return cls(model, loaded, tokenizer, pad=pad_token(folder), limit=limit, prompt=prompt)
 
     def score(self, query: str, texts: Sequence[str]) -> NDArray[np.float64]:
         """(B,) float64 scores of the texts for the query, higher is better, in any range.
@@ -68,7 +76,8 @@ class CrossEncoder:
 
         from retrieve.encoders.torch.model_inputs import model_inputs
 
-        encodings = encode_slices(self._tokenizer.encode_batch_fast, [(query, text) for text in texts])
+        asked = self.prompt + query
+        encodings = encode_slices(self._tokenizer.encode_batch_fast, [(asked, text) for text in texts])
         rows = [row_of(encoding, len(encoding.overflowing)) for encoding in encodings]
         torch_alone_after_fork()
         self._count(sum(row.cut > 0 for row in rows))

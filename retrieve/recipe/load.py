@@ -71,8 +71,10 @@ def _read_toml(path: Path, noun: str) -> dict[str, Any]:
     import tomllib
 
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"{noun} {path} is not valid TOML, which is UTF-8 ({error}): save it so") from error
+    except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"{noun} {path} is not valid TOML: {error}") from error
 
 

@@ -6,6 +6,7 @@ ours reach the network from a reader's machine.
 
 from __future__ import annotations
 
+import os
 import re
 from functools import cache
 from pathlib import Path
@@ -52,6 +53,8 @@ def check_writable(path: Path) -> None:
     """Raise `UsageError` where no page can be written, before the work that it is to tell of."""
     if path.is_dir() or not path.absolute().parent.is_dir():
         raise UsageError(f"{path} cannot be a page: wanted a file's name in a folder that is there")
+    if not os.access(path.absolute().parent, os.W_OK):
+        raise UsageError(f"{path} cannot be a page, as its folder cannot be written: name it in another")
 
 
 @cache

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from retrieve.errors import RetrieveError, UsageError
 from retrieve.store.manifest import MANIFEST
-from retrieve.user_folders import user_home
+from retrieve.user_folders import named_by, user_home
 
 LUCENE = "lucene:"
 """Before the folder of an index of Lucene's that was made elsewhere, where an index is named."""
@@ -16,8 +16,8 @@ LUCENE = "lucene:"
 
 def home() -> Path:
     """`$RETRIEVE_HOME`; else `indexes/` of the checkout this runs from; else the user's data folder."""
-    if value := os.environ.get("RETRIEVE_HOME"):
-        return Path(value)
+    if (named := named_by("RETRIEVE_HOME")) is not None:
+        return named
     checkout = Path(__file__).resolve().parent.parent.parent
     if (checkout / "pyproject.toml").is_file() and (checkout / "indexes").is_dir():
         return checkout / "indexes"

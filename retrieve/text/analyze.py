@@ -11,6 +11,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from functools import cached_property
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,6 +41,7 @@ _OF_LANGUAGES = dict.fromkeys(("english", LUCENE_PORTER), ENGLISH_STOPWORDS)
 
 _MOST_WORDS = 1 << 17  # distinct ones remembered by a thread, some 20 MB; the words of a language repeat soon
 _MOST_BYTES = 1 << 23
+_FEW_WORDS = 32  # counted one by one sooner than by a table
 
 
 class Analyzer:
@@ -176,12 +178,15 @@ class _Words:
 
     def forms(self, text: str) -> Iterator[Forms]:
         """Those of each word of a text, in order."""
-        return map(self._forms.__getitem__, self._known(text))
+        numbers = self._known(text)  # which may begin a new list of forms
+        return map(self._forms.__getitem__, numbers)
 
     def counted(self, text: str) -> dict[str, int]:
-        """The terms that a text asks for, each distinct word looked at once."""
+        """The terms that a text asks for; of a long text each distinct word is looked at once."""
         found: dict[str, int] = {}
-        for number, times in Counter(self._known(text)).items():
+        known = self._known(text)
+        counts = Counter(known).items() if len(known) > _FEW_WORDS else zip(known, repeat(1))
+        for number, times in counts:
             for term in self._forms[number].asked:
                 found[term] = found.get(term, 0) + times
         return found

@@ -39,6 +39,12 @@ def read_lines(path: str | Path) -> Iterator[tuple[int, bytes]]:
                 if content.strip() and not content.startswith(b"#"):
                     if b"\0" in content or b"\r" in content.rstrip() or content.startswith(_PACKED):
                         raise _no_lines(path, number, content)
+                    if codecs.BOM_UTF8 in content:
+                        raise bad_line(
+                            path,
+                            number,
+                            "a byte order mark inside the line: put a line end in its place, or nothing",
+                        )
                     yield number, content
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(str(path), f"cannot be read: {getattr(error, 'strerror', None) or error}") from error

@@ -22,6 +22,7 @@ _WANTED: dict[_Form, str] = {
 }
 _COLUMNS: dict[_Form, int] = {"trec": 4, "three": 3, "beir": 3}
 _GRADE = re.compile(rb"[+-]?[0-9]+")
+_NAME = re.compile(rb"[a-z_-]+")
 _ITERATIONS = (b"0", b"Q0")
 
 
@@ -35,11 +36,15 @@ def read_qrels(path: str | Path) -> Qrels:
     qrels: Qrels = {}
     judged: dict[tuple[str, str], int] = {}
     form: _Form | None = None
+    heading: bytes | None = None
     for number, line in read_lines(path):
         if form is None:
             form = _form_of(path, number, line)
             if form == "beir":
+                heading = line
                 continue
+        elif line == heading:
+            raise bad_line(path, number, "is the heading again: files were joined, remove this line")
         query_id, document_id, grade = _judgment(path, number, line, form)
         first = judged.setdefault((query_id, document_id), number)
         if first != number:
@@ -55,8 +60,16 @@ def read_qrels(path: str | Path) -> Qrels:
 def _form_of(path: str | Path, number: int, line: bytes) -> _Form:
     """The form that the first line shows; the line itself holds a judgment, but for BEIR's header."""
     fields = line.split()
-    if fields[0] == b"query-id":
+    names = line.lower().split()
+    if names[0] == b"query-id" and names[1:2] != [b"score"]:
         return "beir"
+    if len(names) in (3, 4) and all(_NAME.fullmatch(name) for name in (names[0], names[-1])):
+        raise bad_line(
+            path,
+            number,
+            f"seems to be a heading ({line.decode(errors='replace').strip()}): take it out, or call the columns "
+            "query-id corpus-id score, in this order and parted by tabs",
+        )
     if len(fields) != 3 or not _GRADE.fullmatch(fields[2]):
         return "trec"
     if fields[1] in _ITERATIONS:

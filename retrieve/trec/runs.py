@@ -102,10 +102,8 @@ def _run_lines(query_id: str, ranking: Sequence[tuple[str, float]], tag: str) ->
 
 def _check_query(query_id: str, seen: set[str]) -> None:
     _check_word("a query id", query_id)
-    if query_id.startswith(("#", "\ufeff")):
-        raise InputError(
-            f"query {query_id!r}", "a run's line cannot begin with # (a comment) or a byte order mark"
-        )
+    if query_id.startswith("#"):
+        raise InputError(f"query {query_id!r}", "a run's line cannot begin with #, as a comment does")
     if query_id in seen:
         raise InputError(f"query {query_id!r}", "ranked twice in one run: rank it once")
     seen.add(query_id)
@@ -116,3 +114,5 @@ def _check_word(what: str, word: str, where: str = "", remedy: str = "give it an
         raise InputError(
             where, f"{what} is {word!r}; a run's columns must be neither empty nor hold white space: {remedy}"
         )
+    if "\ufeff" in word:
+        raise InputError(where, f"{what} is {word!r}; a run cannot hold byte order marks: {remedy}")

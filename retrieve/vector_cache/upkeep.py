@@ -7,13 +7,14 @@ removed with the vectors, each collection's folder as a shard of its own.
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from retrieve.errors import IndexCorrupt, UsageError
+from retrieve.errors import IndexCorrupt, RetrieveError, UsageError
 from retrieve.files import read_array, remove_folder
 from retrieve.types import Progress
 from retrieve.vector_cache.shards import (
@@ -117,7 +118,8 @@ def prune_cache(
     enough alone. A space whose description is damaged is damaged as a whole.
 
     Returns `shards` and `bytes` removed, `leftovers` of crashes that went with them, `shards_left` and `bytes_left`.
-    Raises `UsageError` if nothing was asked for, or what can never work.
+    Raises `UsageError` if nothing was asked for, or what can never work, `RetrieveError` for a cache that this user may
+    not change.
     """
     _check_request(fingerprint, older_than_days, max_bytes)
     rules = (older_than_days is not None, max_bytes is not None, damaged)
@@ -136,7 +138,15 @@ def prune_cache(
     if max_bytes is not None:
         left = [shard for held in scope for shard in held.shards if shard.path not in doomed]
         doomed |= {shard.path for shard in _beyond(left, max_bytes)}
-    return _remove(root, doomed)
+    try:
+        return _remove(root, doomed)
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise
+        raise RetrieveError(
+            f"the vector cache {root} cannot be changed ({error.strerror}): prune as the user whose it is, or set "
+            "$RETRIEVE_CACHE to another"
+        ) from error
 
 
 def _check_request(fingerprint: str | None, older_than_days: float | None, max_bytes: int | None) -> None:

@@ -69,7 +69,7 @@ BAD_QRELS = {
     "packed under a plain name": (gzip.compress(QRELS), ":1: compressed by gzip"),
     "empty": (b"", ": holds no judgments"),
     "a table's header alone": (TABLE, ": holds no judgments"),
-    "a table with another header": (b"query\tdoc\tgrade\nq1\ta\t1\n", ":1: 3 columns, wanted four"),
+    "a table with another header": (b"query\tdoc\tgrade\nq1\ta\t1\n", ":1: seems to be a heading"),
     "a table with a column left out": (TABLE + b"q1\t\t1\n", ":2: 3 columns, wanted three"),
     "a table of commas": (TABLE.replace(b"\t", b",") + b"q1,a,1\n", "first) (are there commas between?"),
     "a table with a weight": (TABLE + b"q1\ta\t1.0\n", ":2: grade '1.0' is no integer"),

@@ -11,6 +11,7 @@ import pytest
 from retrieve.corpora.dataset import read_dataset
 from retrieve.corpora.msmarco import judged_split
 from retrieve.corpora.open import open_corpus
+from retrieve.corpora.queries import read_queries
 from retrieve.errors import InputError
 from retrieve.types import Document
 
@@ -88,13 +89,24 @@ def test_what_is_ambiguous_or_missing_is_said(tmp_path: Path) -> None:
         read_dataset(bare, "dl19")
 
 
-@pytest.mark.parametrize("heading", ["#DocID\tTitle", "query_id\tquery", "pid\tPassage"])
+@pytest.mark.parametrize(
+    "heading",
+    [
+        "#DocID\tTitle",
+        "pid\tPassage",
+        "docno\tbody",
+        "corpus-id\ttext",
+        "query_id\tquery_text",
+        "num\tquestion",
+    ],
+)
 def test_a_heading_is_passed_over_and_said(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, heading: str
 ) -> None:
     path = tmp_path / "c.tsv"
     path.write_text(f"{heading}\n0\thello world\n1\tid\n")
     assert [document.id for document in open_corpus(path)] == ["0", "1"]
+    assert [query.id for query in read_queries(path)] == ["0", "1"]
     assert f"c.tsv:1: taken for a heading and passed over: {heading}" in caplog.text
 
 
@@ -106,7 +118,13 @@ def test_the_columns_of_documents_are_passed_over_too(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "heading",
-    ["nr\tname\tinhalt\tjahr", "id\ttitle\turl\tbody", "id\ttitle\tbody", "docid\tTitle\tLong Text"],
+    [
+        "text\tpid",
+        "nr\tname\tinhalt\tjahr",
+        "id\ttitle\turl\tbody",
+        "id\ttitle\tbody",
+        "docid\tTitle\tLong Text",
+    ],
 )
 def test_names_of_other_columns_are_refused(tmp_path: Path, heading: str) -> None:
     path = tmp_path / "c.tsv"
@@ -135,7 +153,61 @@ def test_marks_of_joined_files_are_no_part_of_an_id(tmp_path: Path) -> None:
         assert [document.id for document in open_corpus(tmp_path / name)] == ["1", "2"], name
 
 
-def test_the_heading_of_a_second_table_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "c.csv").write_text("id,text\n1,a\nid,text\n2,b\n")
-    with pytest.raises(InputError, match=r"c\.csv:3.*the heading again"):
-        list(open_corpus(tmp_path / "c.csv"))
+@pytest.mark.parametrize("text", ["id,text\n1,a\nid,text\n2,b\n", "pid\tpassage\n1\ta\npid\tpassage\n2\tb\n"])
+def test_the_heading_of_a_second_table_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / ("c.csv" if "," in text else "c.tsv")
+    path.write_text(text)
+    with pytest.raises(InputError, match=r"c\.[ct]sv:3.*the heading again"):
+        list(open_corpus(path))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "error"),
+    [
+        (
+            "c.jsonl",
+            '{"_id": "1", "text": "a"}\ufeff{"_id": "2", "text": "b"}\n',
+            "a byte order mark at column 26",
+        ),
+        ("c.jsonl", '{"\ufeffid": "1", "text": "a"}\n', "the key '.ufeffid' begins with a byte order mark"),
+        ("c.jsonl", '{"id": "\ufeff1", "text": "a"}\n', "id begins with a byte order mark"),
+        ("c.trec", "<DOC><DOCNO>\ufeff1</DOCNO>a</DOC>\n", "id begins with a byte order mark"),
+    ],
+)
+def test_a_mark_that_is_not_seen_is_named(tmp_path: Path, name: str, text: str, error: str) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(InputError, match=rf"{name}:1: {error}"):
+        list(open_corpus(tmp_path / name))
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("c.trec", "<DOC><DOCNO>1</DOCNO>a</DOC>\ufeff<DOC><DOCNO>2</DOCNO>b</DOC>"),
+        (
+            "q.xml",
+            '<topics><topic id="1"><query>a</query></topic><topic id="2"><query>b</query></topic></topics>',
+        ),
+        ("q.xml", '<?xml version="1.0" encoding="latin-1"?><t><q id="1">ä</q><q id="2">b</q></t>'),
+        ("q.sgml", "<top><num>1<title>a</top>\n\ufeff<top><num>2<title>b</top>"),
+        ("q.tsv", "1\ta\n\ufeff2\tb\n"),
+    ],
+)
+def test_marks_in_front_are_read_over(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(f"\ufeff\ufeff{text}", encoding="utf-8")
+    found = open_corpus(tmp_path / name) if name.startswith("c") else read_queries(tmp_path / name)
+    assert [each.id for each in found] == ["1", "2"]
+    assert next(each.text for each in found) in ("a", "ä")
+
+
+@pytest.mark.parametrize("name", ["a.md", "a.html", "a.eml"])
+def test_marks_in_files_are_no_part_of_title_or_text(tmp_path: Path, name: str) -> None:
+    texts = {
+        "a.md": "\ufeff\ufeff# T\n\ufeffbody",
+        "a.html": "\ufeff\ufeff<title>T</title>body",
+        "a.eml": "\ufeff\ufeffSubject: T\n\nbody",
+    }
+    (tmp_path / name).write_text(texts[name], encoding="utf-8")
+    (document,) = open_corpus(tmp_path / name)
+    assert document.title == "T"
+    assert "\ufeff" not in document.text

@@ -125,6 +125,11 @@ def test_a_txt_of_one_question_a_line(name: str, tmp_path: Path, caplog: pytest.
             "q1,who is liable\n",
             "has no column 'id', 'text'; the heading has 'q1', 'who is liable': call",
         ),
+        (
+            "q.csv",
+            "qid,query_text\n1,x\n",
+            "has no column 'id', 'text'; the heading has 'qid', 'query_text': call",
+        ),
         ("q.dat", "who is liable\n", "1 tab-separated columns, wanted 2 (id, text)"),
     ],
 )

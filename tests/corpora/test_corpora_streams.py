@@ -13,6 +13,8 @@ import pytest
 from retrieve.corpora.corpus import ReadOptions
 from retrieve.corpora.duplicate_ids import SeenIds
 from retrieve.corpora.open import open_corpus
+from retrieve.corpora.queries import read_queries
+from retrieve.corpora.stream import wide
 from retrieve.errors import InputError, UsageError
 
 LINES = b"".join(b'{"_id": "%d", "text": "text %d"}\n' % (number, number) for number in range(50))
@@ -66,10 +68,34 @@ def test_text_that_is_not_what_its_mark_says_is_an_error(tmp_path: Path) -> None
         list(open_corpus(tmp_path, format="files"))
 
 
-def test_utf16_without_a_mark_is_named(tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_bytes("rent and fees".encode("utf-16-le"))
-    with pytest.raises(InputError, match="as in UTF-16 without a byte order mark"):
+@pytest.mark.parametrize("name", ["a.txt", "a.jsonl", "a.html", "a.eml"])
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("text", ["<p>rent and fees</p>\n", "{Аренда: и плата – за жильё, Ѐ: 1}\n"])
+def test_utf16_without_a_mark_is_named(tmp_path: Path, name: str, encoding: str, text: str) -> None:
+    (tmp_path / name).write_bytes(text.encode(encoding))
+    with pytest.raises(InputError, match="as in UTF-16 without a byte order mark") as caught:
         list(open_corpus(tmp_path))
+    assert f"-f {encoding.upper().replace('-LE', 'LE').replace('-BE', 'BE')} -t" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text", ['{"_id": "a\0", "text": "b\0"}', "plain, and a NUL \0 and another \0 in it"]
+)
+def test_a_few_nuls_do_not_make_utf16(text: str) -> None:
+    assert wide(text.encode(), "here") is None
+
+
+def test_a_mail_in_utf16_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "a.eml").write_bytes("Subject: x\n\nbody".encode("utf-16"))
+    with pytest.raises(InputError, match=r"a\.eml: begins with the mark of UTF-16"):
+        list(open_corpus(tmp_path))
+
+
+def test_xml_that_declares_utf16_and_is_not_is_read(tmp_path: Path) -> None:
+    (tmp_path / "q.xml").write_text(
+        '<?xml version="1.0" encoding="UTF-16"?><q><q id="1">größe</q></q>', "utf-8"
+    )
+    assert [query.text for query in read_queries(tmp_path / "q.xml")] == ["größe"]
 
 
 @pytest.mark.parametrize("kept", [1, 5, 30, -9, -1])

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from retrieve.corpora import xml_events
 from retrieve.corpora.corpus import ReadOptions
 from retrieve.corpora.open import open_corpus
 from retrieve.corpora.queries import read_queries
@@ -79,6 +80,31 @@ def test_topics_in_xml(
         assert topics(tmp_path, text, *fields) == wanted
 
 
+@pytest.mark.parametrize("chunk", [1, 2, 3, 7, 1 << 16])
+@pytest.mark.parametrize(
+    "between", ["", "\n", "\n\n <!-- a <topic> of old -->\n", '\n<?xml version="1.0"?><!DOCTYPE topic>\n']
+)
+def test_topics_without_a_root_are_all_read(
+    between: str, chunk: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(xml_events, "_CHUNK", chunk)
+    made = [f'<topic\n id="{number}"><query>rent {number}</query></topic>' for number in range(3)]
+    assert topics(tmp_path, between.join(made)) == {str(number): f"rent {number}" for number in range(3)}
+
+
+def test_lines_and_columns_are_counted_over_all_roots(tmp_path: Path) -> None:
+    first = '<topic id="1">\nrent</topic>'
+    with pytest.raises(InputError, match="xml:4: query '2' has no text"):
+        topics(tmp_path, f'{first}\n\n<topic id="2"/>')
+    for further, place in (
+        (' <topic id="2">a & b</topic>', r"2: .* column 31 "),
+        ("\n word", r"3: .* column 2 \(junk after"),
+        ("\n<topic", r"3: .* column 1 \(junk after"),
+    ):
+        with pytest.raises(InputError, match=f"xml:{place}"):
+            topics(tmp_path, first + further)
+
+
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig", "cp932", "iso-8859-1"])
 def test_topics_in_the_encoding_that_they_declare(encoding: str, tmp_path: Path) -> None:
     word = "größe" if encoding == "iso-8859-1" else "日本"
@@ -99,6 +125,16 @@ def test_topics_in_the_encoding_that_they_declare(encoding: str, tmp_path: Path)
         ("<t>\n<topic><query>x</query></topic></t>", (), r"xml:2: the XML <topic> has no id"),
         ('<t><topic id="1"/></t>', (), "query '1' has no text"),
         ('<t>\n<topic id="1">a & b</topic></t>', (), r"xml:2: is not well-formed XML at column \d+"),
+        (
+            '<t>\n<topic id="1"><title>x</title><title>y</title></topic></t>',
+            (),
+            r"xml:2: several <title> in one",
+        ),
+        (
+            '<t>\n<topic id="1"><query>x</query><query>y</query><d>z</d></topic></t>',
+            (),
+            "--topic-fields query, which",
+        ),
         ("<rss><channel/><item/></rss>", (), "is XML, a <rss> with <channel>, <item>, and no topics"),
         ('<?xml version="1.0" encoding="klingon"?><t/>', (), "declares the encoding 'klingon'"),
         (b'<?xml version="1.0"?><t>\xff</t>', (), "after byte 24: not utf-8"),

@@ -268,7 +268,9 @@ def test_tasks_that_the_documents_do_not_fit(tmp_path: Path) -> None:
         read_labelled(path, task="ordinal")
 
 
-names = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=8)
+names = st.text(
+    st.characters(exclude_characters="\0\ufeff", exclude_categories=["Cs"]), min_size=1, max_size=8
+)
 
 
 @given(

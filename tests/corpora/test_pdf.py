@@ -274,6 +274,24 @@ def test_pages_of_pictures_among_others_are_counted(
     assert caplog.messages == ["a.pdf: 2 of 3 pages are pictures without text"]
 
 
+@pytest.mark.parametrize("last", [b"", b"BT /F1 12 Tf 72 700 Td (Words of its own) Tj ET"])
+def test_pictures_with_a_stamp_each_are_remarked_on(
+    last: bytes, reader: PdfReader, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    scan = b"q 600 0 0 700 6 50 cm /I Do Q "
+    assert read(
+        reader,
+        tmp_path,
+        pdf(scan + lines("Annual report"), "Text", resources=b"/XObject << /I 8 0 R >>", objects=[PICTURE]),
+    )
+    assert not caplog.messages, "a cover"
+    pages = [scan + lines(f"Case 1:20-cv-01234 Page {number} of 3", at=(72, 780)) for number in (1, 2)]
+    data = pdf(*pages, last, resources=b"/XObject << /I 10 0 R >>", objects=[PICTURE])
+    assert read(reader, tmp_path, data).text.startswith("Case 1:20-cv-01234 Page 1 of 3\n\f")
+    which = "2 of 3" if last else "its"
+    assert caplog.messages == [f"a.pdf: {which} pages are pictures with hardly any text on them"]
+
+
 def packed_pages(*contents: bytes) -> bytes:
     kids = b" ".join(b"%d 0 R" % (4 + 2 * place) for place in range(len(contents)))
     whole = pdf(*[b""] * len(contents))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -51,6 +52,31 @@ def test_a_folder_that_sentence_transformers_saved_is_read(folder: Path, peer: A
     assert again.tolist() == CrossEncoder.load(str(folder)).score(QUERY, texts(5)).tolist()
 
 
+@pytest.mark.parametrize(("default", "prompt"), [("find", "the wing of "), ("none", ""), (None, "")])
+def test_the_default_prompt_stands_before_the_query(
+    default: str | None, prompt: str, folder: Path, peer: Any, tmp_path: Path
+) -> None:
+    peer.save_pretrained(str(tmp_path))
+    settings = tmp_path / "config_sentence_transformers.json"
+    prompts = {"prompts": {"find": "the wing of ", "none": ""}, "default_prompt_name": default}
+    settings.write_text(json.dumps(json.loads(settings.read_text()) | prompts))
+    found = CrossEncoder.load(str(tmp_path))
+    pairs = [(QUERY, text) for text in texts(5)]
+    theirs = type(peer)(str(tmp_path), device="cpu", local_files_only=True).predict(
+        pairs, activation_fn=peer.activation_fn
+    )
+    np.testing.assert_allclose(found.score(QUERY, [text for _, text in pairs]), theirs, atol=1e-5)
+    assert found.prompt == prompt
+
+
+def test_a_default_prompt_that_is_not_there_is_named(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "model")
+    settings = tmp_path / "model" / "config_sentence_transformers.json"
+    settings.write_text(json.dumps({"prompts": {}, "default_prompt_name": "find"}))
+    with pytest.raises(EncoderError, match="names the default prompt 'find'"):
+        CrossEncoder.load(str(tmp_path / "model"))
+
+
 def test_truncation_is_counted_and_said_once(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     scorer = CrossEncoder.load(str(folder), limit=20)
     with caplog.at_level(logging.WARNING, "retrieve"):
@@ -59,6 +85,12 @@ def test_truncation_is_counted_and_said_once(folder: Path, caplog: pytest.LogCap
         scorer.score("law", ["court " * 17, "court " * 16])
         scorer.score("law", ["court " * 17])
     assert (scorer.truncated_pairs, len(caplog.records)) == (2, 1)
+
+
+def test_what_takes_time_is_said_before(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "retrieve"):
+        CrossEncoder.load(str(folder))
+    assert caplog.messages[0] == f"loading reranker {folder} from {folder}"
 
 
 def test_no_texts_no_scores(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import struct
@@ -14,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retrieve.errors import UsageError
-from retrieve.report.page import cell_text, render, write_page
+from retrieve.report.page import cell_text, check_writable, render, write_page
 from retrieve.report.passages import pieces
 from retrieve.report.records import (
     Bar,
@@ -194,6 +195,13 @@ def test_a_marked_text_reads_as_it_was() -> None:
     bare = re.sub(r"<sup>.*?</sup>|<[^>]*>", "", shown[1])
     assert Checked(f"<i>{bare}</i>").said["i"] == [TEXT.replace("\0", "�")]
     assert page.tags.count("mark") == 4  # 4–20, 20–30, 30–40, 60–70
+
+
+def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    check_writable(tmp_path / "page.html")
+    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path or mode != os.W_OK)
+    with pytest.raises(UsageError, match=r"page\.html cannot be a page, as its folder cannot be written"):
+        check_writable(tmp_path / "page.html")
 
 
 def test_a_browser_shows_it(tmp_path: Path) -> None:

@@ -66,3 +66,16 @@ def test_a_user_without_a_home_is_told_what_to_set_when_something_is_to_be_writt
     monkeypatch.setenv("RETRIEVE_HOME", str(tmp_path / "file"))
     with pytest.raises(RetrieveError, match=r"set \$RETRIEVE_HOME"):
         Index.create("laws", lexical_recipe())
+
+
+@pytest.mark.parametrize(
+    ("value", "folder"),
+    [("~/kept", "HOME/kept"), ("~", "HOME"), (".", "."), ("a/~b", "a/~b"), ("~b/c", "~b/c"), ("/c", "/c")],
+)
+def test_a_tilde_in_a_variable_is_the_home(
+    value: str, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    for name, named in (("RETRIEVE_CACHE", cache_root), ("RETRIEVE_HOME", home)):
+        monkeypatch.setenv(name, value)
+        assert named() == Path(folder.replace("HOME", str(tmp_path)))

@@ -223,11 +223,12 @@ def test_an_unknown_language_is_refused_with_the_known_ones() -> None:
 
 
 def test_a_full_cache_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    text = " ".join(f"running{n % 7} carriers flies" for n in range(50))
-    expected = Analyzer().terms(text)
+    words = [f"running{n % 7} carriers{n} flies" for n in range(50)]
+    texts = [" ".join(words), " ".join(reversed(words)), "other words altogether"]
+    expected = [(Analyzer().terms(text), Analyzer().counted(text)) for text in texts]
     monkeypatch.setattr(analyze, "_MOST_WORDS", 3)
     forgetful = Analyzer()
-    assert [forgetful.terms(text), forgetful.terms(text)] == [expected, expected]
+    assert [(forgetful.terms(text), forgetful.counted(text)) for text in texts] == expected
 
 
 def test_eight_threads_agree_with_one() -> None:

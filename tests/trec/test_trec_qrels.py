@@ -36,13 +36,18 @@ def test_trec_and_beir_forms(tmp_path: Path) -> None:
         (b"1 0 7\n1 0 8\n", 1, "3 columns of which the second is 0: is it an iteration or a document?"),
         (b"1 Q0 7\n", 1, "3 columns of which the second is Q0"),
         (b"1 a 2\n1 0 b 1\n", 2, "4 columns, wanted three, as on the first line"),
-        (b"query doc grade\n1 a 2\n", 1, "3 columns, wanted four"),
+        (b"query doc grade\n1 a 2\n", 1, "seems to be a heading"),
         (
             b"1\tmy acts.txt\t1\n",
             1,
             "4 columns by white space and 3 by tabs: is there a space in an id? Begin",
         ),
         (b"1 0 a 1\n1\tmy acts.txt\t1\n", 2, "is there a space in an id?"),
+        (b"qid\tdocid\trel\n1\ta\t1\n", 1, "seems to be a heading"),
+        (b"query_id 0 doc_id relevance\n1 0 a 1\n", 1, "seems to be a heading"),
+        (b"query-id\tscore\tcorpus-id\n1\t1\ta\n", 1, "in this order"),
+        (b"query-id\tcorpus-id\tscore\n1\ta\t1\nquery-id\tcorpus-id\tscore\n", 3, "the heading again"),
+        (b"1 0 a 1\xef\xbb\xbf2 0 b 1\n", 1, "a byte order mark inside the line"),
     ],
 )
 def test_columns_that_could_be_others_are_refused(
@@ -56,7 +61,7 @@ def test_columns_that_could_be_others_are_refused(
 
 
 def test_a_table_is_split_at_tabs_only(tmp_path: Path) -> None:
-    path = qrels_file(tmp_path, b"query-id\tcorpus-id\tscore\n1\tan id\t1\n")
+    path = qrels_file(tmp_path, b"Query-ID\tcorpus-id\tscore\n1\tan id\t1\n")
     assert read_qrels(path) == {"1": {"an id": 1}}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +12,8 @@ from typing import Any
 import pytest
 from toy_cache import SPACE, add, check, flip, shards
 
-from retrieve.errors import UsageError
+from retrieve.errors import RetrieveError, UsageError
+from retrieve.vector_cache import upkeep
 from retrieve.vector_cache.cache import Space, VectorCache
 from retrieve.vector_cache.shards import locked, shards_folder, vectors_folder
 from retrieve.vector_cache.upkeep import cache_info, prune_cache, verify_cache
@@ -94,6 +96,19 @@ def test_prune_refuses_what_can_never_work(aged: tuple[Path, list[Path]], option
     with pytest.raises(UsageError):
         prune_cache(aged[0], **options)
     assert all(path.exists() for path in aged[1])
+
+
+@pytest.mark.parametrize("kind", [errno.EACCES, errno.EROFS])
+def test_a_cache_of_somebody_else_is_not_pruned_and_that_is_said(
+    kind: int, aged: tuple[Path, list[Path]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(path: Path) -> None:
+        raise OSError(kind, os.strerror(kind), str(path))
+
+    monkeypatch.setattr(upkeep, "remove_folder", refused)
+    with pytest.raises(RetrieveError, match=r"cannot be changed .*set \$RETRIEVE_CACHE"):
+        prune_cache(aged[0], everything=True)
+    assert sum(space["vectors"] for space in cache_info(aged[0])) == 4
 
 
 def test_reading_is_a_use(aged: tuple[Path, list[Path]]) -> None:

@@ -30,6 +30,8 @@ _END = re.compile(rb"startxref\s+\d")
 _OBJECT = re.compile(rb"\d\s+obj\b")
 _LENGTH = re.compile(rb"/L\s+(\d+)")
 _HEAD = 1024
+_STAMP = 400
+"""Characters that may stand on a picture of a page without being its text."""
 _LOST = re.compile(r"Failed to decode content stream for page (\d+)")
 _IN_PART = "FlateDecode partial recovery"
 
@@ -84,7 +86,7 @@ def answers(path: str, complaints: Complaints) -> Iterator[dict[str, Any]]:
     pages = int(document.page_count)
     if not pages:
         raise Damaged("it has no pages")
-    pictures = 0
+    seen = _Pages()
     upright = False
     for number in range(pages):
         _allow(SECONDS_A_PAGE)
@@ -95,14 +97,47 @@ def answers(path: str, complaints: Complaints) -> Iterator[dict[str, Any]]:
         complaints.check()
         if text := text.strip():
             text = mended(text, (span.text for span in spans))
-        else:
-            pictures += json.loads(document.classify_page(number))["kind"] != "empty"
+        seen.add(document, number, text)
         yield {"page": text}
     if complaints.in_part:
         yield {"remark": "it is damaged, and what is left of it was read"}
-    if 0 < pictures < pages:
-        yield {"remark": f"{pictures} of {pages} pages are pictures without text"}
-    yield {"end": "scanned" if pictures else "empty"}
+    if remark := seen.remark():
+        yield {"remark": remark}
+    yield {"end": "scanned" if seen.pictures else "empty"}
+
+
+class _Pages:
+    """What the pages of a file show: how many are pictures without text, and how many with a stamp or a number."""
+
+    def __init__(self) -> None:
+        self.all = self.pictures = self.stamped = self.with_text = 0
+
+    def add(self, document: Any, number: int, text: str) -> None:
+        """Look at one more, whose text is known."""
+        self.all += 1
+        if not text:
+            self.pictures += json.loads(document.classify_page(number))["kind"] != "empty"
+        elif len(text) < _STAMP and _is_picture(document, number):
+            self.stamped += 1
+        else:
+            self.with_text += 1
+
+    def remark(self) -> str:
+        """What a reader should know of pictures where there is text too; empty where that is nothing."""
+        if self.stamped and not self.with_text:
+            return "its pages are pictures with hardly any text on them"
+        if self.stamped > 1:  # one may be a cover
+            count = self.pictures + self.stamped
+            return f"{count} of {self.all} pages are pictures with hardly any text on them"
+        if self.pictures and self.with_text:
+            return f"{self.pictures} of {self.all} pages are pictures without text"
+        return ""
+
+
+def _is_picture(document: Any, number: int) -> bool:
+    """Whether most of a page is a picture, and little of it text, seen or recognised."""
+    page = json.loads(document.classify_page(number))
+    return bool(page["kind"] == "scanned" and page["signals"]["image_area_ratio"] > 1 / 2)
 
 
 @contextmanager

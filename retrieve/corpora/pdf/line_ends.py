@@ -14,16 +14,14 @@ import regex
 from retrieve.text.layout import PAGE_END, PARTED
 
 _SOFT_HYPHEN = "\u00ad"
-# Small letters only: `McDonald-Douglas` keeps its hyphen, and `12-15` must not become another number.
-_BROKEN = regex.compile(
-    rf"(?<=\p{{Ll}})[-\u2010][^\S\n]*\n\s*(?=\p{{Ll}})|(?<=\w){_SOFT_HYPHEN}[^\S\n]*\n\s*(?=\w)"
-)
-_OVER_PAGES = regex.compile(
-    rf"(?:(?<=\p{{Ll}})[-\u2010](?=\s+\p{{Ll}})|(?<=\w){_SOFT_HYPHEN})\n{PAGE_END}(\w\S*)[^\S{PAGE_END}]*"
-)
+_MARK = r"[-\u2010\u00ac]"  # ¬ is how programs that recognise text write a hyphen of the line's
+# Between small letters or pairs of capitals: `McDonald-Douglas` keeps its hyphen, `12-15` is to be no other number.
+_HYPHEN = rf"(?:(?<=\p{{Ll}}){_MARK}(?=\s+\p{{Ll}})|(?<=\p{{Lu}}{{2}}){_MARK}(?=\s+\p{{Lu}}{{2}}))"
+_BROKEN = regex.compile(rf"(?:{_HYPHEN}|(?<=\w){_SOFT_HYPHEN}(?=\s+\w))[^\S\n]*\n\s*")
+_OVER_PAGES = regex.compile(rf"(?:{_HYPHEN}|(?<=\w){_SOFT_HYPHEN})\n{PAGE_END}(\w\S*)[^\S{PAGE_END}]*")
 _BLANK_LINES = re.compile(r"\n(?:[^\S\n]*\n){2,}")
 _WORD = re.compile(r"[^\W_]+")
-_CUT_OFF = re.compile(rf"([^\W_]+)[-\u2010{_SOFT_HYPHEN}]\s*\Z")
+_CUT_OFF = re.compile(rf"([^\W_]+)[-\u2010\u00ac{_SOFT_HYPHEN}]\s*\Z")
 _REST = re.compile(r"\s*([^\W_]+)")
 _CONTROLS = {code: " " for code in range(32) if chr(code) not in "\t\n"} | {0: "\ufffd", 127: " "}
 
@@ -43,14 +41,33 @@ def mended(page: str, pieces: Iterable[str]) -> str:
         return page
     rests = {found[1] for piece in pieces if (found := _REST.match(piece))}
 
+    between = beginnings & rests
+
     def marked(word: re.Match[str]) -> str:
-        whole = word[0]
-        for end in range(len(whole) - 1, 0, -1):
-            if whole[:end] in beginnings and whole[end:] in rests:
-                return f"{whole[:end]}{PARTED}{whole[end:]}"
-        return whole
+        return _parted(word[0], beginnings, between, rests) or word[0]
 
     return _WORD.sub(marked, page)
+
+
+def _parted(word: str, beginnings: set[str], between: set[str], rests: set[str]) -> str | None:
+    """A word with a mark at every place where it was parted, in the fewest parts; None where it was at none."""
+    firsts = [end for end in range(len(word) - 1, 0, -1) if word[:end] in beginnings]
+    if not firsts:
+        return None
+    parts: dict[int, list[str]] = {}
+    for start in range(len(word) - 1, 0, -1):
+        rest = word[start:]
+        following = [end for end in parts if word[start:end] in between]
+        if rest in rests:
+            parts[start] = [rest]
+        elif following:
+            end = min(following, key=lambda end: len(parts[end]))
+            parts[start] = [word[start:end], *parts[end]]
+    ends = [end for end in firsts if end in parts]
+    if not ends:
+        return None
+    end = min(ends, key=lambda end: len(parts[end]))
+    return PARTED.join([word[:end], *parts[end]])
 
 
 def joined(pages: Iterable[str]) -> str:
