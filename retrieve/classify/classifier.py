@@ -17,6 +17,7 @@ from retrieve.classify.calibrate import Calibration, fit_calibration
 from retrieve.classify.estimator import LongDocuments
 from retrieve.classify.figures import validation_figures
 from retrieve.classify.inputs import (
+    Known,
     as_documents,
     held_documents,
     known_labels,
@@ -166,6 +167,18 @@ class Classifier(ClassifierMixin, LongDocuments):  # type: ignore[misc]
     def predict(self, X: Any) -> Array:
         """One of `classes_` for each document (N,); of a multilabel task an indicator array (N,L) int64."""
         return self.decide(self._probabilities(X))
+
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """Accuracy, of a multilabel task by whole sets of labels; `y` may be left out of labelled documents."""
+        if y is None:
+            self._check_fitted()
+            known = Known(self.task_, self.labels_, self.classes_)
+            targets = targets_of(as_documents(X), None, known).astype(np.int64)
+            if self.task_ == "multilabel":
+                y = targets
+            else:
+                y = self.classes_[targets[:, 0] if self.task_ == "binary" else targets.argmax(axis=1)]
+        return float(super().score(X, y, sample_weight))
 
     def decide(self, probabilities: FloatArray) -> Array:
         """What `predict` makes of calibrated probabilities, (N,1) of a binary task, else (N,L)."""

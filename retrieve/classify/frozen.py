@@ -36,6 +36,7 @@ from retrieve.classify.rows import DocumentRows, read_rows
 from retrieve.classify.standardise import Standardise, blocks_of, dropped, learn_standardise
 from retrieve.errors import ModelMismatch, RecipeError, TrainingError, UsageError
 from retrieve.passages.encoder import PassageEncoder
+from retrieve.trainer.device import chosen_device
 from retrieve.types import Document, LabelledDocument, LabelSet, Progress, Task
 
 _GROUP = 256
@@ -311,4 +312,4 @@ def columns(task: Task, labels: LabelSet) -> int:
 
 def device_of(context: Context) -> torch.device:
     """Where torch computes: as was said, else a GPU if there is one."""
-    return torch.device(context.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    return chosen_device(context.device)

@@ -234,9 +234,11 @@ def scattered(test: Report) -> tuple[Block, ...]:
 
 
 def _typed(value: Any) -> Cell:
-    """A setting or figure in a table: whole numbers as such, small ones as they would be typed."""
+    """A setting or figure in a table: whole numbers as such, small ones as they would be typed; how often each."""
     if isinstance(value, float):
         if value.is_integer() and abs(value) < 1e9:
             return int(value)
         return value if abs(value) >= 1e-3 else f"{value:g}"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} × {one}" for name, one in value.items())
     return None if value is None else cell_of(value)

@@ -158,9 +158,8 @@ def explanation_page(
         )
     ]
     if left_out:
-        notes.append(
-            Note((f"{left_out:,} more documents were classified and are not shown here.",), warning=True)
-        )
+        more = "more document was" if left_out == 1 else "more documents were"
+        notes.append(Note((f"{left_out:,} {more} classified and not shown here.",), warning=True))
     return Page(title, subtitle, tuple(notes), tuple(sections))
 
 

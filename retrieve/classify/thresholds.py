@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -98,6 +98,8 @@ def choose_thresholds(
         raise UsageError(
             f"min_labels is {min_labels}, it can be 0, 1 or None: leave it out to have it chosen"
         )
+    if how not in get_args(How):
+        raise UsageError(f"thresholds are 'shrunk', 'global' or 'natural', not {how!r}")
     labels = found.shape[1]
     if task == "multiclass":
         return Thresholds(np.full(labels, 0.5), 1, "argmax")
@@ -106,11 +108,10 @@ def choose_thresholds(
     remark, common = "", 0.5
     if how == "natural":
         values = np.full(labels, 0.5)
-    elif how not in ("global", "shrunk"):
-        raise UsageError(f"thresholds are 'shrunk', 'global' or 'natural', not {how!r}")
     elif not wanted.any():
         values = np.full(labels, 0.5)
-        remark = "no validation document has a label: thresholds are .5"
+        of = "the second label" if task == "binary" else "a label"
+        remark = f"no validation document has {of}: thresholds are .5"
     else:
         common = float(_best_cuts(_reachable(found, wanted))[0])
         values = np.full(labels, common) if how == "global" else _shrunk(found, wanted, common)

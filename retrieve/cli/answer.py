@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from retrieve.corpora.questions.records import QuestionData
     from retrieve.train.vod.answer import Answer
     from retrieve.types import Question
+
+_log = logging.getLogger("retrieve")
 
 
 @click.command("answer")
@@ -64,7 +67,10 @@ def command(
     from retrieve.corpora.questions.open import read_questions
     from retrieve.train.vod.answer import VodModel, answer_json
 
-    asked = _asked(read_questions(questions, format=format), split)
+    data = read_questions(questions, format=format)
+    asked = _asked(data, split)
+    for remark in data.remarks:
+        _log.info("%s: %s", data.name, remark)
     loaded = VodModel.load(Path(model), device=device)
     with progress_shown() as progress:
         found = loaded.answer(asked, support=documents, draws=draws, progress=progress)

@@ -98,9 +98,11 @@ def command(  # noqa: PLR0913 - one for each option
     from retrieve.classify.folder import read_record
 
     if read_record(model)["estimator"] == "Regressor":
-        if index is not None or explain or page is not None or as_csv:
-            raise UsageError(f"{model} gives values, not labels: it takes DOCUMENTS and prints JSON lines")
-        _print_values(model, _read(documents, reading), device=device, cache=cache)
+        if index is not None or explain or page is not None or top is not None:
+            raise UsageError(
+                f"{model} gives values, not labels: it takes DOCUMENTS and prints JSON lines or --csv"
+            )
+        _print_values(model, _begun(_read(documents, reading)), as_csv=as_csv, device=device, cache=cache)
         return
     from retrieve.classify.classifier import Classifier
 
@@ -108,11 +110,12 @@ def command(  # noqa: PLR0913 - one for each option
     if index is not None:
         _label_index(classifier, index, field, force=force, as_json=as_json)
         return
+    read = _begun(_read(documents, reading))
     if as_csv:
         write: _Csv | _Lines | _Shown = _Csv(classifier.labels_.names, top)
     else:
         write = _Lines() if json_lines or not sys.stdout.isatty() else _Shown()
-    _classify(classifier, model, _read(documents, reading), write, top=top, explain=explain, page=page)
+    _classify(classifier, model, read, write, top=top, explain=explain, page=page)
 
 
 def _check_usage(
@@ -129,7 +132,9 @@ def _check_usage(
         raise UsageError("give DOCUMENTS, or --index INDEX, or --info: one of the three")
     if not documents and (as_csv or json_lines or explain or page is not None):
         raise UsageError("--csv, --json-lines, --explain and --page go with DOCUMENTS")
-    if as_csv and (json_lines or explain):
+    if as_csv and json_lines:
+        raise UsageError("--csv and --json-lines are two forms of one answer: take one of them")
+    if as_csv and explain:
         raise UsageError("--csv has one row a document: leave it out, or explain on a --page")
     if as_json and documents:
         raise UsageError("--json is one object: for documents take --json-lines")
@@ -160,6 +165,12 @@ def _read(documents: Sequence[str], reading: dict[str, Any]) -> Iterator[list[Do
     _log.info("%s classified%s", counted(done, "document"), left_out)
 
 
+def _begun(read: Iterator[list[Document]]) -> Iterator[list[Document]]:
+    """The batches, the first of which is read: documents that cannot be are refused before a table has its header."""
+    first = next(read, None)
+    return read if first is None else chain([first], read)
+
+
 def _classify(
     classifier: Classifier,
     model: Path,
@@ -173,10 +184,11 @@ def _classify(
     from retrieve.classify.predictions import predictions
 
     shown: list[tuple[LabelledDocument, list[Explanation]]] = []
-    number = 0
+    number = readable = 0
     for batch in read:
         for document, row in zip(batch, predictions(classifier, batch, top=top), strict=True):
             has_text = row.no_text is None
+            readable += has_text
             on_page = has_text and page is not None and len(shown) < _ON_PAGE
             found = classifier.explain([document]) if has_text and (explain or on_page) else []
             if on_page:
@@ -188,8 +200,9 @@ def _classify(
         from retrieve.report.page import write_page
 
         title = f"Why these labels: {model.name}"
-        subtitle = f"{counted(number, 'document')} by {model} (preset {classifier.preset_.name})"
-        write_page(explanation_page(title, subtitle, shown, left_out=number - len(shown)), page)
+        without = f", {number - readable:,} of them without text" if readable < number else ""
+        subtitle = f"{counted(number, 'document')}{without}, by {model} (preset {classifier.preset_.name})"
+        write_page(explanation_page(title, subtitle, shown, left_out=readable - len(shown)), page)
         _log.info("%s: %s explained", page, counted(len(shown), "document"))
 
 
@@ -260,12 +273,17 @@ class _Csv:
         self._writer.writerow([row.id, labels, undecided, row.no_text, *values])
 
 
-def _print_values(model: Path, read: Iterator[list[Document]], *, device: str | None, cache: bool) -> None:
+def _print_values(
+    model: Path, read: Iterator[list[Document]], *, as_csv: bool, device: str | None, cache: bool
+) -> None:
     from retrieve.classify.predictions import has_text
     from retrieve.classify.regressor import Regressor
     from retrieve.corpora.extracted import why_no_text
 
     regressor = Regressor.load(model, device=device, cache=cache)
+    table = csv.writer(sys.stdout, lineterminator="\n")
+    if as_csv:
+        table.writerow(["id", "value", "no_text"])
     for batch in read:
         readable = [document for document in batch if has_text(document)]
         values = iter(regressor.predict(readable).tolist() if readable else [])
@@ -276,7 +294,10 @@ def _print_values(model: Path, read: Iterator[list[Document]], *, device: str | 
                 if has_text(document)
                 else {"value": None, "no_text": why_no_text(document)}
             )
-            click.echo(json.dumps(record, ensure_ascii=False))
+            if as_csv:
+                table.writerow([record["id"], record["value"], record.get("no_text")])
+            else:
+                click.echo(json.dumps(record, ensure_ascii=False))
 
 
 def _label_index(classifier: Classifier, name: str, field: str, *, force: bool, as_json: bool) -> None:

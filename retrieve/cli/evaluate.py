@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from retrieve.cli.options import command_line, measure_option, page_option, relevance_option, split_option
 from retrieve.cli.output import as_json, figure, print_json, print_queries, print_table
@@ -55,8 +56,13 @@ def command(
                 f"--as {tool} has conventions of its own: give neither --retrieved-only nor --report"
             )
         from retrieve.cli.imitation import print_imitation
-        from retrieve.measures.conventions.imitate import evaluate_as
+        from retrieve.measures.conventions.imitate import evaluate_as, imitated_of
 
+        source = click.get_current_context().get_parameter_source("measures")
+        if source is ParameterSource.DEFAULT:
+            usual, measures = measures, tuple(imitated_of(tool, measures))
+            if left_out := [name for name in usual if name not in measures]:
+                _log.info("%s has no %s", tool, ", ".join(left_out))
         imitated = evaluate_as(
             tool, read_hits(run), read_judgments(qrels, split), measures, relevance_level=relevance_level
         )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import Any
 
 import click
 
 from retrieve.cli.options import split_option
-from retrieve.cli.output import as_json, figure, print_json
+from retrieve.cli.output import as_json, counted, figure, print_json
 from retrieve.errors import UsageError
 
 _log = logging.getLogger("retrieve")
@@ -59,6 +60,8 @@ def command(
         raise UsageError(
             "--tune chooses the weights of a convex or z fusion: give neither --weights nor --method rrf"
         )
+    if out != "-" and Path(out).resolve() in {Path(run).resolve() for run in runs}:
+        raise UsageError(f"--out {out} is one of the runs to fuse, and would be replaced: name another file")
     if as_json and out == "-":
         raise UsageError("--json and --out - would both be standard output: name a file for the run")
     pools = [read_run(path) for path in runs]
@@ -72,6 +75,7 @@ def command(
         _log.info("weights %s: %s %s", tuning.weights, tuning.measure, figure(tuning.value))
     fused = fuse_runs(pools, chosen, weights, depth)
     write_run(out, fused, tag)
+    _log.info("%s: %d runs fused, %s", out, len(runs), counted(len(fused), "query", "queries"))
     if as_json:
         print_json(
             {

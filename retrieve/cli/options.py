@@ -151,7 +151,7 @@ measure_option = click.option(
     metavar="MEASURE",
     default=DEFAULT_MEASURES,
     show_default=True,
-    help="A measure by its ir-measures name; as often as wanted.",
+    help="A measure by its ir-measures or trec_eval name; as often as wanted.",
 )
 
 relevance_option = click.option(
@@ -244,7 +244,10 @@ def given(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def parsed_settings(settings: Sequence[str], option: str = "--set") -> dict[str, Any]:
-    """`key=value` pairs as settings; a value that is no TOML is a string. Raises `UsageError` for another form."""
+    """`key=value` pairs as settings; a value that is neither TOML nor a JSON object is a string.
+
+    Raises `UsageError` for another form.
+    """
     import tomllib
 
     found: dict[str, Any] = {}
@@ -255,5 +258,12 @@ def parsed_settings(settings: Sequence[str], option: str = "--set") -> dict[str,
         try:
             found[key.strip()] = tomllib.loads(f"value = {text.strip()}")["value"]
         except tomllib.TOMLDecodeError:
-            found[key.strip()] = text.strip()
+            found[key.strip()] = _object_or_text(text.strip())
     return found
+
+
+def _object_or_text(text: str) -> Any:
+    try:
+        return json.loads(text) if text.startswith("{") else text
+    except ValueError:
+        return text

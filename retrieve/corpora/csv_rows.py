@@ -115,7 +115,7 @@ def heading_of(
     rows: Iterator[tuple[int, list[str] | InputError]],
     where: str,
     wanted: Iterable[str],
-    remedy: str = "name columns that are called otherwise, as columns={'text': 'body'}",
+    remedy: str,
 ) -> dict[str, int]:
     """Place of each column by its name, from the first row.
 
@@ -128,7 +128,7 @@ def heading_of(
         if other := next((mark for mark in ";,\t|" if len(cells) == 1 and mark in cells[0]), None):
             raise InputError(
                 where,
-                f"has columns parted by {other!r} as it seems: wanted commas in a .csv and tabs in a .tsv; save it so",
+                f"has columns parted by {other!r} as it seems: wanted commas, semicolons or tabs; save it so",
             )
         raise InputError(
             where,

@@ -153,7 +153,8 @@ def read_cross_encoder_folder(root: Path) -> ModelFolder:
     modules = read_modules(root, ENCODER_MODULES) if named else [Module("Transformer", root, {})]
     if [module.kind for module in modules] != ["Transformer"]:
         raise EncoderError(
-            f"{root} is no cross-encoder: its modules are {[module.kind for module in modules]}"
+            f"{root} has the modules {', '.join(module.kind for module in modules)}: wanted a transformer alone, of a "
+            "cross-encoder or a masked language model"
         )
     transformer, settings = modules[0].folder, modules[0].settings
     config = read_transformer(transformer)
@@ -170,7 +171,9 @@ def read_cross_encoder_folder(root: Path) -> ModelFolder:
 def read_transformer(folder: Path) -> Mapping[str, Any]:
     """The config.json of a folder that also has safetensors weights; `EncoderError` where it has not."""
     if not (folder / "config.json").is_file():
-        raise EncoderError(f"{folder}: no config.json, so this is no transformers model")
+        inside = sorted(each.parent.name for each in folder.glob("*/modules.json"))
+        hint = f"; it holds the encoder folders {', '.join(inside)}: give one of them" if inside else ""
+        raise EncoderError(f"{folder}: no config.json, so this is no transformers model{hint}")
     if (folder / "adapter_config.json").is_file():
         raise EncoderError(f"{folder} is an adapter: merge it into its base model and save that")
     weight_files(folder)

@@ -12,6 +12,7 @@ from collections.abc import Container, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from retrieve.errors import MeasureError
+from retrieve.measures.forms import check_qrels, check_run
 from retrieve.measures.iprec import interpolated_precision
 from retrieve.measures.names import HIGHEST_GRADE, parse_measures, provider
 from retrieve.trec import trec_eval_order
@@ -52,16 +53,35 @@ def evaluate(
     Every query of the judgments counts (`trec_eval -c`), also one without a relevant document; with
     `retrieved_only` those that have hits (trec_eval without `-c`). `relevance_level` as in `parse_measures`
     (`trec_eval -l`). What is missing or ignored is also logged, with the run's `name` where it has one.
-    `MeasureError`: an unknown measure, or a run and judgments that share no query.
+    `MeasureError`: an unknown measure, or a run and judgments that share no query. `UsageError`: ids, scores or
+    grades of another kind.
     """
     parsed = parse_measures(measures, relevance_level)
+    check_run(run)
+    check_qrels(qrels)
     evaluation = measured(run, qrels, parsed, retrieved_only=retrieved_only, name=name or "the run")
-    _say(evaluation, retrieved_only=retrieved_only, name=name)
+    _say(evaluation, qrels, parsed, retrieved_only=retrieved_only, name=name)
     return evaluation
 
 
-def _say(evaluation: Evaluation, *, retrieved_only: bool, name: str) -> None:
+def _say(
+    evaluation: Evaluation,
+    qrels: Mapping[str, Mapping[str, int]],
+    measures: Sequence[Measure],
+    *,
+    retrieved_only: bool,
+    name: str,
+) -> None:
     of = f"{name}: " if name else ""
+    highest = max((grade for grades in qrels.values() for grade in grades.values()), default=0)
+    wanted = max((measure.params.get("rel", 1) for measure in measures), default=1)
+    if highest < wanted:
+        logger.warning(
+            "%sno document is judged %d or higher, the highest grade is %d: what counts such documents is zero",
+            of,
+            wanted,
+            highest,
+        )
     if evaluation.missing:
         fate = "are left out of the means" if retrieved_only else "count as zero"
         logger.warning(
@@ -112,7 +132,7 @@ def completed(
     _check_shared(queries, judged, name or "the run")
     found = judged.keys() & set(queries)
     evaluation = _whole(values, found, queries, judged, measures, retrieved_only, name or "the run")
-    _say(evaluation, retrieved_only=retrieved_only, name=name)
+    _say(evaluation, judged, measures, retrieved_only=retrieved_only, name=name)
     return evaluation
 
 
@@ -170,7 +190,11 @@ def _safe(query_id: str, grades: Mapping[str, int]) -> dict[str, int]:
         raise MeasureError(
             f"query {query_id!r} has grades from {lowest} to {highest}, wanted at most {HIGHEST_GRADE}: rescale them"
         )
-    return dict(grades) if highest >= 0 else dict.fromkeys(grades, 0)
+    if highest < 0:
+        return dict.fromkeys(grades, 0)
+    return {
+        document_id: int(grade) for document_id, grade in grades.items()
+    }  # numpy's integers are none to it
 
 
 def _surrogates(scores: Mapping[str, float]) -> dict[str, float]:

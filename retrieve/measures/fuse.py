@@ -163,7 +163,7 @@ def _asked(pools: Sequence[Asked], weights: Sequence[float] | None) -> list[tupl
     if weights is None:
         return [(pool, 1.0) for pool in pools]
     if len(weights) != len(pools):
-        raise UsageError(f"{len(weights)} weights for {len(pools)} views: give one for each")
+        raise UsageError(f"{len(weights)} weights for {len(pools)} rankings to fuse: give one for each")
     if not all(0 <= weight < math.inf for weight in weights) or not 0 < sum(weights) < math.inf:
         raise UsageError(f"weights are {list(weights)}: wanted finite, not negative, and not all zero")
     return [(pool, weight) for pool, weight in zip(pools, weights, strict=True) if weight]

@@ -172,5 +172,5 @@ def _single(outcome: Outcome) -> dict[str, Any]:
     return {
         "accuracy": float(accuracy_score(true, said)),
         "balanced_accuracy": figure(float(averaged(counts(outcome.targets, outcome.chosen), "macro_recall"))),
-        "mcc": float(matthews_corrcoef(true, said)),
+        "mcc": float(matthews_corrcoef(true, said)) if len({*true, *said}) > 1 else 0.0,
     }

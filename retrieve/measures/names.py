@@ -20,6 +20,13 @@ EXAMPLES = "nDCG@10, R@100, P@5, AP, AP(rel=2), RR@10, Success@5, Judged@10, Rpr
 
 HIGHEST_GRADE = 10_000
 
+_TREC_EVAL = re.compile(
+    r"(?:ndcg_cut|map_cut|P|recall|success|iprec_at_recall)[._]\d[\d.,]*|recip_rank|num_(?:q|ret|rel|rel_ret)"
+)
+"""Names of trec_eval that are not read as names of ir-measures."""
+
+_COMMAS = re.compile(r",(?![^(]*\))")
+
 _NAME = re.compile(r"(?P<name>[^\W\d]\w*)(?P<arguments>\(.*\))?(?:@(?P<at>\d+(?:\.\d+)?))?")
 
 
@@ -49,8 +56,8 @@ def provider() -> Provider:
 
 
 def parse_measures(names: Sequence[str | Measure], relevance_level: int = 1) -> list[Measure]:
-    """Measures by name, each once, in the order given; upper and lower case are one, `MAP` is `AP`, `MRR`
-    is `RR`.
+    """Measures by name, each once, in the order given; upper and lower case are one, `MAP` is `AP`, `MRR` is `RR`,
+    trec_eval's `ndcg_cut_10` is `nDCG@10`; a name may be several with commas between.
 
     `relevance_level` N gives `rel=N` to every binary measure that has no level of its own (nDCG keeps its
     grades), and it shows in the measure's name: `AP(rel=2)`. `MeasureError`: a name or an argument that
@@ -72,9 +79,10 @@ def any_measures(names: Sequence[str | Measure], relevance_level: int = 1) -> li
     """`parse_measures` without the question whether we can compute it."""
     provider()  # names are ir-measures'
     measures: dict[str, Measure] = {}
-    for name in names:
-        measure = _with_level(_parsed(name) if isinstance(name, str) else name, relevance_level)
-        measures.setdefault(str(measure), measure)
+    for name in [names] if isinstance(names, str) else names:
+        for one in _named(name) if isinstance(name, str) else [name]:
+            measure = _with_level(one, relevance_level)
+            measures.setdefault(str(measure), measure)
     if not measures:
         raise UsageError(f"no measure asked for; examples: {EXAMPLES}")
     return list(measures.values())
@@ -85,6 +93,19 @@ def is_sum(name: str) -> bool:
     from ir_measures import SumAgg
 
     return isinstance(parse_measures([name])[0].aggregator(), SumAgg)
+
+
+def _named(names: str) -> list[Measure]:
+    """The measures of one name, which may be several with commas between, and trec_eval's, as `P.5,10`."""
+    if _TREC_EVAL.fullmatch(names.strip()):
+        import ir_measures
+
+        try:
+            return [_checked(measure, names) for measure in ir_measures.parse_trec_measure(names.strip())]
+        except ValueError as error:
+            raise MeasureError(f"measure {names!r} cannot be read ({error}); examples: {EXAMPLES}") from error
+    parts = _COMMAS.split(names)
+    return [_parsed(names)] if len(parts) == 1 else [one for part in parts for one in _named(part)]
 
 
 def _parsed(name: str) -> Measure:

@@ -35,7 +35,7 @@ def load_recipe(source: str | Path | Mapping[str, Any] | Recipe, overrides: Sequ
         values, origin = _plain(source), "recipe given as a mapping"
     else:
         path = _recipe_file(source)
-        values, origin = _read_toml(path), f"recipe {path}"
+        values, origin = _read_toml(path, "recipe"), f"recipe {path}"
         values.setdefault("name", path.stem)
     if overrides:
         origin += f" with {', '.join(overrides)}"
@@ -67,15 +67,15 @@ def _recipe_file(source: str | Path) -> Path:
     return known[str(source)]
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
+def _read_toml(path: Path, noun: str) -> dict[str, Any]:
     import tomllib
 
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except UnicodeDecodeError as error:
-        raise RecipeError(f"recipe {path} is not valid TOML, which is UTF-8 ({error}): save it so") from error
+        raise RecipeError(f"{noun} {path} is not valid TOML, which is UTF-8 ({error}): save it so") from error
     except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f"recipe {path} is not valid TOML: {error}") from error
+        raise RecipeError(f"{noun} {path} is not valid TOML: {error}") from error
 
 
 def _apply_override(values: dict[str, Any], override: str) -> None:
@@ -109,7 +109,7 @@ def load_values(
     Raises `RecipeError` naming the key for an unknown key, a wrong type or contradicting settings.
     """
     if isinstance(source, Path):
-        values, origin = _read_toml(source), f"{noun} {source}"
+        values, origin = _read_toml(source, noun), f"{noun} {source}"
         values.setdefault("name", source.stem)
     else:
         values, origin = _plain(source), f"{noun} given as a mapping"

@@ -15,12 +15,13 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from retrieve.trec.lines import opened
+from retrieve.trec.lines import RANK_BEGINS, opened
 
 _BLOCK = 1 << 21
 """Bytes read at once."""
 _WIDEST = 128
 """Words that are longer are for the careful reader."""
+_RANK_BEGINS = np.isin(np.arange(256), list(RANK_BEGINS))
 _DIGITS = 15
 """So many digits are a whole number below 2^53, and by a power of ten up to 10^22 one division rounds correctly."""
 
@@ -95,6 +96,8 @@ def _queries(block: bytes, *, whole: bool) -> tuple[list[Hits], int]:
     data = np.frombuffer(block, np.uint8)
     starts, ends = _columns(data)
     if (data[starts[:, 0]] == 35).any():  # a comment of six words
+        raise Unusual
+    if not _RANK_BEGINS[data[starts[:, 3]]].all():
         raise Unusual
     queries = _words(data, starts[:, 0], ends[:, 0])
     names = queries.view(f"S{queries.shape[1]}").ravel()

@@ -17,6 +17,9 @@ from typing import IO, cast
 
 from retrieve.errors import InputError
 
+RANK_BEGINS = frozenset(b"0123456789+-.")
+"""What the rank of a run's line begins with."""
+
 _PACKED = b"\x1f\x8b"
 """How every gzip file begins."""
 
@@ -80,6 +83,16 @@ def decoded(path: str | Path, number: int, query_id: bytes, document_id: bytes) 
 def bad_line(path: str | Path, number: int, message: str) -> InputError:
     """An error at `path:number`."""
     return InputError(f"{path}:{number}", message)
+
+
+def is_rank(word: bytes) -> bool:
+    """Whether a rank can begin so. Where a space in an id has moved the columns, a part of the id stands there."""
+    return word[0] in RANK_BEGINS
+
+
+def commas(line: bytes) -> str:
+    """What an error adds for a line of columns with commas between."""
+    return " (are there commas between? Columns are parted by white space)" if line.count(b",") > 1 else ""
 
 
 def is_column(word: str) -> bool:

@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 from typing import Literal
 
-from retrieve.trec.lines import bad_line, decoded, read_lines
+from retrieve.trec.lines import bad_line, commas, decoded, is_rank, read_lines
 from retrieve.trec.order import Qrels
 
 _Form = Literal["trec", "three", "beir"]
@@ -85,7 +85,8 @@ def _form_of(path: str | Path, number: int, line: bytes) -> _Form:
 def _judgment(path: str | Path, number: int, line: bytes, form: _Form) -> tuple[str, str, int]:
     fields = [field.strip() for field in line.split(b"\t")] if form == "beir" else line.split()
     if len(fields) != _COLUMNS[form] or not all(fields):
-        raise bad_line(path, number, f"{len(fields)} columns, wanted {_WANTED[form]}")
+        hint = " (is this a run?)" if len(fields) == 6 and is_rank(fields[3]) else commas(line)
+        raise bad_line(path, number, f"{len(fields)} columns, wanted {_WANTED[form]}{hint}")
     if form == "trec" and line.count(b"\t") == 2 and fields[1] not in _ITERATIONS:
         raise bad_line(
             path,

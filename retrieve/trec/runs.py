@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from retrieve.errors import InputError
-from retrieve.trec.lines import bad_line, decoded, is_column, read_lines
+from retrieve.trec.lines import bad_line, commas, decoded, is_column, is_rank, read_lines
 from retrieve.trec.order import Run, strict_scores
 from retrieve.trec.output import replacing
 
@@ -20,8 +20,8 @@ def read_run(path: str | Path) -> Run:
     """Read a run of six columns: query id, `Q0`, document id, rank, score, tag; `-` is standard input.
 
     Columns after the sixth, carriage returns, blank lines, `#` comments and `.gz` are fine; the rank is
-    ignored. `InputError` with file and line: fewer than six columns, a score that is no finite number, a
-    document twice for one query.
+    ignored. `InputError` with file and line: fewer than six columns, a score that is no finite number, a rank
+    that is none (an id with a space in it moves all columns by one), a document twice for one query.
     """
     run: Run = {}
     for number, line in read_lines(path):
@@ -31,13 +31,20 @@ def read_run(path: str | Path) -> Run:
                 path,
                 number,
                 f"{len(fields)} columns, wanted six: query id, Q0, document id, rank, score, tag"
-                + (" (is this a file of judgments?)" if len(fields) == 4 else ""),
+                + (" (is this a file of judgments?)" if len(fields) == 4 else commas(line)),
             )
         query_id, document_id = decoded(path, number, fields[0], fields[2])
         score = _score(fields[4])
         if not math.isfinite(score):
             raise bad_line(path, number, f"score {fields[4].decode(errors='replace')!r} is no finite number")
         scores = run.setdefault(query_id, {})
+        if not is_rank(fields[3]):
+            raise bad_line(
+                path,
+                number,
+                f"{len(fields)} columns and the rank {fields[3].decode(errors='replace')!r}: is there a space in an "
+                "id? Wanted six: query id, Q0, document id, rank, score, tag",
+            )
         if document_id in scores:
             raise bad_line(
                 path,

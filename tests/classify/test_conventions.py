@@ -242,6 +242,18 @@ def test_documents_bring_labels_and_validation() -> None:
     texts, labels = toy_texts(30, several=True, seed=5)
     same = Classifier("tfidf", settings=WORDS, refit=False).fit(train, validation=(texts, labels))
     np.testing.assert_array_equal(made.predict_proba(texts), same.predict_proba(texts))
+    rows = [[name in row for name in made.labels_.names] for row in labels]
+    assert made.score(held) == made.score(texts, np.array(rows, int)) > 0
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_labelled_documents_are_scored_by_their_own_labels(classes: int) -> None:
+    documents = [one for one in toy_documents(60) if one.labels != ("law",) or classes == 3]
+    made = Classifier("tfidf", settings=WORDS).fit(documents)
+    own = [one.labels[0] for one in documents if one.labels]
+    assert made.score(documents) == made.score(documents, own) > 1 / classes
+    with pytest.raises(UsageError, match="not labelled"):
+        made.score([one.document for one in documents])
 
 
 def test_a_label_without_documents_is_reported_and_never_predicted() -> None:
@@ -341,6 +353,8 @@ def test_settings_that_do_not_exist_are_named() -> None:
         Classifier("tfidf", regime="end-to-end").fit(texts, y)
     with pytest.raises(UsageError, match="wanted a share between 0 and 1"):
         Classifier("tfidf", validation=1.5).fit(texts, y)
+    with pytest.raises(UsageError, match="thresholds are 'shrunk', 'global' or 'natural', not 'none'"):
+        Classifier("tfidf", thresholds="none").fit(texts, y)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="3 documents are too few"):
         Classifier("tfidf").fit(texts[:3], y[:3])
 

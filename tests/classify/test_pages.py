@@ -9,7 +9,7 @@ import pytest
 from planted import KEYS, LABELS, ByWords, Sigmoid, planted
 
 from retrieve.classify.explain import explain
-from retrieve.classify.page_parts import curves, readings
+from retrieve.classify.page_parts import curves, readings, tried
 from retrieve.classify.pages import explanation_page, training_page
 from retrieve.report.page import render
 from retrieve.report.records import Highlighted, LineChart, Table
@@ -79,6 +79,8 @@ def test_documents_to_read() -> None:
 def test_settings_are_named_as_they_are_set() -> None:
     found = dict(flat({"name": "x", "a": {"b": [1, 2], "c": None, "d": {"e": False}}}))
     assert found == {"name": "x", "a.b": "1, 2", "a.d.e": False}
+    (table,) = tried({"tried": [{"average": {"tfidf svm": 2, "mean": 1}}]})
+    assert isinstance(table, Table) and table.rows == ((1, "tfidf svm × 2, mean × 1"),)
 
 
 def test_passages_are_marked_in_the_text() -> None:

@@ -26,6 +26,15 @@ BAD_RUNS = {
     "infinite": (RUN + b"q3 Q0 a 1 -Inf tag\n", ":4: score '-Inf'"),
     "too large for a number": (RUN + b"q3 Q0 a 1 1e400 tag\n", ":4: score '1e400'"),
     "a decimal comma": (RUN + b"q3 Q0 a 1 2,5 tag\n", ":4: score '2,5'"),
+    "a space in an id": (
+        RUN + b"q3 Q0 my doc 1 2.5 tag\n",
+        ":4: 7 columns and the rank 'doc': is there a space",
+    ),
+    "a space in an id and no tag": (RUN + b"q3 Q0 my doc 1 2.5\n", ":4: 6 columns and the rank 'doc'"),
+    "commas": (
+        b"q1,Q0,a,1,2.5,tag\n",
+        ":1: 1 columns, wanted six: query id, Q0, document id, rank, score, tag (are",
+    ),
     "rank and score without a blank": (RUN + b"q3 Q0 a 12.5 tag x\n", ":4: score 'tag'"),
     "a pair twice": (RUN + b"q1 Q0 a 3 0.5 tag\n", ":4: document 'a' is listed twice for query 'q1'"),
     "no UTF-8": (RUN + b"q3 Q0 caf\xe9 1 1 tag\n", ":4: an id is not UTF-8"),
@@ -44,7 +53,11 @@ BAD_RUNS = {
 }
 BAD_QRELS = {
     "too few columns": (QRELS + b"q3 0 a\n", ":3: 3 columns, wanted four"),
-    "a run for judgments": (RUN, ":1: 6 columns, wanted four"),
+    "a run for judgments": (
+        RUN,
+        ":1: 6 columns, wanted four: query id, iteration, document id, grade (or three without the "
+        "iteration, or BEIR's header first) (is this a run?)",
+    ),
     "no integer": (QRELS + b"q3 0 a 0.5\n", ":3: grade '0.5' is no integer"),
     "nan": (QRELS + b"q3 0 a nan\n", ":3: grade 'nan' is no integer"),
     "a word": (QRELS + b"q3 0 a relevant\n", ":3: grade 'relevant' is no integer"),
@@ -58,7 +71,7 @@ BAD_QRELS = {
     "a table's header alone": (TABLE, ": holds no judgments"),
     "a table with another header": (b"query\tdoc\tgrade\nq1\ta\t1\n", ":1: seems to be a heading"),
     "a table with a column left out": (TABLE + b"q1\t\t1\n", ":2: 3 columns, wanted three"),
-    "a table of commas": (TABLE.replace(b"\t", b",") + b"q1,a,1\n", ":1: 1 columns, wanted four"),
+    "a table of commas": (TABLE.replace(b"\t", b",") + b"q1,a,1\n", "first) (are there commas between?"),
     "a table with a weight": (TABLE + b"q1\ta\t1.0\n", ":2: grade '1.0' is no integer"),
     "a grade beyond reason": (QRELS + b"q3 0 a 123456789\n", "query 'q3' has grades from 123456789"),
 }
@@ -107,6 +120,18 @@ def test_files_that_are_not_there_or_not_whole(tmp_path: Path, which: str) -> No
         refused(
             "evaluate", files["run"], files["qrels"], f"{tmp_path / name}: cannot be read", "cannot be read"
         )
+
+
+def test_a_split_of_a_file_and_grades_that_nothing_reaches(tmp_path: Path) -> None:
+    (tmp_path / "run").write_bytes(RUN)
+    (tmp_path / "qrels").write_bytes(QRELS)
+    asked = ["evaluate", str(tmp_path / "run"), str(tmp_path / "qrels"), "-m", "P@1"]
+    refused = CliRunner().invoke(main, [*asked, "--split", "dev"])
+    assert (refused.exit_code, "leave it out" in refused.stderr) == (2, True)
+    zero = CliRunner().invoke(main, [*asked, "--relevance-level", "3"])
+    assert "no document is judged 3 or higher, the highest grade is 2" in zero.stderr
+    assert zero.stdout == "measure\tvalue\nP(rel=3)@1\t0.0000\n"
+    assert "no document" not in CliRunner().invoke(main, [*asked, "--relevance-level", "2"]).stderr
 
 
 def test_what_is_only_unusual_is_measured(tmp_path: Path) -> None:

@@ -153,6 +153,8 @@ def test_a_document_without_text_has_no_label(place: Path, tmp_path: Path) -> No
     titled = write_lines(tmp_path / "titled.jsonl", [{"id": "t", "title": KEYS["energy"], "text": ""}])
     answer = call("classify", place / "m", titled)
     assert "no_text" not in json.loads(answer.stdout) and "no label" not in answer.stderr
+    assert "1 more" not in (tmp_path / "why.html").read_text()
+    assert "3 documents, 2 of them without text, by" in (tmp_path / "why.html").read_text()
     table = list(csv.reader(io.StringIO(call("classify", place / "m", source, "--csv").stdout)))
     assert table[2] == ["scan", "", "", "scanned", "", "", ""]
     with Index.create(tmp_path / "i", "bm25") as index:
@@ -234,11 +236,18 @@ def test_information(place: Path) -> None:
         (["a", "--info"], "one of the three"),
         (["--info", "--csv"], "go with DOCUMENTS"),
         (["a", "--csv", "--explain"], "one row a document"),
+        (["a", "--csv", "--json-lines"], "take one of them"),
         (["a", "--json"], "--json-lines"),
     ],
 )
 def test_wrong_usage(place: Path, arguments: list[str], message: str) -> None:
     assert message in call("classify", place / "m", *arguments, status=2).stderr
+
+
+def test_a_table_has_no_header_where_documents_cannot_be_read(place: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("nr,body\n1,a\n")
+    refused = call("classify", place / "m", tmp_path / "a.csv", "--csv", status=1)
+    assert (refused.stdout, "no column 'id'" in refused.stderr) == ("", True)
 
 
 def test_a_line_that_is_too_long_is_refused(place: Path) -> None:
@@ -268,6 +277,9 @@ def test_two_presets_compared(place: Path, tmp_path: Path) -> None:
 def test_settings_are_typed() -> None:
     found = parsed_settings(["a.b=3", "c=[1.0, 2]", "d=true", "e=some text", "f=x=y"])
     assert found == {"a.b": 3, "c": [1.0, 2], "d": True, "e": "some text", "f": "x=y"}
+    named = ['columns={"text": "a body", "id": "nr"}', 'columns={text = "a body", id = "nr"}']
+    for way in named:  # JSON as in --where, and TOML as in a preset
+        assert parsed_settings([way]) == {"columns": {"text": "a body", "id": "nr"}}
     with pytest.raises(UsageError, match="wanted key=value"):
         parsed_settings(["nothing"])
 
@@ -293,5 +305,10 @@ def test_values_have_their_own_figures_and_lines(place: Path, tmp_path: Path) ->
     )
     assert line["id"] == "4-2"
     assert line["value"] > 3
+    source = write_lines(tmp_path / "new.jsonl", [rows[2], {"id": "none", "text": ""}])
+    table = list(csv.reader(io.StringIO(call("classify", tmp_path / "m", source, "--csv").stdout)))
+    assert table[0] == ["id", "value", "no_text"]
+    assert float(table[1][1]) == line["value"]
+    assert table[2] == ["none", "", "empty"]
     assert "values, not labels" in call("classify", tmp_path / "m", "-", "--explain", status=2).stderr
     assert json.loads(call("classify", tmp_path / "m", "--info", "--json").stdout)["estimator"] == "Regressor"

@@ -59,6 +59,11 @@ def test_data_without_documents_to_learn_from_say_where_they_are(data: Path, tmp
     assert "no documents to learn from, 0 of validation and 12 of test" in refused.stderr
 
 
+def test_checkpoints_of_a_training_that_has_none(data: Path, tmp_path: Path) -> None:
+    asked = ("train", "classifier", data, "--out", tmp_path / "m", "--checkpoints", tmp_path / "c")
+    assert "--regime end-to-end" in call(*asked, status=2).stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

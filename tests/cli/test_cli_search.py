@@ -267,6 +267,11 @@ def test_fuse_writes_the_fusion_and_tunes(place: Path, tmp_path: Path) -> None:
     assert tuned["tuned"]["AP"] == pytest.approx(max(tuned["tuned"]["grid"].values()))
     assert best == pytest.approx(tuned["tuned"]["AP"], abs=1e-6)
     call("fuse", *runs, "--out", out, "--method", "mean", status=2)
+    before = runs[0].read_bytes()
+    assert "is one of the runs" in call("fuse", *runs, "--out", runs[0], status=2).stderr
+    assert runs[0].read_bytes() == before
+    assert f"{out}: 2 runs fused, 4 queries" in call("fuse", *runs, "--out", out).stderr
+    assert "1 weights for 2 rankings" in call("fuse", *runs, "--out", out, "--weights", "1", status=2).stderr
 
 
 def test_bench_of_a_fusion_reports_its_parents(place: Path, tmp_path: Path) -> None:

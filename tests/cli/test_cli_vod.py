@@ -12,6 +12,8 @@ from cli_calls import call
 from vod_case import config, questions, write_case, write_questions
 
 from retrieve import Index
+from retrieve.train.vod.collection import Collection
+from retrieve.types import Document, Question
 
 
 def write_config(path: Path, values: dict[str, Any]) -> Path:
@@ -41,6 +43,9 @@ def test_a_training_prints_its_checkpoints(place: Path) -> None:
     assert [row[0] for row in rows] == ["0", "1"]
     assert [row[3] for row in rows].count("kept") == 1
     assert all(float(row[1]) < 0 <= float(row[2]) <= 1 for row in rows)
+    said = (place / "said.txt").read_text()
+    assert "questions.jsonl: 24 questions are train, for neither a file's name nor a field says" in said
+    assert "no documents of the corpus" not in said
     assert "model kept, that of the beginning of period" in (place / "said.txt").read_text()
     assert not (place / "m.training").exists()
 
@@ -111,7 +116,21 @@ def test_questions_without_answers_have_no_accuracy(place: Path, tmp_path: Path)
     result = call("--quiet", "answer", place / "m", asked, "--documents", 0)
     assert result.stderr == ""
     assert [json.loads(line)["documents"] for line in result.stdout.splitlines()] == [[], [], []]
-    assert json.loads(call("answer", place / "m", asked, "--json").stdout)["accuracy"] is None
+    told = call("answer", place / "m", asked, "--json")
+    assert json.loads(told.stdout)["accuracy"] is None
+    assert "asked.jsonl: 3 questions have no answer: q00, q01, q02" in told.stderr
+
+
+def test_facts_that_no_search_can_find_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with Index.create(tmp_path / "i", "bm25") as index:
+        index.add([Document("f1", "a fact")])
+        asked = [
+            Question("q", "which", ("a", "b"), 0, (), facts, ()) for facts in (("f1",), ("f1", "f2"), ())
+        ]
+        Collection(index).check_facts(asked[:1])
+        assert not caplog.messages
+        Collection(index).check_facts(asked)
+    assert caplog.messages == ["1 of 2 facts that help are no documents of the corpus: f2"]
 
 
 def test_draws_in_place_of_all_candidates(place: Path, tmp_path: Path) -> None:

@@ -79,6 +79,21 @@ def test_places_and_options_that_cannot_be(case: Path, tmp_path: Path) -> None:
     assert "--seed" in call(*asked, tmp_path / "m", "--seed", -1, status=2).stderr
     missing = call("train", "vod", tmp_path / "none.toml", "--out", tmp_path / "m", status=1)
     assert "there is no configuration" in missing.stderr
+    (tmp_path / "bad.toml").write_text("[data\n")
+    broken = call("train", "vod", tmp_path / "bad.toml", "--out", tmp_path / "m", status=1)
+    assert "configuration " in broken.stderr and "is not valid TOML" in broken.stderr
+    elsewhere = call(*asked, tmp_path / "m", "--device", "cuda:77", status=2)
+    assert "device 'cuda:77': " in elsewhere.stderr and "name one that torch has here" in elsewhere.stderr
+
+
+@pytest.mark.usefixtures("untrained")
+def test_questions_of_which_none_is_of_train(case: Path, tmp_path: Path) -> None:
+    row = {"id": "q0", "question": "which", "choices": ["one", "two"], "answer": 1}
+    file = write_lines(tmp_path / "test.jsonl", [row])
+    asked = ("train", "vod", case / "vod.toml", "--out", tmp_path / "m", "--set", f"data.questions={file}")
+    assert "1 of test and none to train on" in call(*asked, status=1).stderr
+    refused = call("train", "retriever", case / "m", file, "--out", tmp_path / "r", status=1)
+    assert "test.jsonl: has 0 questions of validation, 1 of test and none to train on" in refused.stderr
 
 
 @pytest.mark.parametrize("verb", ["train", "answer"])
@@ -130,6 +145,7 @@ def test_a_corpus_smaller_than_p(case: Path, tmp_path: Path) -> None:
         "train", "vod", case / "vod.toml", "--out", tmp_path / "m", "--set", "sampler.p=41", status=2
     )
     assert "sampler.p is 41, the corpus has 40 passages: lower sampler.p" in refused.stderr
+    assert not (tmp_path / "m.training").exists()  # the corrected command finds its place free
 
 
 def test_a_grid_that_is_too_large(case: Path, tmp_path: Path) -> None:

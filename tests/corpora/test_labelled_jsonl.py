@@ -107,6 +107,41 @@ def test_the_labels_tell_the_task_and_a_remark_says_so(tmp_path: Path, labels: l
     assert read_labelled(path, task="multilabel").task == "multilabel"
 
 
+def test_documents_without_text_and_labels_that_look_alike_are_named(tmp_path: Path) -> None:
+    rows = [
+        row("1", "Civil"),
+        row("2", "civil"),
+        row("3", "tax", " "),
+        {**row("4", "tax", " "), "title": "T"},
+    ]
+    remarks = read_labelled(json_lines(tmp_path / "a.jsonl", *rows)).remarks
+    assert "1 labelled documents have no text: 3" in remarks
+    assert "labels that differ by case or spaces alone: 'Civil' and 'civil'" in remarks
+
+
+def test_whole_numbers_are_labels(tmp_path: Path) -> None:
+    data = read_labelled(json_lines(tmp_path / "a.jsonl", row("1", 0), row("2", 1), row("3", 0)))
+    assert (data.task, [each.labels for each in data.train]) == ("binary", [("0",), ("1",), ("0",)])
+    data = read_labelled(json_lines(tmp_path / "b.jsonl", row("1", [0, 2]), row("2", [])))
+    assert (data.task, data.train[0].labels) == ("multilabel", ("0", "2"))
+
+
+def test_fields_by_another_name(tmp_path: Path) -> None:
+    path = json_lines(tmp_path / "a.jsonl", *({"nr": at, "body": "x", "area": "ab"[at]} for at in range(2)))
+    data = read_labelled(path, columns={"id": "nr", "text": "body", "labels": "area"})
+    assert [(each.document.id, each.labels) for each in data.train] == [("0", ("a",)), ("1", ("b",))]
+    with pytest.raises(InputError, match=r"no \"id\"; fields: 'nr', 'body', 'area': name those"):
+        read_labelled(path)
+    with pytest.raises(UsageError, match=r"columns \['body'\] do not exist"):
+        read_labelled(path, columns={"body": "text"})
+
+
+def test_an_ordinal_task_without_values_says_what_is_missing(tmp_path: Path) -> None:
+    path = json_lines(tmp_path / "a.jsonl", row("1", 1), row("2", 2))
+    with pytest.raises(InputError, match="none of them has a value"):
+        read_labelled(path, task="ordinal")
+
+
 def test_values(tmp_path: Path) -> None:
     path = json_lines(
         tmp_path / "a.jsonl",
@@ -125,7 +160,8 @@ def test_values(tmp_path: Path) -> None:
     [
         ('{"id": "2", "text": "x", "labels": ["a", "a"]}', "'a' stands twice"),
         ('{"id": "2", "text": "x", "labels": [" "]}', "blank"),
-        ('{"id": "2", "text": "x", "labels": [1]}', "list of strings"),
+        ('{"id": "2", "text": "x", "labels": [1.5]}', "list of strings"),
+        ('{"id": "2", "text": "x", "labels": true}', "a string or a list of strings"),
         ('{"id": "2", "labels": ["a"]}', 'no "text"'),
         ('{"id": "2", "text": "x", "labels": ["a"], "label": "b"}', "keep one"),
         ('{"id": "2", "text": "x", "labels": ["a"], "split": "gold"}', "wanted one of train"),
@@ -178,6 +214,7 @@ def test_the_file_of_labels_beside_them(tmp_path: Path) -> None:
     data = read_labelled(path, descriptions={"b": "the second", "z": "of no label"})
     assert data.labels.names == ("a", "b", "c")
     assert data.labels.descriptions == {"a": "the first", "b": "the second", "c": "never seen"}
+    assert "descriptions of no label are not used: z" in data.remarks
     written(tmp_path / "labels.json", '["a", "a"]')
     with pytest.raises(InputError, match="each once"):
         read_labelled(path)
@@ -215,7 +252,7 @@ def test_what_cannot_be_read_lists_what_can(tmp_path: Path) -> None:
     path = json_lines(tmp_path / "a.jsonl", row("1", None))
     with pytest.raises(InputError, match="none of them has a label"):
         read_labelled(path)
-    with pytest.raises(UsageError, match="'colour': it takes no options"):
+    with pytest.raises(UsageError, match="'colour': it takes columns"):
         read_labelled(path, colour="red")
     with pytest.raises(UsageError, match="does not exist; wanted one of mimic"):
         read_labelled(path, format="word")
@@ -227,7 +264,7 @@ def test_tasks_that_the_documents_do_not_fit(tmp_path: Path) -> None:
         read_labelled(path, task="multiclass")
     with pytest.raises(UsageError, match="3 labels"):
         read_labelled(path, task="binary")
-    with pytest.raises(InputError, match="nothing to learn from"):
+    with pytest.raises(InputError, match="none of them has a value: name those"):
         read_labelled(path, task="ordinal")
 
 

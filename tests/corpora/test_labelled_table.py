@@ -52,7 +52,7 @@ def test_the_separator_is_told_or_said(tmp_path: Path) -> None:
     assert labels_of(read_labelled(path, separator="|")) == {"1": ("x;y",), "2": ("p", "q")}
     assert labels_of(read_labelled(path, separator="")) == {"1": ("x;y",), "2": ("p|q",)}
     with pytest.raises(UsageError, match="wanted one of"):
-        read_labelled(path, separator=",")
+        read_labelled(path, separator="/")
 
 
 def test_columns_by_another_name_and_tabs(tmp_path: Path) -> None:
@@ -150,7 +150,61 @@ def test_what_the_csv_module_writes_comes_back(
     assert found == rows
 
 
-def test_a_table_of_other_separators_says_so(tmp_path: Path) -> None:
-    (tmp_path / "d.csv").write_text("id;text;labels\n1;a text;x\n")
-    with pytest.raises(InputError, match="columns parted by ';' as it seems"):
-        read_labelled(tmp_path / "d.csv")
+def test_what_parts_cells_is_told_by_the_heading(tmp_path: Path) -> None:
+    """Excel writes semicolons where the comma is the decimal point, and a byte order mark."""
+    table = written(tmp_path / "d.csv", '\ufeffID;Text;Label\r\n1;a, b;x\r\n2;c;"y;z"\r\n')
+    assert labels_of(read_labelled(table)) == {"1": ("x",), "2": ("y", "z")}
+    assert labels_of(read_labelled(written(tmp_path / "t.csv", "id\ttext\tlabels\n1\ta\tx\n2\tb\ty\n"))) == {
+        "1": ("x",),
+        "2": ("y",),
+    }
+    with pytest.raises(InputError, match=r"no column 'id', 'text', 'labels'; the heading has 'Nr', 'Body'"):
+        read_labelled(written(tmp_path / "n.csv", "Nr;Body\n1;a\n"))
+    with pytest.raises(InputError, match=r"columns parted by '\|' as it seems"):
+        read_labelled(written(tmp_path / "p.csv", "id|text|labels\n1|a|x\n"))
+
+
+def test_a_list_in_a_cell_is_a_list(tmp_path: Path) -> None:
+    """As `json.dumps` writes it, and as pandas does; what looks like one and is none is a label."""
+    rows = [
+        ("1", '["x", "y; z"]', ("x", "y; z")),
+        ("2", "['x', 'it\\'s']", ("x", "it's")),
+        ("3", "[]", ()),
+        ("4", "", None),
+        ("5", "[x]", ("[x]",)),
+        ("6", "[1, 2]", ("1", "2")),
+    ]
+    with (tmp_path / "a.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(
+            [("id", "text", "labels"), *((at, f"text {at}", cell) for at, cell, _ in rows)]
+        )
+    data = read_labelled(tmp_path / "a.csv")
+    assert labels_of(data) == {at: found for at, _, found in rows}
+    assert data.task == "multilabel"
+    assert not any("separated" in remark for remark in data.remarks)
+
+
+def test_a_comma_within_labels_is_said_and_parts_them_when_asked(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.csv", 'id,text,labels\n1,a,"x, y"\n2,b,x\n')
+    data = read_labelled(path)
+    assert labels_of(data) == {"1": ("x, y",), "2": ("x",)}
+    assert any(remark.startswith("1 cells have a comma") for remark in data.remarks)
+    parted = read_labelled(path, separator=",")
+    assert labels_of(parted) == {"1": ("x", "y"), "2": ("x",)}
+    assert not any("comma" in remark for remark in parted.remarks)
+
+
+def test_values_need_no_labels(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.csv", "id,text,Importance\n1,a,3\n2,b,1.5\n")
+    data = read_labelled(path, columns={"value": "Importance"})
+    assert (data.task, [each.value for each in data.train]) == ("ordinal", [3.0, 1.5])
+    with pytest.raises(InputError, match="no column 'labels'"):
+        read_labelled(path)
+
+
+def test_columns_are_names_by_names(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.csv", "id,text,area\n1,a,x\n2,b,y\n")
+    with pytest.raises(UsageError, match=r"columns is 'area': name those.*--reading"):
+        read_labelled(path, columns="area")
+    with pytest.raises(UsageError, match="columns has 3"):
+        read_labelled(path, columns={"labels": 3})

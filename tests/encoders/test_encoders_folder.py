@@ -211,3 +211,10 @@ def test_a_pooling_that_contradicts_the_folder_is_an_error(good: Path) -> None:
     assert load_encoder(str(good), pooling="mean").limit == 64
     with pytest.raises(EncoderError, match="pools by mean, asked for cls"):
         load_encoder(str(good), pooling="cls")
+
+
+def test_a_folder_of_encoders_names_them(tmp_path: Path, good: Path) -> None:
+    """As a VOD model's, whose retriever is in `questions`."""
+    shutil.copytree(good, tmp_path / "model" / "questions")
+    with pytest.raises(EncoderError, match="holds the encoder folders questions: give one of them"):
+        load_encoder(str(tmp_path / "model"))

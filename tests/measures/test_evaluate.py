@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import math
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrieve.errors import MeasureError
+from retrieve.errors import MeasureError, UsageError
 from retrieve.measures.evaluate import evaluate
 from retrieve.trec import Qrels, Run, ordered, read_run, trec_eval_order, write_run
 
@@ -147,6 +149,30 @@ def test_any_single_grade_is_measured(grade: int) -> None:
 def test_grades_beyond_reason_are_refused(grade: int) -> None:
     with pytest.raises(MeasureError, match="query '1' has grades"):
         evaluate({"1": {"a": 1.0}}, {"1": {"a": grade, "b": 1}}, ["AP"])
+
+
+@pytest.mark.parametrize(
+    ("run", "qrels", "message"),
+    [
+        ({"1": {"a": float("nan"), "b": 1.0}}, {"1": {"a": 1}}, "score NaN for document 'a'"),
+        ({"1": {"a": "high"}}, {"1": {"a": 1}}, "a score that is no number"),
+        ({"1": ["a", "b"]}, {"1": {"a": 1}}, "the run, query '1': a list, wanted document id → score"),
+        ({1: {"a": 1.0}}, {"1": {"a": 1}}, r"the run has the id 1, a int: ids are strings, as str\(1\)"),
+        ({"1": {2: 1.0}}, {"1": {"a": 1}}, "query '1' of the run has the id 2"),
+        ({"1": {"a": 1.0}}, {"1": {"a": 1.0}}, "grade 1.0 for document 'a': wanted a whole number"),
+        ({"1": {"a": 1.0}}, {"1": {7: 1}}, "query '1' of the judgments has the id 7"),
+        ("a.run", {"1": {"a": 1}}, "the run: a str, wanted a mapping of query id"),
+        ({"1": {"a": 1.0}}, "qrels", "the judgments: a str"),
+    ],
+)
+def test_what_is_no_run_or_no_judgments(run: Any, qrels: Any, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        evaluate(run, qrels, ["P@1"])
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    run, qrels = {"1": {"a": np.float32(3)}}, {"1": {"a": np.int64(1)}}
+    assert evaluate(run, qrels, ["P@1"]).means == {"P@1": 1.0}  # type: ignore[arg-type]
 
 
 def test_all_shared_queries_without_hits() -> None:

@@ -121,6 +121,14 @@ def test_several_classes() -> None:
     assert "RP@5" not in found
 
 
+@pytest.mark.filterwarnings("error")
+def test_one_class_alone_has_no_correlation() -> None:
+    """scikit-learn gives 0 with a warning about its own confusion matrix."""
+    only = np.eye(2)[np.zeros(5, int)]
+    found = label_report(only, only, only, "ab", (9, 1), task="binary")
+    assert (found["mcc"], found["accuracy"]) == (0.0, 1.0)
+
+
 def test_one_column_of_a_binary_task_is_the_second_label() -> None:
     rng = np.random.default_rng(2)
     targets = rng.random((40, 1)) < 0.3

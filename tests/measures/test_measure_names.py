@@ -30,6 +30,13 @@ from retrieve.measures.names import EXAMPLES, parse_measures
         (" success@5 ", "Success@5"),
         ("iprec@1", "IPrec@1.0"),
         ("setf(beta=2)", "SetF(beta=2.0)"),
+        ("ndcg_cut_10", "nDCG@10"),
+        ("map_cut.100", "AP@100"),
+        ("P_5", "P@5"),
+        ("recall_1000", "R@1000"),
+        ("recip_rank", "RR"),
+        ("success_1", "Success@1"),
+        ("iprec_at_recall_0.10", "IPrec@0.1"),
     ],
 )
 def test_forms(written: str, canonical: str) -> None:
@@ -39,6 +46,22 @@ def test_forms(written: str, canonical: str) -> None:
 def test_examples_are_offered() -> None:
     names = EXAMPLES.split(", ")
     assert [str(measure) for measure in parse_measures(names)] == names
+
+
+@pytest.mark.parametrize("written", ["P@5,nDCG(cutoff=10), SetF(beta=2)", "P.5,10", "P_5, P_10"])
+def test_several_in_one_name(written: str) -> None:
+    names = [str(measure) for measure in parse_measures([written])]
+    assert names == (["P@5", "nDCG@10", "SetF(beta=2.0)"] if "nDCG" in written else ["P@5", "P@10"])
+
+
+@pytest.mark.parametrize("written", ["P@5,", "ndcg_cut_0", "P_5,F1", "ndcg_cut_"])
+def test_what_is_none_of_several(written: str) -> None:
+    with pytest.raises(MeasureError):
+        parse_measures([written])
+
+
+def test_one_name_is_no_list_of_letters() -> None:
+    assert [str(measure) for measure in parse_measures("P@5,AP")] == ["P@5", "AP"]
 
 
 def test_each_once_in_the_order_given() -> None:

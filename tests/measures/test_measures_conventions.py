@@ -220,5 +220,8 @@ def test_the_command(tmp_path: Path) -> None:
     assert [one["convention"] for one in found["moved"]["nDCG@10"]] == ["queries", "order", "depth"]
     assert call("--as", "mteb", "-m", "P@1", "--per-query")[0].splitlines()[-1] == "P@1\tall\t0.5000"
     assert "choose one of" in call("--as", "nothing", status=2)[1]
+    out, said = call("--as", "mteb")  # of the usual measures those that it has
+    assert [line.split("\t")[0] for line in out.splitlines()[1:]] == ["nDCG@10", "R@100", "RR@10"]
+    assert "mteb has no AP" in said
     assert "neither --retrieved-only" in call("--as", "mteb", "--retrieved-only", status=2)[1]
     assert "mteb has no AP" in call("--as", "mteb", "-m", "AP", status=1)[1]

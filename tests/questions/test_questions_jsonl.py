@@ -145,6 +145,15 @@ def test_bad_questions(tmp_path: Path, changes: dict[str, Any], message: str) ->
     assert data.remarks == ["1 bad rows are skipped"]
 
 
+def test_options_by_their_labels(tmp_path: Path) -> None:
+    path = json_lines(tmp_path / "train.jsonl", row("1", choices={"A": "hot", "B": "cold"}, answer="B"))
+    (question,) = read_questions(path).train
+    assert (question.labels, question.choices, question.answer) == (("A", "B"), ("hot", "cold"), 1)
+    bad = json_lines(tmp_path / "b.jsonl", row("1", choices={"A": "hot", "B": 3}))
+    with pytest.raises(InputError, match='"B" is 3, wanted a string'):
+        read_questions(bad)
+
+
 def test_no_id_is_an_error_and_none_is_made_up(tmp_path: Path) -> None:
     path = json_lines(tmp_path / "train.jsonl", {"question": "q", "choices": ["a", "b"]})
     with pytest.raises(InputError, match=r':1: there is no "id"'):
@@ -245,7 +254,8 @@ def test_questions_that_train_has_too_are_counted(tmp_path: Path) -> None:
 
 def test_unknown_formats_list_the_known(tmp_path: Path) -> None:
     path = json_lines(tmp_path / "squad.jsonl", {"context": "c", "question": "q", "answers": ["a"]})
-    with pytest.raises(InputError, match="not recognised as multiple-choice questions") as error:
+    said = "questions, its first object has 'context', 'question', 'answers'. Readable are jsonl: JSON lines of id"
+    with pytest.raises(InputError, match=said) as error:
         read_questions(path)
     assert all(name in str(error.value) for name in FORMATS)
     with pytest.raises(InputError, match="not recognised"):

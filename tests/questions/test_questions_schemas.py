@@ -162,7 +162,12 @@ def test_medqa_remains_of_scraping_are_taken_off(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("changes", "answer"),
-    [({"answer_idx": None}, 3), ({"answer": None}, 3), ({"answer": None, "answer_idx": None}, None)],
+    [
+        ({"answer_idx": None}, 3),
+        ({"answer_idx": None, "answer": "D"}, 3),
+        ({"answer": None}, 3),
+        ({"answer": None, "answer_idx": None}, None),
+    ],
 )
 def test_medqa_answers_by_letter_or_by_text(
     tmp_path: Path, changes: dict[str, Any], answer: int | None

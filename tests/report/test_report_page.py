@@ -150,6 +150,15 @@ def test_numbers_that_are_none_are_refused() -> None:
         Highlighted("t", "abcde", (Mark(((2, 9),), 1, "1"),))
 
 
+@pytest.mark.parametrize(("places", "shown"), [((1.0, 2.0), ("1", "2")), ((0.0, 0.5), ("0.000", "0.500"))])
+def test_whole_places_of_a_curve_are_shown_as_such(
+    places: tuple[float, float], shown: tuple[str, str]
+) -> None:
+    curve = LineChart("t", "step", "y", (Series("s", tuple((place, 0.25) for place in places)),))
+    html = render(Page("t", "", (curve,), ()))
+    assert re.findall(r'<td class="number">([^<]*)</td>', html) == [shown[0], "0.250", shown[1], "0.250"]
+
+
 @given(
     st.integers(0, 60),
     st.lists(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), min_size=1, max_size=2), max_size=4),

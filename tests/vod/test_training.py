@@ -17,7 +17,7 @@ from transformers import TrainerState
 from vod_case import config, questions, write_case
 
 from retrieve.api import Index
-from retrieve.errors import RetrieveError, TrainingError
+from retrieve.errors import RetrieveError, TrainingError, UsageError
 from retrieve.train.vod import learn, refresh
 from retrieve.train.vod.answer import VodModel
 from retrieve.train.vod.collection import Collection
@@ -287,6 +287,9 @@ def test_every_kind_is_trained_and_comes_back_as_it_was(
     report = train_vod(config(case, training__periods=1, **settings), tmp_path / "model")
     assert all(math.isfinite(value) for step in report["steps"] for value in step.values())
     loaded = VodModel.load(tmp_path / "model")
+    assert loaded.answer([]) == []
+    with pytest.raises(UsageError, match="have a str among them: wanted `Question`s"):
+        loaded.answer(["what?"])  # type: ignore[list-item]
     found = loaded.answer(questions())
     for answer in found:
         assert sum(answer.probabilities) == pytest.approx(1.0, abs=1e-9)

@@ -129,6 +129,8 @@ def command(  # noqa: PLR0913 - one for each option
     )  # before the data are read: a long collection is not read for nothing
     check_page(page)
     if how["checkpoints"]:
+        if how["regime"] == "frozen":
+            raise UsageError("--checkpoints goes with --regime end-to-end: a frozen training has none")
         keeps("checkpoints are kept, and the same command goes on from them")
     names = None
     if labels is not None:

@@ -51,8 +51,10 @@ def command(model: str, questions: str, *, out: str, format: str | None, as_json
     """
     from retrieve.corpora.questions.open import read_questions
     from retrieve.train.vod.distil import distil
+    from retrieve.train.vod.material import trained_on
 
-    asked = read_questions(questions, format=format, need_answers=True).train
+    data = read_questions(questions, format=format, need_answers=True)
+    asked = trained_on(data)
     keeps("checkpoints are kept, and the same command goes on from them")
     with progress_shown() as progress:
         report = distil(Path(model), asked, out, progress=progress, **how)

@@ -12,6 +12,7 @@ from typing import Literal
 
 from retrieve.corpora.corpus import ReadOptions
 from retrieve.corpora.labelled.records import LabelledData, Reading
+from retrieve.corpora.labelled.renamed import RENAME
 from retrieve.corpora.rows import some
 from retrieve.corpora.split_files import Gathered
 from retrieve.errors import InputError, UsageError
@@ -37,14 +38,18 @@ def assemble(
     labelled = [document for document in documents if _is_labelled(document, task or reading.task)]
     unlabelled = [document for document in documents if not _is_labelled(document, task or reading.task)]
     if not labelled:
-        raise InputError(
-            reading.name, f"{len(unlabelled)} documents and none of them has a label: nothing to learn from"
-        )
+        told = f"a value: {RENAME}" if task == "ordinal" else "a label: nothing to learn from"
+        raise InputError(reading.name, f"{len(unlabelled)} documents and none of them has {told}")
     if unlabelled:
         remarks.append(
             f"{len(unlabelled)} documents are not labelled: {some([d.document.id for d in unlabelled])}"
         )
+    if blank := [
+        d.document.id for d in labelled if not (d.document.text.strip() or d.document.title.strip())
+    ]:
+        remarks.append(f"{len(blank)} labelled documents have no text: {some(blank)}")
     names = _label_names(reading, labelled)
+    remarks += _alike(names)
     drop = unknown_labels == "drop" or reading.restrict
     labelled = _known(labelled, names, reading.name, remarks, drop=drop)
     chosen = task or reading.task or _task_of(labelled, names, remarks, several=reading.several())
@@ -118,6 +123,15 @@ def _label_names(reading: Reading, documents: Sequence[LabelledDocument]) -> tup
     if reading.labels is not None:
         return tuple(sorted(reading.labels))
     return tuple(sorted({label for document in documents for label in document.labels or ()}))
+
+
+def _alike(names: Sequence[str]) -> list[str]:
+    """A remark on labels that differ by case or white space alone, as those that several people typed."""
+    spellings: dict[str, list[str]] = {}
+    for name in names:
+        spellings.setdefault(" ".join(name.casefold().split()), []).append(name)
+    several = [" and ".join(map(repr, each)) for each in spellings.values() if len(each) > 1]
+    return [f"labels that differ by case or spaces alone: {some(several)}"] if several else []
 
 
 def _known(

@@ -56,6 +56,8 @@ def strings_of(fields: Mapping[str, Any], name: str, where: str) -> list[str]:
 def labels_of(fields: Mapping[str, Any], name: str, where: str) -> tuple[str, ...]:
     """The labels in a field: a list of strings, or one string. Raises `InputError` for an empty or repeated label."""
     value = fields.get(name)
+    if value is not None and not isinstance(value, str | list):
+        raise InputError(where, f'"{name}" is {_shown(value)}, wanted a string or a list of strings')
     return checked_labels([value] if isinstance(value, str) else strings_of(fields, name, where), where)
 
 

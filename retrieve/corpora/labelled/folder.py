@@ -10,13 +10,12 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 from retrieve.corpora.corpus import ReadOptions
-from retrieve.corpora.csv_rows import heading_of, table_rows
 from retrieve.corpora.folder import SUFFIXES, FolderPart, list_files, log_left_out
 from retrieve.corpora.labelled.fields import SPLITS, checked_labels
+from retrieve.corpora.labelled.headed import LABEL_NAMES, Columns, cut_labels, separation
 from retrieve.corpora.labelled.label_file import read_label_file
 from retrieve.corpora.labelled.layout import Layout
 from retrieve.corpora.labelled.records import LabelledRows, Reading
-from retrieve.corpora.labelled.table import cut_labels, separator_of
 from retrieve.corpora.rows import Row
 from retrieve.corpora.split_files import Part
 from retrieve.corpora.stream import Stream, shown
@@ -24,6 +23,12 @@ from retrieve.errors import InputError, UsageError
 from retrieve.types import LabelledDocument
 
 LABEL_FILE = "labels.csv"
+
+_COLUMNS = Columns(
+    {"file": ("file",), "labels": LABEL_NAMES},
+    ("file", "labels"),
+    f"begin {LABEL_FILE} with the line file,labels",
+)
 
 LabelsAndSplit = tuple[tuple[str, ...] | None, str | None]
 """What is known of a file by its path: labels (None: unlabelled) and split."""
@@ -49,18 +54,27 @@ def open_folder(layout: Layout, *, separator: str | None = None) -> Reading:
     names, descriptions = read_label_file(layout.folder / "labels.json")
     remarks = _left_out(layout, texts)
     path = _label_file(layout)
+    lists = False
     if path is None:
         labels_of = _by_folder(ids)
     else:
-        separator = separator_of([path], "labels") if separator is None else separator
-        labels = _labels(path, separator, frozenset(ids), layout.options)
-        remarks += [f"labels in {LABEL_FILE} are separated by {separator}"] if separator else []
+        parted = separation([path], _COLUMNS, separator)
+        lists = parted.lists
+        labels = _labels(path, parted.separator, frozenset(ids), layout.options)
+        remarks += parted.remarks()
 
         def labels_of(doc_id: str) -> LabelsAndSplit:
             return labels.get(doc_id), None
 
     parts = [_part(layout.source, path, labels_of) for path in texts]
-    return Reading(layout.name, parts, labels=names, descriptions=descriptions, remarks=remarks)
+    return Reading(
+        layout.name,
+        parts,
+        labels=names,
+        descriptions=descriptions,
+        several=lambda: lists,
+        remarks=remarks,
+    )
 
 
 def _part(folder: Path, path: Path, labels_of: Callable[[str], LabelsAndSplit]) -> Part[LabelledDocument]:
@@ -94,20 +108,19 @@ def _labels(
     """Labels by file. An empty cell says that the file has none of them. A bad row stops: it stands for a file."""
     found: dict[str, tuple[str, ...]] = {}
     with Stream.open(path) as stream:
-        rows = table_rows(stream, options, ",")
-        places = heading_of(rows, stream.name, ("file", "labels"))
+        rows, places, names = _COLUMNS.read(stream, options)
         for line, cells in rows:
             where = f"{stream.name}:{line}"
             if isinstance(cells, InputError):
                 raise cells
             if len(cells) != len(places):
                 raise InputError(where, f"{len(cells)} columns, and the heading has {len(places)}")
-            name = cells[places["file"]]
+            name = cells[places[names["file"]]]
             if name not in ids:
                 raise InputError(where, f"there is no readable file {name!r} in the folder: correct its path")
             if name in found:
                 raise InputError(where, f"file {name!r} has a row above already: keep one of them")
-            found[name] = checked_labels(cut_labels(cells[places["labels"]], separator), where)
+            found[name] = checked_labels(cut_labels(cells[places[names["labels"]]], separator), where)
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -20,6 +21,7 @@ from retrieve.corpora.labelled.fields import (
 from retrieve.corpora.labelled.label_file import named_label_set, read_label_file
 from retrieve.corpora.labelled.layout import Layout
 from retrieve.corpora.labelled.records import LabelledRows, Reading
+from retrieve.corpora.labelled.renamed import RENAME, checked_names
 from retrieve.corpora.split_files import file_part
 from retrieve.corpora.stream import Stream
 from retrieve.errors import InputError, UsageError
@@ -31,25 +33,32 @@ _OWN = ("id", "_id", "text", "title", "labels", "label", "value", "paragraphs", 
 class _Documents:
     """Reads rows of `id` (or `_id`), `text` or `paragraphs` (a list of strings), and `labels` or `label`.
 
-    Labels are a list or a string, missing or null where nobody has labelled the document; also read are `title`,
-    `split`, `value` (a number) and `metadata`, into which unknown fields go. A title with which the text begins goes
-    into the metadata too: it would be read twice. `lists`: whether there was a list of labels.
+    Labels are a list or a string (a whole number is read as one), missing or null where nobody has labelled the
+    document; also read are `title`, `split`, `value` (a number) and `metadata`, into which unknown fields go. A title
+    with which the text begins goes into the metadata too: it would be read twice. `lists`: whether there was a list of
+    labels. `columns`: our fields → those of the file, where they are called otherwise.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, columns: Mapping[str, str]) -> None:
         self.lists = False
+        self._ours = {theirs: ours for ours, theirs in columns.items()}
 
     def read(self, stream: Stream, options: ReadOptions) -> LabelledRows:
-        def parse(fields: dict[str, Any], where: str) -> LabelledDocument:
+        def parse(row: dict[str, Any], where: str) -> LabelledDocument:
+            fields = {self._ours.get(name, name): value for name, value in row.items()} if self._ours else row
             self.lists |= any(isinstance(fields.get(name), list) for name in ("labels", "label"))
             return _document(fields, where)
 
         return json_rows(stream, options, parse)
 
 
-def open_json_documents(layout: Layout) -> Reading:
-    """A file or a folder of JSON lines, with the label set in `labels.json` beside them where that is there."""
-    documents = _Documents()
+def open_json_documents(layout: Layout, *, columns: Mapping[str, str] | None = None) -> Reading:
+    """A file or a folder of JSON lines, with the label set in `labels.json` beside them where that is there.
+
+    `columns`: our fields (id, text, labels, title, split, value, …) → those of the file, where they are called
+    otherwise.
+    """
+    documents = _Documents(checked_names(columns, _OWN))
     parts = [file_part(path, documents.read, split) for path, split in layout.json_files()]
     names, descriptions = read_label_file(layout.folder / "labels.json")
     return Reading(
@@ -106,6 +115,12 @@ def _document(fields: dict[str, Any], where: str) -> LabelledDocument:
     names = [name for name in ("labels", "label") if fields.get(name) is not None]
     if len(names) == 2:
         raise InputError(where, '"labels" and "label" are both there: keep one of them')
+    doc_id = "_id" if "_id" in fields and "id" not in fields else "id"
+    body = "text" if fields.get("paragraphs") is None else "paragraphs"
+    if lacking := next((name for name in (doc_id, body) if name not in fields), None):
+        raise InputError(
+            where, f'there is no "{lacking}"; fields: {", ".join(map(repr, fields)) or "none"}: {RENAME}'
+        )
     text, spans = _text(fields, where)
     metadata = fields.get("metadata") or {}
     if not isinstance(metadata, dict):
@@ -116,15 +131,23 @@ def _document(fields: dict[str, Any], where: str) -> LabelledDocument:
         title, metadata = "", {"title": title, **metadata}
     return labelled(
         where,
-        id_of(fields, "_id" if "_id" in fields and "id" not in fields else "id", where),
+        id_of(fields, doc_id, where),
         text,
-        labels_of(fields, names[0], where) if names else None,
+        labels_of(_with_texts(fields, names[0]), names[0], where) if names else None,
         title=title,
         metadata=metadata,
         value=value_of(fields, "value", where),
         paragraphs=spans,
         split=split_of(fields, "split", where),
     )
+
+
+def _with_texts(fields: dict[str, Any], name: str) -> dict[str, Any]:
+    """The fields, with the texts of labels that are whole numbers: most data sets of two classes have 0 and 1."""
+    value = fields[name]
+    labels = value if isinstance(value, list) else [value]
+    texts = [str(label) if type(label) is int else label for label in labels]
+    return {**fields, name: texts if isinstance(value, list) else texts[0]}
 
 
 def _text(fields: dict[str, Any], where: str) -> tuple[str, tuple[tuple[int, int], ...]]:

@@ -66,4 +66,7 @@ def _json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise InputError(shown(path), f"cannot be read as JSON: {error}") from error
+        raise InputError(
+            shown(path),
+            f'cannot be read as JSON: {error}; wanted a list of names, as ["a", "b"], or an object by name',
+        ) from error

@@ -22,6 +22,7 @@ from retrieve.corpora.labelled.label_file import read_descriptions
 from retrieve.corpora.labelled.layout import Layout
 from retrieve.corpora.labelled.records import LabelledData, Reading
 from retrieve.corpora.labelled.table import open_table
+from retrieve.corpora.rows import some
 from retrieve.errors import InputError, UsageError
 from retrieve.types import Task
 
@@ -121,11 +122,15 @@ def read_labelled(
         if len(set(labels)) != len(labels):
             raise UsageError("the label set given has a label twice: keep one of them")
         reading = replace(reading, labels=tuple(labels), restrict=False)
-    if descriptions is not None:
-        reading = replace(reading, descriptions={**reading.descriptions, **read_descriptions(descriptions)})
+    given = {} if descriptions is None else read_descriptions(descriptions)
+    if given:
+        reading = replace(reading, descriptions={**reading.descriptions, **given})
     if group is not None:
         reading = replace(reading, group=group)
-    return assemble(reading, task=task, options=options, unknown_labels=unknown_labels)
+    data = assemble(reading, task=task, options=options, unknown_labels=unknown_labels)
+    if strange := [name for name in given if name not in data.labels.names]:
+        data.remarks.append(f"descriptions of no label are not used: {some(strange)}")
+    return data
 
 
 def _format(layout: Layout, format: str | None) -> str:

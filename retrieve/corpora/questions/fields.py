@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from retrieve.corpora.check import check_document
-from retrieve.corpora.labelled.fields import strings_of
+from retrieve.corpora.labelled.fields import strings_of, text_of
 from retrieve.errors import InputError
 from retrieve.types import Document, Question
 
@@ -70,7 +70,9 @@ def no_option(answer: object, offered: Sequence[str], where: str) -> InputError:
 
 
 def labels_and_texts(value: Mapping[str, Any], where: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Labels and texts of options that are written as {"label": […], "text": […]}."""
+    """Labels and texts of options that are written as {"label": […], "text": […]}, or by label: {"A": "a text"}."""
+    if value and value.keys().isdisjoint({"label", "text"}):
+        return tuple(value), tuple(text_of(value, label, where) for label in value)
     labels, texts = strings_of(value, "label", where), strings_of(value, "text", where)
     if len(labels) != len(texts):
         raise InputError(where, f"{len(labels)} labels for {len(texts)} options: wanted one for each")

@@ -25,8 +25,9 @@ def open_json_questions(source: Source) -> Reading:
 def read_questions_jsonl(stream: Stream, options: ReadOptions) -> QuestionRows:
     """Rows of `id` (or `_id`), `question`, `choices`, and perhaps `answer`, `facts`, `fact_roles`, `split`.
 
-    `choices` is {"label": […], "text": […]} or a list of texts. `answer` is a label, a text, or the place from 0;
-    missing or null where nobody says. Of `fact_roles` there is one for each of `facts`. Other fields are not read.
+    `choices` is a list of texts, {"label": […], "text": […]}, or an object of label → text. `answer` is a label, a
+    text, or the place from 0; missing or null where nobody says. Of `fact_roles` there is one for each of `facts`.
+    Other fields are not read.
     """
     return json_rows(stream, options, _question)
 

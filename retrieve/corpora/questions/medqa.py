@@ -63,7 +63,7 @@ def _question(fields: dict[str, Any], where: str, *, prefix: str) -> Told:
 def _answer(
     fields: dict[str, Any], labels: tuple[str, ...], texts: tuple[str, ...], where: str
 ) -> int | None:
-    """By letter, and by text where that is all there is; where both are, they must agree."""
+    """By letter, and by text or else letter where `answer` is all there is; where both are, they must agree."""
     text = None if fields.get("answer") is None else _clean(text_of(fields, "answer", where))
     if fields.get("answer_idx") is not None:
         place = label_place(text_of(fields, "answer_idx", where), labels, where)
@@ -75,7 +75,9 @@ def _answer(
     if text is None:
         return None
     if text not in texts:
-        raise no_option(text, texts, where)
+        if text in labels:  # as copies of it have the letter
+            return labels.index(text)
+        raise no_option(text, (*labels, *texts), where)
     if texts.count(text) > 1:
         raise InputError(where, f'answer {text!r} is the text of two options: say which by "answer_idx"')
     return texts.index(text)

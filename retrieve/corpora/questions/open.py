@@ -97,5 +97,9 @@ def _format(source: Source, format: str | None) -> str:
             return name
     if source.json_lines() and not source.first_object:
         return "jsonl"  # without one good line, and its reader says what is wrong with the first
-    readable = "; ".join(f"{name}: {candidate.says}" for name, candidate in FORMATS.items())
-    raise InputError(source.name, f"is not recognised as multiple-choice questions. Readable are {readable}")
+    readable = "; ".join(f"{name}: {FORMATS[name].says}" for name in reversed(FORMATS))
+    fields = ", ".join(map(repr, source.first_object))
+    found = f", its first object has {fields}" if fields else ""
+    raise InputError(
+        source.name, f"is not recognised as multiple-choice questions{found}. Readable are {readable}"
+    )

@@ -91,6 +91,19 @@ def evaluate_as(
     return Imitation(tool, known.version, means, per_query, queries, ours, moved, remarks)
 
 
+def imitated_of(tool: str, measures: Sequence[str]) -> list[str]:
+    """Those of the measures that `tool` has, and that are imitated. `UsageError`: no such tool."""
+    known = tool_named(tool)
+    found = []
+    for measure in any_measures(measures):
+        try:
+            _conventions(tool, known, measure)
+        except MeasureError:
+            continue
+        found.append(str(measure))
+    return found
+
+
 def _conventions(tool: str, known: Tool, measure: Measure) -> Conventions:
     """The tool's conventions for a measure, or an error that says what it has."""
     name = str(measure.NAME)

@@ -75,6 +75,8 @@ class VodModel:
         option.
         """
         asked = list(questions)
+        if not asked:
+            return []
         material = self._material(asked)
         wanted = self._opened.settings.training.draws if draws is None else draws
         found = answered(

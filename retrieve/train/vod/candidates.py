@@ -114,6 +114,15 @@ def choose_temperature(
     return round(float(np.sqrt(low * high)), 3)
 
 
+def check_size(p: int, index: Index) -> None:
+    """Raise `UsageError` where the index has fewer passages than P."""
+    passages = index.info()["passages"]
+    if p > passages:
+        raise UsageError(
+            f"sampler.p is {p}, the corpus has {passages} passages: lower sampler.p, or give a larger corpus"
+        )
+
+
 def build_candidates(
     index: Index,
     asked: Sequence[Asked],
@@ -127,11 +136,7 @@ def build_candidates(
     """The cache of these lists; `vectors` (R,D) are of their texts. Raises `UsageError` where the index
     has fewer passages than P.
     """
-    passages = index.info()["passages"]
-    if how.p > passages:
-        raise UsageError(
-            f"sampler.p is {how.p}, the corpus has {passages} passages: lower sampler.p, or give a larger corpus"
-        )
+    check_size(how.p, index)
     parts: list[dict[str, Any]] = []
     width = max(len(each.options) for each in asked)
     for start in range(0, len(asked), _ROWS):

@@ -6,12 +6,14 @@ encodes them: converting new weights for another back end would take longer than
 
 from __future__ import annotations
 
+import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from retrieve.api import Index
 from retrieve.corpora.open import open_corpus
+from retrieve.corpora.rows import some
 from retrieve.encoders.dense.encoder import Encoder
 from retrieve.encoders.load import load_encoder
 from retrieve.errors import InputError, RecipeError
@@ -21,7 +23,9 @@ from retrieve.text.analyze import analyzer_of
 from retrieve.text.splitter import with_title
 from retrieve.train.vod.retriever import Retriever, Texts, digest_of
 from retrieve.train.vod.settings import VodSettings
-from retrieve.types import Progress
+from retrieve.types import Progress, Question
+
+_log = logging.getLogger("retrieve")
 
 
 class Collection:
@@ -71,6 +75,17 @@ class Collection:
             index.close()
             raise InputError(settings.data.corpus, "has no passages: give a corpus with texts")
         return cls(index)
+
+    def check_facts(self, questions: Iterable[Question]) -> None:
+        """Say which facts that are to help are no documents of the corpus, as no search can find them."""
+        wanted = {fact for question in questions for fact in question.facts}
+        if lacking := sorted(wanted - set(self.index.ids()) if wanted else ()):
+            _log.warning(
+                "%d of %d facts that help are no documents of the corpus: %s",
+                len(lacking),
+                len(wanted),
+                some(lacking),
+            )
 
     def follow(self, phi: Retriever, texts: Texts, *, progress: Progress | None = None) -> None:
         """A new generation by the document tower of φ; nothing if the index is of that one already.

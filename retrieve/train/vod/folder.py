@@ -25,6 +25,7 @@ from retrieve.train.vod.readers.cross import CrossReader
 from retrieve.train.vod.readers.mlm import MaskedReader
 from retrieve.train.vod.retriever import Texts, digest_of
 from retrieve.train.vod.settings import VodSettings, load_settings
+from retrieve.trainer.device import chosen_device
 from retrieve.trainer.model_folder import ModelKind
 
 KIND = ModelKind("VOD model", "vod.json", 1)
@@ -89,7 +90,7 @@ def open_model(folder: Path, *, device: str | None = None) -> Opened:
         if not path.is_file() or checksum_file(path) != wanted:
             raise ModelCorrupt(f"{path} is missing or damaged: train again, or restore it from a copy")
     settings = load_settings(record["settings"])
-    where = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    where = str(chosen_device(device))
     own = {"retriever.encoder": str(folder / QUESTIONS), "retriever.scale": record["scale"]}
     if settings.reader.encoder:
         own["reader.encoder"] = str(folder / READER)

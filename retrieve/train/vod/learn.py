@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from transformers import TrainingArguments
 
 from retrieve.corpora.questions.open import read_questions
-from retrieve.errors import TrainingError
+from retrieve.errors import RetrieveError, TrainingError
 from retrieve.files import remove_folder
+from retrieve.train.vod.candidates import check_size
 from retrieve.train.vod.collection import Collection
 from retrieve.train.vod.folder import check_place, write_model
-from retrieve.train.vod.material import Material, check_grid, check_questions
+from retrieve.train.vod.material import Material, check_grid, check_questions, trained_on
 from retrieve.train.vod.model import VodModel
 from retrieve.train.vod.network import make_network
 from retrieve.train.vod.refresh import Refresher, take_weights
@@ -31,6 +31,7 @@ from retrieve.train.vod.settings import VodSettings, load_settings
 from retrieve.train.vod.trainer import VodTrainer, arguments_of
 from retrieve.trainer.callbacks import Steps
 from retrieve.trainer.checkpoints import begin, last_checkpoint
+from retrieve.trainer.device import chosen_device
 from retrieve.trainer.random_state import on_device, own_chance
 from retrieve.types import Progress, Question
 
@@ -72,20 +73,26 @@ def train_vod(
     folder of another training, `UsageError` for settings that do not go with the data.
     """
     asked = load_settings(config, settings)
+    where = chosen_device(device)
     place = Path(out)
     check_place(place, force=force)
     folder = Path(work) if work is not None else place.with_name(f"{place.name}.training")
+    fresh = not folder.exists()
     train, validation = read_split(asked, seed)
     start = time.perf_counter()
-    where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     with own_chance(seed), on_device(where):
         steps = asked.training.periods * _period(asked, train)
         arguments = arguments_of(asked.training, folder / "steps", steps=steps, seed=seed, device=where)
         with arguments.main_process_first(local=False, desc="index"):
             begin(folder, _record(asked, train, validation, seed))
-            parts = make_parts(
-                asked, train, validation, folder, seed=seed, device=str(where), progress=progress
-            )
+            try:
+                parts = make_parts(
+                    asked, train, validation, folder, seed=seed, device=str(where), progress=progress
+                )
+            except RetrieveError:
+                if fresh:  # nothing is trained yet: the corrected configuration finds the place free
+                    remove_folder(folder)
+                raise
         report = _trained(parts, arguments, folder, seed, progress)
         report["seconds"] = round(time.perf_counter() - start, 1)
         if arguments.process_index == 0:
@@ -98,8 +105,7 @@ def train_vod(
 def read_split(settings: VodSettings, seed: int) -> tuple[list[Question], list[Question]]:
     """Questions to train on, and those that choose the checkpoint: the data's own, or held out of train by the seed."""
     data = read_questions(settings.data.questions, format=settings.data.format, need_answers=True)
-    train, validation = list(data.train), list(data.validation)
-    check_questions(train, data.name, answers=True)
+    train, validation = trained_on(data), list(data.validation)
     if not validation:
         held = settings.data.held_out
         if held >= len(train):
@@ -131,6 +137,8 @@ def make_parts(
     collection = None
     if settings.retriever.source != "none":
         collection = Collection.open(folder / "index", settings, network.phi, texts, progress=progress)
+        check_size(settings.sampler.p, collection.index)
+        collection.check_facts([*train, *validation])
     given: dict[str, Any] = {"dimensions": network.retriever.queries.dimensions, "seed": seed}
     return Parts(
         settings,

@@ -6,6 +6,7 @@ change nowhere else.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from retrieve.corpora.questions.records import QuestionData
 from retrieve.encoders.tokens import TokenRow
 from retrieve.errors import InputError, UsageError
 from retrieve.train.vod.asked import Asked, asked_of, joined
@@ -31,6 +33,8 @@ from retrieve.train.vod.settings import VodSettings
 from retrieve.types import Question
 
 IntArray = npt.NDArray[np.int64]
+
+_log = logging.getLogger("retrieve")
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,11 +267,30 @@ class Material(Dataset[int]):
         return self._gold[number]
 
 
+def trained_on(data: QuestionData) -> list[Question]:
+    """The questions of train, and a word about what was counted as they were read.
+
+    Raises `InputError` where all are of other splits, for one option alone, and for no answer.
+    """
+    for remark in data.remarks:
+        _log.info("%s: %s", data.name, remark)
+    if not data.train:
+        raise InputError(
+            data.name,
+            f"has {len(data.validation)} questions of validation, {len(data.test)} of test and none to train on: a "
+            "word of the file's name or a field split says which they are",
+        )
+    check_questions(data.train, data.name, answers=True)
+    return list(data.train)
+
+
 def check_questions(questions: Sequence[Question], where: str, *, answers: bool) -> None:
     """Raise `InputError` for what cannot be trained on: no questions, one option alone, no answer."""
     if not questions:
         raise InputError(where, "has no questions: give some")
     for question in questions:
+        if not isinstance(question, Question):
+            raise UsageError(f"{where} have a {type(question).__name__} among them: wanted `Question`s")
         if len(question.choices) < 2:
             raise InputError(
                 where, f"question {question.id!r} has {len(question.choices)} option, wanted at least 2"
