@@ -169,6 +169,7 @@ def _settings(recipe: Recipe) -> dict[str, Any]:
     return {
         "fusion": search.fusion,
         "weights": search.weights,
+        "adapt": search.adapt,
         "depth": search.depth,
         "aggregate": search.aggregate,
         "unit": search.unit,

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from retrieve.api import passages
 from retrieve.api.open_state import Held, Settings
 from retrieve.api.runs import QueryRanking, RunResult, RunSettings, start_run
-from retrieve.api.searching import explain_one, filter_of, search_all, search_like
+from retrieve.api.searching import explain_one, filter_of, search_all, search_like, weights_of
 from retrieve.errors import UsageError
 from retrieve.fork_safety import ForkSafeLock
 from retrieve.passages.encoder import PassageEncoder
@@ -192,6 +192,10 @@ class Reading:
         Raises `UsageError` for an unknown id, or if the search is one for passages.
         """
         return explain_one(self._now, query, doc_id, k, where, options)
+
+    def query_weights(self, query: str, **options: Unpack[SearchSettings]) -> dict[str, float]:
+        """By view, what such a search weighs it for this query; see `adapt` in `SearchSettings`."""
+        return weights_of(self._now, query, options)
 
     def _scorer(self, model: str) -> PairScorer:
         from retrieve.encoders.rerank import CrossEncoder

@@ -137,6 +137,14 @@ def explain_one(
     return {"query": query, "doc_id": doc_id} | explain(held.snapshot, ranking, place)
 
 
+def weights_of(held: Held, query: str, options: Mapping[str, Any]) -> dict[str, float]:
+    """See `Index.query_weights`."""
+    check_query(query)
+    searcher = searcher_of(held, 10, None, options)
+    views = searcher.options.views
+    return dict(zip(views, searcher.weights({name: [query] for name in views}, 0), strict=True))
+
+
 def hits_of(searcher: Searcher, text: str, ranking: Ranking, scorers: Scorers) -> Hits:
     """A ranking's hits with their texts, ordered by the cross-encoder if one was asked for."""
     return next(_hits_of_all(searcher, [text], [ranking], scorers))

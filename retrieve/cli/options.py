@@ -47,6 +47,11 @@ _SEARCH = (
     click.option("--where", metavar="JSON", help='Filter on metadata, as in \'{"year": {"gte": 2015}}\'.'),
     click.option("--aggregate", metavar="HOW", help="Passages to documents: max, first, sum, mean or top3."),
     click.option("--fusion", metavar="HOW", help="convex (min-max), z (z-scores) or rrf."),
+    click.option(
+        "--adapt/--no-adapt",
+        default=None,
+        help="Weigh an encoder less where it has a query's words in pieces.",
+    ),
     click.option("--weights", callback=_weights, metavar="WEIGHTS", help="As in bm25=1,dense=2."),
     click.option("--depth", type=int, help="Documents that each view supplies to the fusion."),
     click.option("--k1", type=float, help="BM25's k1."),

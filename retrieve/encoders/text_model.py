@@ -194,6 +194,10 @@ class TextModel(Generic[Back]):
         """(T,2) start and end characters of each text's tokens: no special tokens, no prompt, nothing cut."""
         return self._tokens.offsets(texts)
 
+    def pieces(self, text: str) -> tuple[int, int]:
+        """As `Tokens.pieces`, without a prompt."""
+        return self._tokens.pieces(text)
+
     def prompt_tokens(self) -> int:
         """Tokens that the document prompt takes of the limit."""
         return len(self._tokens.offsets([self.document_prompt])[0])

@@ -23,6 +23,8 @@ IntArray = NDArray[np.int64]
 SLICE = 512
 SLICE_CHARACTERS = 1 << 17
 
+_UNKNOWN = frozenset({"[UNK]", "<unk>"})
+
 VOCABULARY_FILES = ("vocab.txt", "vocab.json", "merges.txt", "*.model")
 TOKENIZER_SETTINGS = ("added_tokens.json", "special_tokens_map.json", "tokenizer_config.json")
 
@@ -54,6 +56,20 @@ class Tokens:
         """
         encodings = encode_slices(self._tokenizer.encode_batch, texts, add_special_tokens=False)
         return [np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2) for encoding in encodings]
+
+    def pieces(self, text: str) -> tuple[int, int]:
+        """Tokens of a text with a letter or digit in them: those that are known, and those that stand for what is not.
+
+        A word that the tokenizer knows is one piece, of another it makes several, or one that is unknown.
+        """
+        encoding = self._tokenizer.encode(text, add_special_tokens=False)
+        at = [
+            token
+            for token, (start, end) in zip(encoding.tokens, encoding.offsets, strict=True)
+            if any(map(str.isalnum, text[start:end]))
+        ]
+        unknown = sum(token in _UNKNOWN for token in at)
+        return len(at) - unknown, unknown
 
     def rows(self, texts: Sequence[str], limit: int) -> list[TokenRow]:
         """Each text as at most `limit` tokens with its special tokens; what is too much is cut from the end."""

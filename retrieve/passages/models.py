@@ -89,9 +89,14 @@ class Models:
         """The same model for queries: run as for documents, unless another way was asked for."""
         return self.sparse_documents if self._queries is None else self._sparse_encoder(*self._queries)
 
+    @property
+    def of_queries(self) -> Encoder | SparseTextEncoder:
+        """The encoder of queries, whichever kind it is."""
+        return self.queries if self._recipe.vectors is not None else self.sparse_queries
+
     def check(self) -> None:
         """Raise `EncoderMismatch` if the model at hand is not the index's. Loads no weights."""
-        _ = self.queries if self._recipe.vectors is not None else self.sparse_queries
+        _ = self.of_queries
 
     @property
     def encodings(self) -> tuple[int, int]:

@@ -193,9 +193,12 @@ class SearchRerank(Section):
 
 
 class Search(Section):
-    """Defaults of a search. `weights` names views; a view left out weighs 1."""
+    """Defaults of a search. `weights` names views; a view left out weighs 1. `adapt`: a view of an encoder weighs less
+    for a query whose words the encoder has in pieces alone.
+    """
 
     fusion: FusionMethod = "convex"
+    adapt: bool = False
     weights: dict[str, Weight] = Field(default_factory=dict, strict=False)
     depth: int = Field(default=1000, ge=1)
     aggregate: Aggregate = "max"

@@ -181,7 +181,7 @@ def _best(
             _scores_at(view, number, np.array(rows), [len(own) for own in ranges])
             for view in ranking.scores.values()
         ]
-        fused = fuse_passages(list(ranking.tops.values()), views, options.weights, options.fusion).tolist()
+        fused = fuse_passages(list(ranking.tops.values()), views, ranking.weights, options.fusion).tolist()
         spans = snapshot.segments[number].passages[rows, 1:].tolist()
         start = 0
         for place, own in zip(places, ranges, strict=True):

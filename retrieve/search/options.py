@@ -22,7 +22,8 @@ class SearchSettings(TypedDict, total=False):
     """What a call may say of its search, by name; what it leaves out, or gives as None, is as the recipe says.
 
     `using`: a view, several, or "hybrid" for all. `weights`: view → number; one left out weighs 1, one of weight 0 is
-    not asked. `fusion`: "convex", "z" or "rrf". `depth`: what each view supplies to it. `aggregate`: how passages make
+    not asked. `fusion`: "convex", "z" or "rrf". `adapt`: whether a view of an encoder weighs less for a query whose
+    words the encoder has in pieces alone. `depth`: what each view supplies to it. `aggregate`: how passages make
     a document ("max", "first", "sum", "mean", "top3"). `unit`: what a hit is, "document" or "passage". `k1`, `b`:
     BM25's. `query_terms`: how many terms of a longer query BM25 keeps, those of largest tf·idf. `rm3`: expand BM25's
     query by `fb_terms` terms of its `fb_docs` best documents, its own keeping `original_weight`. `ef_search`, `nprobe`,
@@ -34,6 +35,7 @@ class SearchSettings(TypedDict, total=False):
     using: str | Sequence[str] | None
     weights: Mapping[str, float] | None
     fusion: FusionMethod | None
+    adapt: bool | None
     depth: int | None
     aggregate: Aggregate | None
     unit: Unit | None
@@ -65,6 +67,7 @@ class SearchOptions:
     views: tuple[str, ...]
     weights: tuple[float, ...]
     fusion: FusionMethod
+    adapt: bool
     depth: int
     aggregate: Aggregate
     unit: Unit
@@ -120,6 +123,7 @@ def resolve_options(recipe: Recipe, *, k: int = 10, **given: Unpack[SearchSettin
         views=views,
         weights=tuple(weights[name] for name in views),
         fusion=_one_of(said.get("fusion", defaults.fusion), FusionMethod, "fusion"),
+        adapt=_yes_or_no(said.get("adapt", defaults.adapt), "adapt"),
         depth=_at_least(said.get("depth", defaults.depth), "depth", 1),
         aggregate=_one_of(said.get("aggregate", defaults.aggregate), Aggregate, "aggregate"),
         unit=_one_of(said.get("unit", defaults.unit), Unit, "unit"),
@@ -240,6 +244,12 @@ def _query_winners(recipe: Recipe, views: tuple[str, ...], asked: int | None) ->
 def _at_least(value: int, name: str, least: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value < DEEPEST:
         raise UsageError(f"{name} is {value!r}: wanted a whole number of at least {least}")
+    return value
+
+
+def _yes_or_no(value: object, name: str) -> bool:
+    if not isinstance(value, bool):
+        raise UsageError(f"{name} is {value!r}: wanted True or False")
     return value
 
 

@@ -73,7 +73,8 @@ def rank_passages(
     scores = np.full((count, k), -np.inf, np.float32)
     by_view = {name: np.full((count, k), -np.inf, np.float32) for name in asks}
     for row, (views, _) in enumerate(searcher.score(count, asks)):
-        best, raw = _rank_one(searcher, views, fusion)
+        weights = searcher.options.weights if fusion == "sum" else searcher.weights(asks, row)
+        best, raw = _rank_one(searcher, views, fusion, weights)
         found = len(best.keys)
         keys[row, :found] = best.keys
         scores[row, :found] = best.scores
@@ -131,11 +132,11 @@ def places_of(snapshot: Snapshot, keys: IntArray) -> tuple[IntArray, IntArray, I
 
 
 def _rank_one(
-    searcher: Searcher, views: Mapping[str, ViewScores], fusion: PassageFusion
+    searcher: Searcher, views: Mapping[str, ViewScores], fusion: PassageFusion, weights: Sequence[float]
 ) -> tuple[Pool, dict[str, FloatArray]]:
     """One query's best passages, and each view's scores of them."""
     snapshot, options = searcher.snapshot, searcher.options
-    alone = len(views) == 1 and (fusion != "sum" or options.weights == (1.0,))
+    alone = len(views) == 1 and (fusion != "sum" or weights == (1.0,))
     tops = searcher.tops(views, ordered=alone or fusion != "sum")
     if alone:
         ((name, top),) = tops.items()
@@ -146,11 +147,11 @@ def _rank_one(
         keys = np.unique(np.concatenate([pool.keys for pool in pools]))
         raw = {name: _exact(snapshot, views[name], top, keys) for name, top in tops.items()}
         total = np.zeros(len(keys))
-        for weight, values in zip(options.weights, raw.values(), strict=True):
+        for weight, values in zip(weights, raw.values(), strict=True):
             total += weight * values
         chosen = order(snapshot, keys, total, "passage", options.k)
         return Pool(keys[chosen], total[chosen]), {name: values[chosen] for name, values in raw.items()}
-    keys, total = fuse_pools(pools, options.weights, fusion)
+    keys, total = fuse_pools(pools, weights, fusion)
     chosen = order(snapshot, keys, total, "passage", options.k)
     best = Pool(keys[chosen], total[chosen])
     return best, {name: _exact(snapshot, views[name], top, best.keys) for name, top in tops.items()}

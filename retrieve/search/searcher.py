@@ -23,6 +23,7 @@ from retrieve.search.feedback import found_passages
 from retrieve.search.fusion import fuse_pools
 from retrieve.search.options import SearchOptions
 from retrieve.search.pool import Pool, order
+from retrieve.search.query_weights import QueryWeights
 from retrieve.search.view_scores import NoScores, ViewScores, scores_of_group
 from retrieve.store.filters import Filter
 from retrieve.store.segment import BoolArray
@@ -52,13 +53,14 @@ class Ranking(NamedTuple):
     """One query's answer in numbers. By view: its pool, the pool by best passages, its scores for reading off passages.
 
     `pools` and `tops` differ where documents are not scored by their best passage (`sum`, `mean`, `top3`). `cut`:
-    whether the encoder cut the query at its limit.
+    whether the encoder cut the query at its limit. `weights`: of its views, for this query.
     """
 
     final: Pool
     pools: dict[str, Pool]
     tops: dict[str, Pool]
     scores: dict[str, ViewScores]
+    weights: tuple[float, ...]
     cut: bool
 
 
@@ -100,7 +102,9 @@ class Searcher:
         self._reach = options.reach
         self._parameters = options.of_views
         self._feedback = options.feedback
-        self._encodes = any(view.encoding is not None for view in views)
+        encoded = [view.name for view in views if view.encoding is not None]
+        self._encodes = bool(encoded)
+        self._weights = QueryWeights(passage_encoder, options, encoded)
 
     def rank(self, texts: Sequence[str], vectors: Vectors | None = None) -> Iterator[Ranking]:
         """Rankings of several queries, one after the other. `vectors` (B,D) stand for encoding the texts."""
@@ -112,8 +116,14 @@ class Searcher:
 
     def rank_asks(self, count: int, asks: Mapping[str, Sequence[Ask]]) -> Iterator[Ranking]:
         """Rankings of `count` queries, one after the other; `asks`: for each view what they ask of it."""
-        for scores, cut in self.score(count, asks):
-            yield self._rank_one(scores, cut)
+        for number, (scores, cut) in enumerate(self.score(count, asks)):
+            yield self._rank_one(scores, cut, self.weights(asks, number))
+
+    def weights(self, asks: Mapping[str, Sequence[Ask]], number: int) -> tuple[float, ...]:
+        """What the views weigh for one of the queries."""
+        if not self.snapshot.segments:
+            return self.options.weights
+        return self._weights.of({name: own[number] for name, own in asks.items()})
 
     def score(
         self, count: int, asks: Mapping[str, Sequence[Ask]], *, lookup: bool = False
@@ -232,20 +242,20 @@ class Searcher:
             depth = max(self.options.depth, depth)
         return {name: view.top(depth, self._scope, ordered=ordered) for name, view in scores.items()}
 
-    def _rank_one(self, scores: dict[str, ViewScores], cut: bool) -> Ranking:
+    def _rank_one(self, scores: dict[str, ViewScores], cut: bool, weights: tuple[float, ...]) -> Ranking:
         pools = tops = self.tops(scores)
         if not self._by_best:
             pools = {
                 name: aggregate_pool(self.snapshot, scores[name], top, self.options.aggregate)
                 for name, top in tops.items()
             }
-        final = self._fuse(list(pools.values())) if len(pools) > 1 else next(iter(pools.values()))
+        final = self._fuse(list(pools.values()), weights) if len(pools) > 1 else next(iter(pools.values()))
         if len(final.keys) > self._reach:
             final = Pool(final.keys[: self._reach], final.scores[: self._reach])
-        return Ranking(final, pools, tops, scores, cut)
+        return Ranking(final, pools, tops, scores, weights, cut)
 
-    def _fuse(self, pools: Sequence[Pool]) -> Pool:
-        keys, scores = fuse_pools(pools, self.options.weights, self.options.fusion)
+    def _fuse(self, pools: Sequence[Pool], weights: Sequence[float]) -> Pool:
+        keys, scores = fuse_pools(pools, weights, self.options.fusion)
         best = order(self.snapshot, keys, scores, self.options.unit, self.options.reach)
         return Pool(keys[best], scores[best])
 

@@ -10,6 +10,7 @@ import json
 import logging
 import zlib
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -104,11 +105,25 @@ class Scored:
         ]
         pools = [self._pools(each) for each, _ in asked]
         names = list(self._numbers)
-        weights = [weight for _, weight in asked]
         depth = max(config.depth, most)
         return [
-            _best(names, [Pool(*(part[:depth] for part in pool)) for pool in of_query], weights, config, most)
-            for of_query in zip(*pools, strict=True)
+            _best(
+                names,
+                [Pool(*(part[:depth] for part in pool)) for pool in of_query],
+                [weight * adapted[each.view] for each, weight in asked],
+                config,
+                most,
+            )
+            for *of_query, adapted in zip(*pools, self._adapted, strict=True)
+        ]
+
+    @cached_property
+    def _adapted(self) -> list[dict[str, float]]:
+        """What searches with equal weights weigh each view for each query."""
+        equal = dict.fromkeys(self._views, 1.0)
+        return [
+            self._index.query_weights(query.text, using=list(self._views), weights=equal)
+            for query in self.queries
         ]
 
     def _pools(self, asked: Asked) -> list[Pool]:
