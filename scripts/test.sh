@@ -12,4 +12,4 @@ export HF_HUB_OFFLINE=1
 .venv/bin/lint-imports
 # A process for each core, which then computes on that one: tests wait for no neighbour's threads.
 export OMP_NUM_THREADS=1
-.venv/bin/python -m pytest -n auto --dist loadfile "$@"
+.venv/bin/python -m pytest -n auto --dist worksteal "$@"
