@@ -61,6 +61,7 @@ VALUES: dict[str, Any] = {
     "using": "bm25",
     "weights": {"bm25": 2.0},
     "fusion": "rrf",
+    "adapt": True,
     "depth": 7,
     "aggregate": "top3",
     "unit": "document",
@@ -101,7 +102,9 @@ def test_an_option_that_does_not_exist_is_refused_by_every_call(toy: Index, call
         "explain": ["wing", "0"],
     }
     arguments = first.get(call, [[Query("q", "wing")]])
-    with pytest.raises(UsageError, match=r"unknown search options \['colour'\]: there are aggregate, b, "):
+    with pytest.raises(
+        UsageError, match=r"unknown search options \['colour'\]: there are adapt, aggregate, b, "
+    ):
         getattr(toy, call)(*arguments, colour="red")
 
 

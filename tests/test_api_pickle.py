@@ -54,8 +54,7 @@ def search_there(index: Index, text: str) -> tuple[int, list[Hit]]:
     return os.getpid(), index.search(text, 5)
 
 
-@pytest.mark.parametrize("start", ["spawn", "forkserver"])
-def test_a_data_loader_with_workers(hybrid: Index, start: str) -> None:
+def test_a_data_loader_with_a_worker(hybrid: Index) -> None:
     from torch.utils.data import DataLoader
 
     searches = Searches(hybrid)
@@ -64,7 +63,7 @@ def test_a_data_loader_with_workers(hybrid: Index, start: str) -> None:
         searches,  # type: ignore[arg-type]
         batch_size=None,
         num_workers=1,
-        multiprocessing_context=start,
+        multiprocessing_context="forkserver",
     )
     assert list(loader) == expected
 

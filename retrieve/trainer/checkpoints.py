@@ -7,17 +7,38 @@ neither: so what a training was begun with is written down, and another one is r
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
 
-from retrieve.errors import TrainingError
-from retrieve.files import write_file
+from retrieve.errors import IndexLocked, TrainingError
+from retrieve.files import write_file, writer_lock
 
 BEGUN, ENDED, WEIGHTS = "training.json", "curves.json", "weights.safetensors"
+_LOCK = "lock"
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Hold a training's folder, made if need be, while it goes on; of processes of one training the first holds it.
+
+    Raises `TrainingError` at once where another training goes on there: both would be spoilt.
+    """
+    with ExitStack() as held:
+        if int(os.environ.get("RANK", "0")) == 0:
+            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                held.enter_context(writer_lock(folder / _LOCK))
+            except IndexLocked as error:
+                raise TrainingError(
+                    f"another training goes on in {folder}: wait for its end, or name another folder"
+                ) from error
+        yield
 
 
 def begin(folder: Path, record: Mapping[str, Any]) -> None:
@@ -27,7 +48,7 @@ def begin(folder: Path, record: Mapping[str, Any]) -> None:
     """
     path = folder / BEGUN
     wanted = json.loads(json.dumps(record))
-    made = {each.name for each in folder.iterdir()} if folder.exists() else set()
+    made = {each.name for each in folder.iterdir()} - {_LOCK} if folder.exists() else set()
     if path.is_file() and made != {BEGUN}:
         found = json.loads(path.read_text(encoding="utf-8"))
         if different := sorted(key for key in found.keys() | wanted if found.get(key) != wanted.get(key)):

@@ -27,6 +27,7 @@ from retrieve.train.vod.measure import answered
 from retrieve.train.vod.model import VodModel as Network
 from retrieve.train.vod.trainer import VodTrainer
 from retrieve.trainer import callbacks
+from retrieve.trainer.checkpoints import alone_in
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*mtime may not be reliable")
 
@@ -207,6 +208,12 @@ def test_another_training_does_not_go_on_in_its_folder(case: Path, tmp_path: Pat
         train_vod(config(case), tmp_path / "model", progress=killed_at(3))
     with pytest.raises(TrainingError, match=r"sampler\.k is 3, this one's is 2"):
         train_vod(config(case, sampler__k=2), tmp_path / "model")
+
+
+def test_two_trainings_do_not_go_on_in_one_folder(case: Path, tmp_path: Path) -> None:
+    refused = pytest.raises(TrainingError, match=r"another training goes on in .*model\.training: wait")
+    with alone_in(tmp_path / "model.training"), refused:
+        train_vod(config(case), tmp_path / "model")
 
 
 @pytest.mark.parametrize("wrong", ["data__corpus", "retriever__encoder", "index__recipe"])

@@ -26,7 +26,7 @@ from retrieve.classify.standardise import Standardise, dropped, learn_standardis
 from retrieve.encoders.torch.trainable import PassageModel
 from retrieve.errors import TrainingError, UsageError
 from retrieve.passages.encoder import PassageEncoder
-from retrieve.trainer.checkpoints import begin, end, ended, last_checkpoint
+from retrieve.trainer.checkpoints import alone_in, begin, end, ended, last_checkpoint
 from retrieve.trainer.random_state import on_device, own_chance
 from retrieve.types import Progress
 
@@ -61,7 +61,7 @@ def learn_end_to_end(
     problem.remarks.extend(_remarks(preset, train))
     with own_chance(context.seed), on_device(device):
         network = _untrained(problem, made, parts, train, device, context.seed)
-        with _folder(context.checkpoints) as folder:
+        with _folder(context.checkpoints) as folder, alone_in(folder):
             if context.checkpoints is not None:
                 begin(folder, _record(problem, made, parts, context.seed))
             curves = _trained(network, problem, preset, (train, validation), folder, context, progress)

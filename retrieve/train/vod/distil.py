@@ -40,7 +40,7 @@ from retrieve.train.vod.settings import TrainingSection
 from retrieve.train.vod.student import Lessons, Student, StudentTrainer
 from retrieve.train.vod.trainer import arguments_of
 from retrieve.trainer.callbacks import Steps
-from retrieve.trainer.checkpoints import begin, last_checkpoint
+from retrieve.trainer.checkpoints import alone_in, begin, last_checkpoint
 from retrieve.trainer.model_folder import ModelKind
 from retrieve.trainer.random_state import on_device, own_chance
 from retrieve.types import Progress, Question
@@ -202,7 +202,7 @@ def distil(  # noqa: PLR0913 - one call does the whole of it
         "index": opened.index.layout,
         "questions": asked_digest(asked_of([*train, *held_out], "shared", str.split, knows_answer=True)),
     }
-    with own_chance(seed), on_device(retriever.queries.device):
+    with own_chance(seed), on_device(retriever.queries.device), alone_in(folder):
         begin(folder, record)
         report = _trained(opened, student, (train, held_out), folder, settings, seed, progress)
         report |= {"seed": seed, "seconds": round(time.perf_counter() - start, 1)}

@@ -30,7 +30,7 @@ from retrieve.train.vod.schedule import steps_of_period
 from retrieve.train.vod.settings import VodSettings, load_settings
 from retrieve.train.vod.trainer import VodTrainer, arguments_of
 from retrieve.trainer.callbacks import Steps
-from retrieve.trainer.checkpoints import begin, last_checkpoint
+from retrieve.trainer.checkpoints import alone_in, begin, last_checkpoint
 from retrieve.trainer.device import chosen_device
 from retrieve.trainer.random_state import on_device, own_chance
 from retrieve.types import Progress, Question
@@ -80,7 +80,7 @@ def train_vod(
     fresh = not folder.exists()
     train, validation = read_split(asked, seed)
     start = time.perf_counter()
-    with own_chance(seed), on_device(where):
+    with own_chance(seed), on_device(where), alone_in(folder):
         steps = asked.training.periods * _period(asked, train)
         arguments = arguments_of(asked.training, folder / "steps", steps=steps, seed=seed, device=where)
         with arguments.main_process_first(local=False, desc="index"):
