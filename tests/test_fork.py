@@ -66,11 +66,12 @@ def test_views_with_torch_and_faiss(tmp_path: Path, models: Path) -> None:
     where = {"where": {"n": {"gte": 20}}}
     dense = {"model": str(models / "dense"), "backend": "torch", "precision": "fp32"}
     uhd = {"model": str(models / "token"), "level": "token"}
-    flat = filled(tmp_path / "flat", {"bm25": {}, "dense": dense})
     check(
         "torch transformers faiss",
-        (flat, [{"using": "hybrid"} | where]),
-        (filled(tmp_path / "ivf", {"dense": dense | {"factory": "IVF4,Flat"}}), [where]),
+        (
+            filled(tmp_path / "ivf", {"bm25": {}, "dense": dense | {"factory": "IVF4,Flat"}}),
+            [{"using": "hybrid"} | where, where | {"using": "dense"}],
+        ),
         (filled(tmp_path / "token", {"uhd": uhd}), [{}]),
     )
 
