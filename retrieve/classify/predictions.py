@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from retrieve.corpora.extracted import why_no_text
+from retrieve.corpora.extracted import has_text, why_no_text
 from retrieve.errors import UsageError
 from retrieve.types import Document
 
@@ -47,11 +47,6 @@ def predictions(
         next(labelled) if has_text(document) else Prediction(document.id, (), {}, (), why_no_text(document))
         for document in documents
     ]
-
-
-def has_text(document: Document) -> bool:
-    """Whether there is anything to label."""
-    return bool(document.text.strip() or document.title.strip())
 
 
 def _labelled(classifier: Classifier, documents: Sequence[Document], top: int | None) -> list[Prediction]:

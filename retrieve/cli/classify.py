@@ -142,8 +142,8 @@ def _check_usage(
 
 def _read(documents: Sequence[str], reading: dict[str, Any]) -> Iterator[list[Document]]:
     """Batches of the sources' documents, with a bar by the bytes read."""
-    from retrieve.classify.predictions import batches, has_text
-    from retrieve.corpora.extracted import WithoutText
+    from retrieve.classify.predictions import batches
+    from retrieve.corpora.extracted import WithoutText, has_text
 
     corpora = opened(documents, **reading)
     done = 0
@@ -276,9 +276,8 @@ class _Csv:
 def _print_values(
     model: Path, read: Iterator[list[Document]], *, as_csv: bool, device: str | None, cache: bool
 ) -> None:
-    from retrieve.classify.predictions import has_text
     from retrieve.classify.regressor import Regressor
-    from retrieve.corpora.extracted import why_no_text
+    from retrieve.corpora.extracted import has_text, why_no_text
 
     regressor = Regressor.load(model, device=device, cache=cache)
     table = csv.writer(sys.stdout, lineterminator="\n")

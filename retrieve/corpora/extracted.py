@@ -40,6 +40,11 @@ class Extracted:
         return Document(id=doc_id, text=self.text, title=self.title, metadata=self.metadata | why)
 
 
+def has_text(document: Document) -> bool:
+    """Whether there is anything to read, be it a title alone."""
+    return bool(document.text.strip() or document.title.strip())
+
+
 def why_no_text(document: Document) -> str:
     """Why a document has no text, as its reader says; "empty" where nobody does."""
     told = document.metadata.get(NO_TEXT)

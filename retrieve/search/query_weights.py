@@ -24,24 +24,22 @@ _BEGINNING = 1_000
 
 
 class QueryWeights:
-    """The weights of a search's views for each of its queries; those of the options where nothing is to be adapted."""
+    """The weights of a search's views for each of its queries, where they are to be adapted."""
 
     def __init__(
         self, passage_encoder: PassageEncoder, options: SearchOptions, encoded: Collection[str]
     ) -> None:
-        """`encoded`: the views that an encoder reads queries for."""
+        """`encoded`: the views that an encoder reads queries for; `adapts`: whether weights depend on the query."""
         self._passage_encoder = passage_encoder
         self._weights = options.weights
         self._encoded = tuple(name in encoded for name in options.views)
-        self._adapts = options.adapt and any(self._encoded) and not all(self._encoded)
+        self.adapts = options.adapt and any(self._encoded) and not all(self._encoded)
 
     def of(self, asks: Mapping[str, Any]) -> tuple[float, ...]:
         """Those of one query, by what it asks of each view; they add up to what the options' weights do.
 
         A query of vectors, which has no words, is weighed as the options say.
         """
-        if not self._adapts:
-            return self._weights
         by_view = zip(asks.values(), self._encoded, strict=True)
         texts = {ask for ask, encoded in by_view if encoded and isinstance(ask, str)}
         if len(texts) != 1:

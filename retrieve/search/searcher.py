@@ -121,7 +121,7 @@ class Searcher:
 
     def weights(self, asks: Mapping[str, Sequence[Ask]], number: int) -> tuple[float, ...]:
         """What the views weigh for one of the queries."""
-        if not self.snapshot.segments:
+        if not (self._weights.adapts and self.snapshot.segments):
             return self.options.weights
         return self._weights.of({name: own[number] for name, own in asks.items()})
 

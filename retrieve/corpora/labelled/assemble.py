@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Literal
 
 from retrieve.corpora.corpus import ReadOptions
+from retrieve.corpora.extracted import has_text
 from retrieve.corpora.labelled.records import LabelledData, Reading
 from retrieve.corpora.labelled.renamed import RENAME
 from retrieve.corpora.rows import some
@@ -44,9 +45,7 @@ def assemble(
         remarks.append(
             f"{len(unlabelled)} documents are not labelled: {some([d.document.id for d in unlabelled])}"
         )
-    if blank := [
-        d.document.id for d in labelled if not (d.document.text.strip() or d.document.title.strip())
-    ]:
+    if blank := [each.document.id for each in labelled if not has_text(each.document)]:
         remarks.append(f"{len(blank)} labelled documents have no text: {some(blank)}")
     names = _label_names(reading, labelled)
     remarks += _alike(names)
