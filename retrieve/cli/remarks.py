@@ -43,11 +43,13 @@ def remark_on_nothing(index: Index, query: str, options: Mapping[str, Any]) -> N
     from retrieve.search.snippets import cached_analyzer
 
     analyzer = cached_analyzer(section)
-    if not analyzer.asked(query) and analyzer.count_words(query):
-        _log.info(
-            "every word of %r is a stop word (bm25.stopwords = true): it stands in no index, and finds nothing",
-            one_line(query),
-        )
+    if analyzer.asked(query):
+        return
+    if analyzer.count_words(query):
+        said = "every word of %r is a stop word (bm25.stopwords = true): it stands in no index, and finds nothing"
+    else:
+        said = "there is no word in %r, and so nothing to look for"
+    _log.info(said, one_line(query))
 
 
 def _values(index: Index, where: Any) -> list[str]:

@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from retrieve.cli.output import as_json, counted, one_line, print_json, printable
-from retrieve.errors import UsageError
+from retrieve.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from retrieve.types import Document, Passage
 
 Span = tuple[int, int]
+
+_LOOKED_AT = 10_000
+"""Ids among which one is looked for that is like an unknown one."""
 
 
 @click.command("show")
@@ -36,7 +40,8 @@ def command(index: str, doc_id: str, *, query: str | None, number: int | None, a
     with Index.open(index) as opened:
         document = opened.get(doc_id)
         if document is None:
-            raise UsageError(f"no document {doc_id!r} in {opened.path}")
+            known = islice(opened.ids(), _LOOKED_AT)
+            raise UsageError(f"no document {doc_id!r} in {opened.path}{did_you_mean(doc_id, known)}")
         passages = opened.passages(doc_id)
         words = None if query is None else QueryWords.of(query, opened.recipe)
     if number is not None and number > len(passages):

@@ -32,7 +32,8 @@ _TAG = re.compile(r"</?[A-Za-z][A-Za-z0-9]*(?:\s[^<>]*)?/?>")
 
 
 def html_text(data: bytes, where: str) -> Extracted:
-    """The text of `head > title`, and the text of the page without script, style and nav.
+    """The text of the first `title` that is not a drawing's (`document.title` of a browser), and the text of the page
+    without script, style and nav.
 
     Block elements stand on lines of their own, cells of a row on one line with tabs between them; words that an inline
     tag divides stay whole, and marks of notes and powers are set apart. Items of ordered lists have their numbers. What

@@ -119,8 +119,7 @@ def walk(source: str, *, as_shown: bool) -> Walked:
     `as_shown`: without what attributes say is not to be shown. A tab in the source counts as one between cells.
     """
     tree = tree_of(source)
-    title = tree.css_first("head > title")
-    walked = Walked("" if title is None else " ".join(title.text().split()))
+    walked = Walked(next((" ".join(node.text().split()) for node in tree.css("title") if _of_page(node)), ""))
     add, around, within = walked.pieces.append, _AROUND.get, _Within()
     stack: list[tuple[LexborNode | None, str, bool]] = []
     lower = source.lower() if as_shown else ""
@@ -155,6 +154,14 @@ def walk(source: str, *, as_shown: bool) -> Walked:
         node = following
     walked.unshown = within.unshown
     return walked
+
+
+def _of_page(title: LexborNode) -> bool:
+    """Whether a `title` is the page's, wherever it stands, and not that of a drawing."""
+    above = title.parent
+    while above is not None and above.tag != "svg":
+        above = above.parent
+    return above is None
 
 
 def _is_unshown(node: LexborNode) -> bool:

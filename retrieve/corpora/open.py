@@ -231,7 +231,8 @@ def _mixed(kinds: dict[str, list[Path]]) -> str:
     first = kinds[formats[-1]][0]
     return (
         f"holds {', '.join(held[:-1])} and {held[-1]}, and a folder is read in one format: choose by --format "
-        f"({', '.join(formats)}), and add the others as sources of their own, as {shown(first)}"
+        f"({', '.join(formats)}), and add the others afterwards, each by itself: "
+        f"retrieve index add INDEX {shown(first)}"
     )
 
 

@@ -179,6 +179,8 @@ def test_show_on_a_terminal_numbers_passages_and_hides_nothing(monkeypatch: pyte
 
 def test_show_what_is_not_there() -> None:
     assert "no document 'nowhere'" in call("show", "laws", "nowhere", status=2).stderr
+    assert "no document 'Airr' in" in (said := call("show", "laws", "Airr", status=2).stderr)
+    assert "(did you mean 'air'?)" in said
     assert "has 2 passages" in call("show", "cut", "air", "--passage", 3, status=2).stderr
     call("show", "cut", "air", "--passage", 0, status=2)
 

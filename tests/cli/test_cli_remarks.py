@@ -48,6 +48,7 @@ def test_stop_words_alone_find_nothing_and_that_is_said(index: Path) -> None:
     assert "every word of 'will' is a stop word" in run("search", index, "will").stderr
     assert "stop word" not in run("search", index, "zebra").stderr
     assert "stop word" not in run("search", index, "will", "widow").stderr
+    assert "there is no word in '???', and so nothing to look for" in run("search", index, "???").stderr
 
 
 def test_a_filter_that_selects_nothing_says_what_the_field_holds(index: Path) -> None:

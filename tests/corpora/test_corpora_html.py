@@ -146,10 +146,12 @@ def test_numbers_in_letters_are_each_another(kind: str) -> None:
         ("<title>Page</title><svg><title>icon</title></svg>", "Page"),
         ("<body><svg><title>icon</title></svg>", ""),
         ("<head><title>A &lt;b&gt;\n c</title><title>second</title></head>", "A <b> c"),
-        ("<body>x<title>late</title>", ""),
+        ("<body>x<title>late</title>", "late"),
+        ("<html>before <head><title>T</title></head><body>b", "T"),
+        ("<svg><title>icon</title></svg><p>x<title>Page</title>", "Page"),
     ],
 )
-def test_the_title_is_that_of_the_head(page: str, title: str) -> None:
+def test_the_title_is_the_first_that_is_no_drawings(page: str, title: str) -> None:
     assert html_text(page.encode(), "page").title == title
 
 

@@ -148,7 +148,8 @@ def test_two_kinds_in_one_folder_are_not_guessed(tmp_path: Path) -> None:
         open_corpus(tmp_path)
     assert str(raised.value) == (
         f"{tmp_path}: holds 1 text (files), 1 jsonl and 1 tsv, and a folder is read in one format: "
-        f"choose by --format (files, jsonl, tsv), and add the others as sources of their own, as {tmp_path}/b.tsv"
+        f"choose by --format (files, jsonl, tsv), and add the others afterwards, each by itself: "
+        f"retrieve index add INDEX {tmp_path}/b.tsv"
     )
     assert ids(tmp_path, "tsv") == ["t"]
     with pytest.raises(InputError, match="holds no trec files among 4"):
