@@ -27,6 +27,7 @@ from retrieve.classify.records import (
     Problem,
     State,
 )
+from retrieve.classify.row_space import RowSpace
 from retrieve.classify.thresholds import best_micro_f1
 from retrieve.errors import TrainingError
 from retrieve.types import LabelledDocument, Progress, Task
@@ -90,7 +91,8 @@ class LinearText:
     ) -> LinearText:
         """The same settings on other examples; their words are looked up anew."""
         vectorizer, rows = fit_words(whole.documents, self.vocabulary)
-        return fit_linear(problem, whole, vectorizer, rows, self.vocabulary, self.settings)
+        space = RowSpace.of(rows)
+        return fit_linear(problem, whole, vectorizer, space, self.vocabulary, self.settings)
 
     def state(self) -> State:
         """Words in the order of the columns, and the arrays."""
@@ -110,7 +112,7 @@ class LinearText:
     def from_state(cls, state: State, context: Context) -> Self:
         """What `state` gave, with equal scores."""
         vocabulary = Vocabulary(**state.settings["vocabulary"])
-        vectorizer = _vectorizer(vocabulary, terms=state.settings["terms"])
+        vectorizer = _vectorizer(vocabulary, state.settings["terms"])
         vectorizer.idf_ = state.arrays["idf"]
         return cls(
             vectorizer,
@@ -190,7 +192,7 @@ def attempt(problem: Problem, vocabulary: Vocabulary, settings: LinearSettings) 
 
 
 def _attempt(problem: Problem, fed: _Fed, settings: LinearSettings) -> Candidate:
-    model = fit_linear(problem, problem.train, fed.vectorizer, fed.rows, fed.vocabulary, settings)
+    model = fit_linear(problem, problem.train, fed.vectorizer, fed.space, fed.vocabulary, settings)
     scores = np.zeros((0, len(model.intercepts))) if fed.held is None else model.of_rows(fed.held)
     name, figure = figure_of(problem, scores)
     tried = {"member": "tfidf", **asdict(fed.vocabulary), **asdict(settings), name: abs(figure)}
@@ -198,18 +200,19 @@ def _attempt(problem: Problem, fed: _Fed, settings: LinearSettings) -> Candidate
 
 
 class _Fed(NamedTuple):
-    """TF-IDF rows of the documents to learn from and of those to choose by, None where there are none of these."""
+    """TF-IDF rows of the documents to learn from, in their space, and of those to choose by (`held`), None without."""
 
     vocabulary: Vocabulary
     vectorizer: Any
-    rows: Any
+    space: RowSpace
     held: Any
 
 
 def _fed(problem: Problem, vocabulary: Vocabulary) -> _Fed:
     vectorizer, rows = fit_words(problem.train.documents, vocabulary)
     texts = first_words([each.document.text for each in problem.validation.documents], vocabulary.words)
-    return _Fed(vocabulary, vectorizer, rows, vectorizer.transform(texts) if texts else None)
+    held = vectorizer.transform(texts) if texts else None
+    return _Fed(vocabulary, vectorizer, RowSpace.of(rows), held)
 
 
 def _plans(task: Task, section: Tfidf, seed: int) -> list[LinearSettings]:
@@ -239,16 +242,16 @@ def fit_linear(
     problem: Problem,
     examples: Examples,
     vectorizer: Any,
-    rows: Any,
+    space: RowSpace,
     vocabulary: Vocabulary,
     settings: LinearSettings,
 ) -> LinearText:
     """A model of TF-IDF rows (N,V) of examples. Labels that nothing can be learned of are told in the remarks."""
     if problem.task == "ordinal":
-        coefficients, intercepts = fit_values(rows, examples.targets, settings)
+        coefficients, intercepts = fit_values(space.rows, examples.targets, settings)
     else:
         coefficients, intercepts = fit_columns(
-            rows, examples.targets, settings, problem.labels.names, problem.remarks
+            space, examples.targets, settings, problem.labels.names, problem.remarks
         )
     return LinearText(vectorizer, coefficients, intercepts, vocabulary=vocabulary, settings=settings)
 
@@ -260,15 +263,26 @@ def fit_words(documents: Sequence[LabelledDocument], vocabulary: Vocabulary) -> 
             f"{len(documents)} documents to learn from and tfidf.min_df = {vocabulary.min_df}: no word can be in so "
             "many; give more documents, or lower it"
         )
+    from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
+
     texts = first_words([each.document.text for each in documents], vocabulary.words)
-    vectorizer = _vectorizer(vocabulary)
+    counter = CountVectorizer(ngram_range=(1, vocabulary.ngrams), min_df=vocabulary.min_df)
     try:
-        return vectorizer, vectorizer.fit_transform(texts)
+        counts = counter.fit_transform(texts)
     except ValueError as error:
         raise TrainingError(
             f"no word of two letters or more is in {vocabulary.min_df} of the {len(documents)} documents to learn "
             "from: look at their texts, or lower tfidf.min_df"
         ) from error
+    # Of equally frequent words the first by alphabet. `max_features` leaves that to an unstable sort, whose choice
+    # depends on the processor (scikit-learn 1.9.1 with numpy 2.4.6).
+    by_frequency = np.argsort(-np.asarray(counts.sum(axis=0)).ravel(), kind="stable")
+    kept = np.sort(by_frequency[: vocabulary.features])
+    vectorizer = _vectorizer(vocabulary, counter.get_feature_names_out()[kept].tolist())
+    weights = TfidfTransformer(sublinear_tf=True)
+    rows = weights.fit_transform(counts[:, kept])
+    vectorizer.idf_ = weights.idf_
+    return vectorizer, rows
 
 
 def first_words(texts: Sequence[str], words: int) -> list[str]:
@@ -283,13 +297,7 @@ def _beginning(text: str, words: int) -> str:
     return text
 
 
-def _vectorizer(vocabulary: Vocabulary, terms: Sequence[str] | None = None) -> Any:
+def _vectorizer(vocabulary: Vocabulary, terms: Sequence[str]) -> Any:
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    return TfidfVectorizer(
-        sublinear_tf=True,
-        ngram_range=(1, vocabulary.ngrams),
-        min_df=vocabulary.min_df if terms is None else 1,
-        max_features=vocabulary.features if terms is None else None,
-        vocabulary=None if terms is None else list(terms),
-    )
+    return TfidfVectorizer(sublinear_tf=True, ngram_range=(1, vocabulary.ngrams), vocabulary=list(terms))

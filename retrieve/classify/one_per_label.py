@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from retrieve.classify.records import FloatArray
+from retrieve.classify.row_space import RowSpace
 
 _WIDE = 10
 """Features to a document beyond which the dual problem is solved: the same solution, twice as fast."""
@@ -28,26 +29,28 @@ class LinearSettings:
 
 
 def fit_columns(
-    rows: Any,
+    space: RowSpace,
     targets: npt.NDArray[np.float32],
     settings: LinearSettings,
     names: Sequence[str],
     remarks: list[str],
 ) -> Weights:
-    """Weights (L,V) and intercepts (L,) of rows (N,V), a label each; targets (N,L) of 0 and 1.
+    """Weights (L,V) and intercepts (L,) of rows (N,V) in their space, a label each; targets (N,L) of 0 and 1.
 
     Rows are of norm 1 at most. A label without a positive gets no weights and an intercept below every score that the
     other labels can have, one without a negative above: the first is said in `remarks`, once.
     """
-    labels = targets.shape[1]
-    coefficients = np.zeros((labels, rows.shape[1]), dtype=np.float32)
+    labels, coordinates = targets.shape[1], space.coordinates
+    coefficients = np.zeros((labels, space.rows.shape[1]), dtype=np.float32)
+    found = np.zeros((labels, coordinates.shape[1]))
     intercepts = np.zeros(labels)
     positives = np.count_nonzero(targets, axis=0)
     learned = np.flatnonzero((positives > 0) & (positives < len(targets)))
     for label in learned:
-        fitted = _estimator(settings, *rows.shape).fit(rows, targets[:, label] > 0)
-        coefficients[label] = fitted.coef_[0]
+        fitted = _estimator(settings, *space.rows.shape).fit(coordinates, targets[:, label] > 0)
+        found[label] = fitted.coef_[0]
         intercepts[label] = float(fitted.intercept_[0])
+    coefficients[learned] = space.weights(found[learned])
     lowest, highest = _bounds(coefficients[learned], intercepts[learned])
     intercepts[positives == 0] = lowest
     intercepts[positives == len(targets)] = highest

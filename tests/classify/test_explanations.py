@@ -160,7 +160,7 @@ def places_found(settings: dict[str, Any], fillers: Sequence[str] = FILLERS) -> 
     The network learns to tell documents with the planted sentence from documents without: nothing else is different.
     """
     classifier = Classifier("attention", settings=settings, task="binary", labels=["other", "fishing"])
-    learned = planted(120, 1, fillers, sentences=8, without="other")
+    learned = planted(80, 1, fillers, sentences=8, without="other")
     classifier.fit([case.document for case in learned])
     by_effect = by_attention = 0
     cases = planted(200, 2, fillers, sentences=8, without="other")[::2]

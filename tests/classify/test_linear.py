@@ -15,11 +15,12 @@ from sklearn.svm import LinearSVC
 from toy_labels import TOPICS, toy_documents
 
 from retrieve.classify.families import model_from
-from retrieve.classify.linear import LinearText, first_words, learn_linear
+from retrieve.classify.linear import LinearText, Vocabulary, first_words, fit_words, learn_linear
 from retrieve.classify.occlude import texts_without, word_passages
 from retrieve.classify.one_per_label import LinearSettings, fit_columns
 from retrieve.classify.preset import load_preset
 from retrieve.classify.records import Context, Examples, Problem, State
+from retrieve.classify.row_space import RowSpace
 from retrieve.errors import TrainingError, UsageError
 from retrieve.types import Document, LabelledDocument, LabelSet, Task
 
@@ -99,6 +100,17 @@ def test_an_ordinal_task_is_a_ridge_regression_chosen_by_mae() -> None:
     np.testing.assert_allclose(scores[:, 0], peer.predict(held), atol=1e-5)
 
 
+def test_of_equally_frequent_words_the_first_by_alphabet_are_kept() -> None:
+    """`max_features` of scikit-learn 1.9.1 keeps others on other processors."""
+    documents = [LabelledDocument(Document(str(n), f"bb zz aa cc {'aa dd' * (n % 2)}")) for n in range(6)]
+    for features, wanted in ((1, "aa"), (3, "aa bb cc"), (4, "aa bb cc zz"), (9, "aa bb cc dd zz")):
+        vectorizer, rows = fit_words(documents, Vocabulary(0, 1, 2, features))
+        assert vectorizer.get_feature_names_out().tolist() == wanted.split()
+        np.testing.assert_array_equal(
+            rows.toarray(), vectorizer.transform([each.document.text for each in documents]).toarray()
+        )
+
+
 def test_the_best_on_validation_is_kept_and_everything_tried_is_told() -> None:
     settings = {"tfidf": {"C": [0.001, 1.0], "models": ["svm", "logistic"], "balanced": [False, True]}}
     given = problem()
@@ -170,7 +182,8 @@ def test_a_label_without_positives_is_below_every_other_and_is_told() -> None:
 
 def test_a_label_that_all_have_is_above_every_other() -> None:
     rows, targets = np.eye(4), np.array([[1, 1], [1, 0], [1, 1], [1, 0]], dtype=np.float32)
-    coefficients, intercepts = fit_columns(rows, targets, LinearSettings("svm", 1.0), ("all", "some"), [])
+    settings = LinearSettings("svm", 1.0)
+    coefficients, intercepts = fit_columns(RowSpace.of(rows), targets, settings, ("all", "some"), [])
     assert not coefficients[0].any()
     assert intercepts[0] > (rows @ coefficients[1] + intercepts[1]).max()
 
