@@ -6,7 +6,7 @@ batches that depend on the texts of a call alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -19,6 +19,10 @@ from retrieve.encoders.tokens import IntArray, TokenRow, Tokens
 from retrieve.vector_cache.cache import Found, VectorCache
 
 Array = NDArray[Any]
+
+
+_KEPT_TOGETHER = 1024
+"""Rows after which what was made goes into the cache: seconds to minutes of a model's work."""
 
 
 class Batching(Protocol):
@@ -101,18 +105,29 @@ class Line(NamedTuple):
             if spared and progress is not None:
                 progress(done, fed)
             made = run(self._padded(chunk, work) for work in todo)
+            new: list[IntArray] = []
             for work, raw in zip(todo, made, strict=True):
                 finished = finish(raw[: len(work.places)], work.places)
                 missing = ~hit[work.places - here.start]
                 into[work.places[missing]] = finished[missing]
                 done += len(work.places)
                 fed += int(chunk.lengths[work.texts].sum())
+                new.append(work.places[missing])
+                if sum(map(len, new)) >= _KEPT_TOGETHER:
+                    self._keep(chunk, new, into, tokens, cut)
+                    new = []
                 if progress is not None:
                     progress(done, fed)
-            if self.cache is not None and chunk.keys is not None and chunk.rows:
-                new = ~hit
-                self.cache.add(chunk.keys[new], into[here][new], tokens[here][new], cut[here][new])
+            self._keep(chunk, new, into, tokens, cut)
         return Made(tokens, cut, cached)
+
+    def _keep(
+        self, chunk: _Chunk, new: Sequence[IntArray], into: Array, tokens: IntArray, cut: IntArray
+    ) -> None:
+        """Put rows, by their numbers, into the cache: whoever is interrupted has lost no more than a few minutes."""
+        if self.cache is not None and chunk.keys is not None and new:
+            rows = np.concatenate(new)
+            self.cache.add(chunk.keys[rows - chunk.firsts[0]], into[rows], tokens[rows], cut[rows])
 
     def _todo(self, chunk: _Chunk, hit: NDArray[np.bool_]) -> list[_Work]:
         """The chunk's batches of which some rows are not in the cache.

@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from tiny_models import WORDS, tiny_encoder_folder
 
+from retrieve.encoders import line
 from retrieve.encoders.batches import Padded
 from retrieve.encoders.dense import encoder_inputs as feed
 from retrieve.encoders.dense.encoder import Encoder
@@ -71,6 +72,36 @@ def test_a_part_in_the_cache_changes_no_bit(
     if chunk == 7:
         assert again.vectors.tobytes() == whole.tobytes()
     np.testing.assert_allclose(again.vectors.astype(float), whole.astype(float), atol=1e-3)
+
+
+def test_who_is_interrupted_keeps_what_was_made(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not at the end of a chunk alone: 8,192 passages are many minutes of a large model on a slow machine."""
+    from retrieve.encoders.torch import backend
+    from retrieve.encoders.torch.backend import TorchEncoder
+
+    whole = encoder_with(folder, None).encode_documents(TEXTS)
+    monkeypatch.setattr(line, "_KEPT_TOGETHER", 10)
+    run, made = TorchEncoder.run, 0
+
+    def interrupted(self: TorchEncoder, batches: Iterable[Padded]) -> Iterator[NDArray[np.float32]]:
+        nonlocal made
+        for rows in run(self, batches):
+            if made >= 30:
+                raise KeyboardInterrupt
+            made += len(rows)
+            yield rows
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TorchEncoder, "run", interrupted)
+        patch.setattr(backend, "BATCH_TOKENS", 256)
+        with pytest.raises(KeyboardInterrupt):
+            encoder_with(folder, tmp_path).encode_documents(TEXTS)
+    again = encoder_with(folder, tmp_path).encode_documents(TEXTS)
+    assert 20 < again.cached <= made < len(TEXTS)
+    np.testing.assert_allclose(again.vectors.astype(float), whole.vectors.astype(float), atol=1e-3)
+    assert again.cut.tolist() == whole.cut.tolist() and again.tokens == whole.tokens
 
 
 def test_prompts_limits_and_models_do_not_share(folder: Path, tmp_path: Path, fed: list[int]) -> None:
