@@ -68,8 +68,7 @@ def test_a_create_that_failed_leaves_nothing_in_the_way(
     if content is not None:
         source.write_bytes(content)
     call("index", "create", "laws", source, "--recipe", "bm25", status=1)
-    assert not (home / "laws").exists()
-    assert list(home.iterdir()) == []
+    assert list(home.glob("*")) == []
     assert answer("index", "create", "laws", corpus, "--recipe", "bm25", "--set", "bm25.language=german")
 
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
-from retrieve.cli.index.sources import fill, report, source_options
+from retrieve.cli.index.sources import fill, opened_by, report, source_options
 from retrieve.cli.options import cache_option, device_option, model_option
 from retrieve.cli.output import as_json
+from retrieve.errors import UsageError
 
 
 @click.command("add")
@@ -46,5 +47,9 @@ def command(
     """
     from retrieve.api import Index
 
+    if how["vectors"] is not None and how["skip_bad"]:
+        raise UsageError(
+            "--vectors goes by the order of the documents, and --skip-bad may leave some out: repair the source"
+        )
     with Index.open(index, model=model, device=device, cache=cache) as opened:
-        report(opened, fill(opened, sources, **how), as_json=as_json)
+        report(opened, fill(opened, opened_by(sources, how), **how), as_json=as_json)

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from retrieve.cli.index.sources import fill, report, source_options
+from retrieve.cli.index.sources import fill, opened_by, report, source_options
 from retrieve.cli.options import (
     cache_option,
     device_option,
@@ -57,11 +57,12 @@ def command(
     from retrieve.store.create import remove_unfilled
     from retrieve.store.paths import index_path, is_index
 
+    corpora = opened_by(sources, how)  # before a model is loaded, and perhaps converted
     ours = force or not is_index(index_path(index))
     asked = with_runtime(recipe, overrides, backend, precision, encoder)
     with Index.create(index, recipe, asked, force=force, cache=cache, device=device) as made:
         try:
-            filled = fill(made, sources, **how)
+            filled = fill(made, corpora, **how)
         except BaseException:
             if ours:  # an empty index would only be in the way of the next attempt, or of the one it replaced
                 remove_unfilled(made.path)

@@ -90,28 +90,18 @@ class Filled(NamedTuple):
 
 def fill(
     index: Index,
-    sources: Sequence[str],
+    corpora: Sequence[Corpus],
     *,
-    format: str | None,
-    xml: str | None,
-    root: Path | None,
-    skip_bad: bool,
-    max_line: int,
     strict: bool,
     workers: int,
     expansions: Path | None,
     vectors: Path | None = None,
     prune: bool = False,
 ) -> Filled:
-    """Add all sources in one commit. `prune`: and delete what they do not have.
+    """Add all that the sources have, `opened`, in one commit. `prune`: and delete what they do not have.
 
     Raises `InputError`, and commits nothing, if every record was bad, or for `strict` if a document has no text.
     """
-    if vectors is not None and skip_bad:
-        raise UsageError(
-            "--vectors goes by the order of the documents, and --skip-bad may leave some out: repair the source"
-        )
-    corpora = opened(sources, format=format, xml=xml, root=root, skip_bad=skip_bad, max_line=max_line)
     given = None if vectors is None else _vectors(vectors)
     texts = None if expansions is None else read_expansions(expansions)
     start = time.perf_counter()
@@ -124,8 +114,9 @@ def fill(
         for corpus in corpora:
             without_text.merge(corpus.without_text)
         if strict and without_text.count:
+            names = " ".join(corpus.name for corpus in corpora)
             raise InputError(
-                " ".join(sources), f"{without_text}; nothing was added: take them out, or leave --strict out"
+                names, f"{without_text}; nothing was added: take them out, or leave --strict out"
             )
         unwanted = gone.ids(counts)
         deleted = writer.delete(unwanted) if unwanted else 0
@@ -142,6 +133,12 @@ def checked_skipped(corpora: Sequence[Corpus], read: int) -> int:
             names, f"every record is bad ({counted(skipped, 'record')} skipped), nothing is left to add"
         )
     return skipped
+
+
+def opened_by(sources: Sequence[str], how: dict[str, Any]) -> list[Corpus]:
+    """The sources as `opened`, read as a command's options say, which are taken out of `how`."""
+    names = ("format", "xml", "root", "skip_bad", "max_line")
+    return opened(sources, **{name: how.pop(name) for name in names})
 
 
 def opened(
