@@ -22,6 +22,7 @@ from pathlib import Path
 
 from retrieve.encoders.calibration import Tokenize, calibration_texts
 from retrieve.encoders.folder import ModelFolder
+from retrieve.encoders.openvino.telemetry import no_telemetry
 from retrieve.errors import EncoderError, MissingExtra
 from retrieve.files import checksum_file, publish_folder, remove_folder
 
@@ -111,7 +112,8 @@ def _make(model: ModelFolder, place: Path, *, int8: bool, rows: Tokenize, pad: i
     remove_folder(building)
     building.mkdir()
     try:
-        with contextlib.redirect_stdout(sys.stderr):  # what the converters print is no product of ours
+        # What the converters print is no product of ours, and what they would report is nobody's business.
+        with contextlib.redirect_stdout(sys.stderr), no_telemetry():
             convert(model, building, int8=int8, rows=rows, pad=pad)
         _seal(building, place)
         gc.collect()  # graphs that calibration ran have threads, for which a forked process would wait in vain

@@ -1,0 +1,35 @@
+"""No word of a conversion goes out: OpenVINO's converter and NNCF report to Google Analytics until someone opts out.
+
+Each report is sent by a forked copy of the whole process, from a thread (openvino-telemetry 2025.2.0: ten for one
+model), and an id of the user is left in ~/intel. `findings/openvino-forks-to-report.sh` shows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+@contextmanager
+def no_telemetry() -> Iterator[None]:
+    """As if the user had opted out, while models are converted; the user's own choice, a file, is not touched."""
+    try:
+        from openvino_telemetry.utils.opt_in_checker import ConsentCheckResult, OptInChecker
+        from openvino_telemetry.utils.sender import TelemetrySender
+    except ImportError:  # then nothing is sent either
+        yield
+        return
+
+    def declined(*_: Any, **__: Any) -> Any:
+        return ConsentCheckResult.DECLINED
+
+    def unsent(*_: Any, **__: Any) -> None:
+        """For whoever has used OpenVINO in this process before: consent is looked up once."""
+
+    check, send = OptInChecker.check, TelemetrySender.send
+    OptInChecker.check, TelemetrySender.send = declined, unsent
+    try:
+        yield
+    finally:
+        OptInChecker.check, TelemetrySender.send = check, send
