@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# OpenVINO 2026.4.1 (openvino-telemetry 2025.2.0): convert_model copies the calling process ten times to report home.
+# OpenVINO 2026.4.1 (openvino-telemetry 2025.2.0): import and convert_model copy the process ten times to report home.
 #
-# Expected: a function that turns a linear layer into a graph computes. Seen: for each of its reports to Google Analytics
-# it forks the whole process from a thread of a pool, with all that is loaded (a copy of 2 GB takes tenths of a second,
-# and a fork beside other threads may stop in a lock that one of them held), and leaves an id of the user in ~/intel.
-# Nobody is asked; a variable of build machines or `opt_in_out --opt_out` ends it, which wants to be run before the first
-# time. NNCF does the same. Here the copies are counted and end at once: nothing is sent. Exit 1 if that changes.
+# Expected: a function that turns a linear layer into a graph computes. Seen: for each of its reports to Google
+# Analytics (that it was imported is the first) it forks the whole process from a thread of a pool, with all that is
+# loaded (a copy of 2 GB takes tenths of a second, and a fork beside other threads may stop in a lock that one of them
+# held), and leaves an id of the user in ~/intel. Nobody is asked; a variable of build machines or `opt_in_out
+# --opt_out` ends it, which wants to be run before the first time. NNCF does the same. Here the copies are counted and
+# end at once: nothing is sent. Exit 1 if that changes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 venv=$(mktemp -d)

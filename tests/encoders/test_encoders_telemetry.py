@@ -1,8 +1,10 @@
-"""Converting a model tells nobody: no report is sent, by no copy of the process, and nothing is left in the home."""
+"""Nobody is told what is encoded: no report is sent, by no copy of the process, and nothing is left in the home."""
 
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -54,6 +56,25 @@ def test_a_conversion_tells_nobody(
     encoder.encode_documents(["law of the court"])
     assert list((own_cache / "models").iterdir())
     assert not forked
+    assert not list(home.iterdir())
+
+
+_ENCODE = """
+import os, sys
+copies = []
+os.register_at_fork(before=lambda: copies.append(1))
+from retrieve.encoders.load import load_encoder
+load_encoder(sys.argv[1], backend="openvino", precision="fp32").encode_documents(["law of the court"])
+assert "openvino" in sys.modules
+sys.exit(len(copies))
+"""
+
+
+def test_a_process_that_loads_openvino_tells_nobody(tmp_path: Path, home: Path, own_cache: Path) -> None:
+    folder = tiny_encoder_folder(tmp_path / "model")
+    for _ in range(2):  # with a conversion, and without
+        assert subprocess.run([sys.executable, "-c", _ENCODE, folder], check=False).returncode == 0
+    assert list((own_cache / "models").iterdir())
     assert not list(home.iterdir())
 
 

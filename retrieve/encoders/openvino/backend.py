@@ -19,6 +19,7 @@ from retrieve.encoders.batches import Padded, filled_shape
 from retrieve.encoders.dense.pooling import mean_of_ranges, pool
 from retrieve.encoders.folder import ModelFolder, pooling_modes
 from retrieve.encoders.openvino.files import HEAD, MODEL
+from retrieve.encoders.openvino.telemetry import no_telemetry
 from retrieve.fork_safety import ForkSafeLock, inherited, keep_in_children
 
 Taken = TypeVar("Taken")
@@ -103,8 +104,8 @@ class OpenVINOEncoder:
     """
 
     def __init__(self, model: ModelFolder, folder: Path, precision: str, limit: int) -> None:
-        import openvino
-
+        with no_telemetry():  # that it is loaded is reported too
+            import openvino
         self._core = openvino.Core()
         alone = _ALONE if inherited("openvino") else {}
         self._settings = {

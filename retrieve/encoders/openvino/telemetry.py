@@ -1,7 +1,8 @@
-"""No word of a conversion goes out: OpenVINO's converter and NNCF report to Google Analytics until someone opts out.
+"""Nobody is told what is encoded here: OpenVINO and NNCF report to Google Analytics until someone opts out.
 
-Each report is sent by a forked copy of the whole process, from a thread (openvino-telemetry 2025.2.0: ten for one
-model), and an id of the user is left in ~/intel. `findings/openvino-forks-to-report.sh` shows it.
+That OpenVINO is loaded is one report, a conversion is some thirty, a quantization as many more; each is sent by a
+forked copy of the whole process, from a thread, and an id of the user is left in ~/intel (openvino-telemetry 2025.2.0).
+`findings/openvino-forks-to-report.sh` shows it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 @contextmanager
 def no_telemetry() -> Iterator[None]:
-    """As if the user had opted out, while models are converted; the user's own choice, a file, is not touched."""
+    """As if the user had opted out; the user's own choice, a file, is not touched."""
     try:
         from openvino_telemetry.utils.opt_in_checker import ConsentCheckResult, OptInChecker
         from openvino_telemetry.utils.sender import TelemetrySender
