@@ -143,7 +143,7 @@ class ShowsHits(Protocol):
     def html(self, hits: Sequence[Hit]) -> str: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, init=False)
 class Hit:
     """One answer. `rank` counts from 1; `scores` holds what each view gave (absent: the view did not find it).
 
@@ -161,6 +161,31 @@ class Hit:
     scores: Mapping[str, float] = field(default_factory=dict)
     passage_count: int = 0
     shows: ShowsHits | None = field(default=None, repr=False, compare=False)
+
+    def __init__(
+        self,
+        doc_id: str,
+        score: float,
+        rank: int,
+        title: str = "",
+        metadata: Mapping[str, Any] | None = None,
+        passages: tuple[PassageHit, ...] = (),
+        scores: Mapping[str, float] | None = None,
+        passage_count: int = 0,
+        shows: ShowsHits | None = None,
+    ) -> None:
+        """All fields at once: one by one, as a frozen dataclass sets them, ten hits took longer than their search."""
+        self.__dict__.update(
+            doc_id=doc_id,
+            score=score,
+            rank=rank,
+            title=title,
+            metadata={} if metadata is None else metadata,
+            passages=passages,
+            scores={} if scores is None else scores,
+            passage_count=passage_count,
+            shows=shows,
+        )
 
     @property
     def snippet(self) -> str:

@@ -219,14 +219,14 @@ class DocumentTable:
                 raise self._corrupt(f"{wanted - len(found)} of the rows from {first} on are missing")
             yield from chain.from_iterable(found)
 
-    def _select(self, columns: str, rows: Sequence[int]) -> list[tuple[Any, ...]]:
+    def _select(self, columns: str, rows: Sequence[int]) -> list[list[Any]]:
         """Columns of these rows, in this order."""
         wanted = list(map(int, rows))
-        found: dict[int, tuple[Any, ...]] = {}
+        found: dict[int, list[Any]] = {}
         for start in range(0, len(wanted), _BATCH):
             batch = wanted[start : start + _BATCH]
-            rows_found = self._fetch(_selection(columns, len(batch)), tuple(batch))
-            found.update((values[0], values[1:]) for values in rows_found)
+            for row, *values in self._fetch(_selection(columns, len(batch)), tuple(batch)):
+                found[row] = values
         try:
             return [found[row] for row in wanted]
         except KeyError as missing:
