@@ -188,7 +188,7 @@ def test_in_real_text_too() -> None:
         pytest.skip("set RETRIEVE_DATA to the folder of collections")
     sentences = []
     for document in islice(open_corpus(Path(data) / "scifact"), 400):
-        sentences += [part for part in document.text.split(". ") if 40 < len(part) < 200 and "\n" not in part]
+        sentences += [part for part in document.text.split(". ") if 40 < len(part) < 120 and "\n" not in part]
     by_effect, by_attention = places_found(LEARNED, sentences[:1500])
     assert by_effect >= 95
     assert by_attention >= 95

@@ -91,3 +91,16 @@ def test_who_has_agreed_before_is_left_out_meanwhile_and_asked_again_after(
     other = object.__new__(telemetry.Telemetry)
     other.init("test", "1", "TID", "ga4", enable_opt_in_dialog=False)
     assert other.consent
+
+
+def test_the_last_to_leave_gives_back_what_was_there() -> None:
+    from openvino_telemetry.utils.opt_in_checker import OptInChecker
+
+    own = OptInChecker.check
+    first, second = no_telemetry(), no_telemetry()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert OptInChecker.check is not own
+    second.__exit__(None, None, None)
+    assert OptInChecker.check is own

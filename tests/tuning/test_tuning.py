@@ -128,15 +128,16 @@ def test_the_first_defaults_are_those_that_a_reset_gives_back(tmp_path: Path) ->
         assert index.recipe.search.bm25.b == 0.4
 
 
-def test_an_index_without_gain_stays_as_it_was(hybrid: Index, tmp_path: Path) -> None:
+def test_an_index_without_gain_stays_as_it_was(tmp_path: Path) -> None:
     chance = random.Random(5)
     queries = _queries(40)
-    ids = list(hybrid.ids())
+    index = _index(tmp_path / "i", {"bm25": {}}, _documents())
+    ids = list(index.ids())
     qrels = {query.id: dict.fromkeys(chance.sample(ids, 5), 1) for query in queries}
-    before = (hybrid.path / "manifest.json").read_bytes()
-    found = tune(hybrid, queries, qrels, work=tmp_path / "work")
+    before = (index.path / "manifest.json").read_bytes()
+    found = tune(index, queries, qrels, work=tmp_path / "work")
     assert found.gain.low <= 0 < found.fitted - found.before and not found.kept
-    assert (hybrid.path / "manifest.json").read_bytes() == before
+    assert (index.path / "manifest.json").read_bytes() == before
     assert (tmp_path / "work").is_dir()
 
 

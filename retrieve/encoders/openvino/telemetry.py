@@ -11,10 +11,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from retrieve.fork_safety import ForkSafeLock
+
+_changing = ForkSafeLock()
+_own: list[tuple[Any, Any]] = []
+"""What the reporter's functions were, once for each who is in `no_telemetry`: the first entry is the reporter's own."""
+
 
 @contextmanager
 def no_telemetry() -> Iterator[None]:
-    """As if the user had opted out; the user's own choice, a file, is not touched."""
+    """As if the user had opted out; the user's own choice, a file, is not touched. Threads may share it."""
     try:
         from openvino_telemetry.utils.opt_in_checker import ConsentCheckResult, OptInChecker
         from openvino_telemetry.utils.sender import TelemetrySender
@@ -28,9 +34,14 @@ def no_telemetry() -> Iterator[None]:
     def unsent(*_: Any, **__: Any) -> None:
         """For whoever has used OpenVINO in this process before: consent is looked up once."""
 
-    check, send = OptInChecker.check, TelemetrySender.send
-    OptInChecker.check, TelemetrySender.send = declined, unsent
+    with _changing:
+        _own.append((OptInChecker.check, TelemetrySender.send))
+        OptInChecker.check, TelemetrySender.send = declined, unsent
     try:
         yield
     finally:
-        OptInChecker.check, TelemetrySender.send = check, send
+        with _changing:
+            last = _own[0]
+            _own.pop()
+            if not _own:
+                OptInChecker.check, TelemetrySender.send = last
