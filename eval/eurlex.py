@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from labelled import Expected, Run, arguments, check, differences, of_seeds, published, table
+from labelled import Expected, Run, arguments, called, check, differences, of_seeds, published, table
 
 from retrieve.corpora.labelled.open import read_labelled
 
@@ -44,7 +44,7 @@ def acts(folder: str) -> int:
     base, words = of_seeds(data, "tfidf", 1)  # its solver's order of documents is all that a seed changes
     against = differences(first, words, MEASURES)
     report: dict[str, Any] = {
-        "dataset": data.name,
+        "dataset": called(data),
         "recipe": "auto",
         **{name: value for name, value in auto.items() if name not in ("preset", "seeds")},
         "labels": len(data.labels.names),

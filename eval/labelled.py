@@ -116,7 +116,7 @@ def of_seeds(
         seen, about = outcome(data, Run(preset, seed, settings=settings))
         first = first or seen
         rows.append(figures(data, seen) | {"seed": seed} | about)
-        print(f"{data.name} {preset} seed {seed}: {shown(rows[-1])}", file=sys.stderr)
+        print(f"{called(data)} {preset} seed {seed}: {shown(rows[-1])}", file=sys.stderr)
     assert first is not None
     numbers = [name for name in PRINTED if isinstance(rows[0].get(name), float)]
     means = {name: float(np.mean([row[name] for row in rows])) for name in numbers}
@@ -148,7 +148,7 @@ def table(data: LabelledData, runs: Iterable[Run], path: Path) -> list[dict[str,
         with path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
         done.append(row)
-        print(f"{data.name} {run.preset} seed {run.seed}: {shown(row)}", file=sys.stderr)
+        print(f"{called(data)} {run.preset} seed {run.seed}: {shown(row)}", file=sys.stderr)
     return done
 
 
@@ -177,6 +177,11 @@ def shortened(data: LabelledData, words: int) -> LabelledData:
     return replace(data, **{part: [short(item) for item in getattr(data, part)] for part in parts})
 
 
+def called(data: LabelledData) -> str:
+    """The collection's name: that of its folder."""
+    return Path(data.name).name
+
+
 def shown(row: Mapping[str, Any]) -> str:
     """The printed measures of a row in words."""
     return ", ".join(f"{name} {row[name]:.4f}" for name in PRINTED if isinstance(row.get(name), float))
@@ -202,7 +207,7 @@ def published(
     asked = arguments(doc, collection)
     data = with_test(read(asked.folder), 0)
     report: dict[str, Any] = {
-        "dataset": data.name,
+        "dataset": called(data),
         "task": data.task,
         "labels": len(data.labels.names),
         **{part: len(getattr(data, part)) for part in ("train", "validation", "test")},

@@ -10,7 +10,7 @@ import json
 import sys
 from typing import Any
 
-from labelled import arguments, check, of_seeds
+from labelled import arguments, called, check, of_seeds
 
 from retrieve.corpora.labelled.open import read_labelled
 
@@ -21,7 +21,7 @@ def main() -> int:
     """Exit status: 1 if the majority class is better."""
     asked = arguments(__doc__, "pubmedqa")
     data = read_labelled(asked.folder)
-    report: dict[str, Any] = {"dataset": data.name, "documents": len(data.test), "majority": MAJORITY}
+    report: dict[str, Any] = {"dataset": called(data), "documents": len(data.test), "majority": MAJORITY}
     for preset in ("auto", "tfidf"):
         report[preset], _ = of_seeds(data, preset, asked.seeds)
     missed = check("accuracy of auto", report["auto"]["accuracy"], MAJORITY)

@@ -9,7 +9,7 @@ import json
 import sys
 from typing import Any
 
-from labelled import Run, arguments, check, differences, of_seeds, table
+from labelled import Run, arguments, called, check, differences, of_seeds, table
 
 from retrieve.corpora.labelled.open import read_labelled
 
@@ -32,7 +32,7 @@ def main() -> int:
     base, words = of_seeds(data, "tfidf", 1, LOGISTIC)
     against = differences(first, words, MEASURES)
     report: dict[str, Any] = {
-        "dataset": data.name,
+        "dataset": called(data),
         "recipe": "auto",
         **{name: value for name, value in auto.items() if name not in ("preset", "seeds")},
         "labels": len(data.labels.names),
