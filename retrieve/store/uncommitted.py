@@ -121,14 +121,17 @@ class Uncommitted:
             staged = staged[len(head) :]
         return staged
 
-    def seal(self, rows: Iterable[Row], position: int) -> None:
-        """Make a segment of these rows, or take over the one an interrupted build made of them."""
+    def seal(self, rows: Iterable[Row], position: int, *, last: bool = False) -> None:
+        """Make a segment of these rows, or take over the one an interrupted build made of them.
+
+        `last`: a commit follows, which waits for it: if nothing else is under way then it is made here.
+        """
         ordered = sorted(rows, key=lambda row: row.document.id)
         name = self._name([row_key(row.document.id, row.hashes, row.vectors) for row in ordered])
         if self._adoptable and self._adoptable[0].entry.id == name and self._take_over(position):
             return
         self._discard_adoptable()
-        if self._beside:
+        if self._beside and not (last and not self._workers.busy):
             while self._workers.full:
                 self._include_next()
             self._workers.begin(name, ordered, self._trained, position)

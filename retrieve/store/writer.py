@@ -245,7 +245,7 @@ class Writer:
         with self._operation(), self._step():
             self._settle()
             if len(self._batch):
-                self._seal(self._operations)
+                self._seal(self._operations, last=True)
             self._uncommitted.drain()
             self._refuse_closed()  # the last to be told of progress has been
             generation = self._uncommitted.commit()
@@ -380,6 +380,6 @@ class Writer:
                     self._seal(item.operation - 1)
                 self._batch.add(row)
 
-    def _seal(self, position: int) -> None:
+    def _seal(self, position: int, *, last: bool = False) -> None:
         rows, self._batch = self._batch.rows(), Batch(self._limits)
-        self._uncommitted.seal(rows, position)
+        self._uncommitted.seal(rows, position, last=last)

@@ -2,7 +2,8 @@
 
 Long texts are the EU acts, short ones windows of about a thousand characters of them. Terms: every text's terms as
 Python strings for ours and tantivy (numbers for ours too, as a build takes them), bm25s' own tokens. Build: from texts
-in memory to an index on disk that keeps them; one process, tantivy with one thread to write.
+in memory to an index on disk that keeps them; one process, tantivy with one thread to write. With `--workers N` alone:
+how many times as fast N processes build, by the clock, on a machine with as many idle cores.
 `RETRIEVE_DATA=… python scripts/bench/text.py [--json]`, with `pip install tantivy bm25s`.
 """
 
@@ -46,10 +47,13 @@ def our_numbers(texts: Sequence[str], _: Path) -> None:
     numbered_rows(([text] for text in texts), Analyzer())
 
 
-def our_build(texts: Sequence[str], place: Path) -> None:
+def our_build(texts: Sequence[str], place: Path, workers: int = 1) -> None:
     """Whole texts, BM25."""
-    with Index.create(place / "ours.index", "bm25", cache=False) as index:
-        index.add(Document(str(number), text) for number, text in enumerate(texts))
+    with (
+        Index.create(place / "ours.index", "bm25", cache=False) as index,
+        index.writer(workers=workers) as writer,
+    ):
+        writer.add(Document(str(number), text) for number, text in enumerate(texts))
 
 
 def tantivy_analyzer() -> Any:
@@ -126,6 +130,23 @@ def processor_seconds(work: Callable[[Path], object]) -> float:
         return time.process_time() - start
 
 
+def by_workers(texts: Sequence[str], workers: int, rounds: int) -> dict[str, Any]:
+    """Seconds by the clock of one process and of several in turn, and their ratio: median, least, most."""
+    seconds: dict[int, list[float]] = {1: [], workers: []}
+    for _ in range(rounds):
+        for count, taken in seconds.items():
+            with tempfile.TemporaryDirectory() as place:
+                start = time.perf_counter()
+                our_build(texts, Path(place), count)
+                taken.append(time.perf_counter() - start)
+    ratios = [one / several for one, several in zip(seconds[1], seconds[workers], strict=True)]
+    return {
+        "texts": len(texts),
+        **{f"seconds, {count}": round(float(np.median(taken)), 2) for count, taken in seconds.items()},
+        "ratio": [round(float(np.quantile(ratios, at)), 2) for at in (0.5, 0, 1)],
+    }
+
+
 def measure(texts: Sequence[str], works: dict[str, Work], rounds: int) -> dict[str, Any]:
     """Megabytes a second: medians over rounds in turn, and ours as a multiple of each peer, with its spread."""
     megabytes = sum(len(text.encode()) for text in texts) / 1e6
@@ -149,6 +170,7 @@ def main() -> int:
     parser.add_argument("--acts", type=int, default=300)
     parser.add_argument("--windows", type=int, default=20_000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--workers", type=int)
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
     long = [act.text for act in islice(acts(), asked.acts)]
@@ -156,13 +178,18 @@ def main() -> int:
     short = list(islice(cut, asked.windows))
     missing = [name for name in ("tantivy", "bm25s") if importlib.util.find_spec(name) is None]
     report: dict[str, Any] = {"core": form, "processor": platform.processor() or platform.machine()}
-    for kind, works in WORKS.items():
+    if asked.workers:
+        report |= {
+            name: by_workers(texts, asked.workers, asked.rounds)
+            for name, texts in (("long", long), ("short", short))
+        }
+    for kind, works in WORKS.items() if not asked.workers else ():
         present = {name: work for name, work in works.items() if name not in missing}
         for name, texts in (("long", long), ("short", short)):
             report[f"{kind}, {name}"] = measure(texts, present, asked.rounds)
             if not asked.json:
                 print(f"{kind}, {name}: {report[f'{kind}, {name}']}")
-    if asked.json:
+    if asked.json or asked.workers:
         print(json.dumps(report))
     return 0
 
