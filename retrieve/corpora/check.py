@@ -40,9 +40,13 @@ def check_document(document: Document, where: str = "") -> None:
     """
     _check_id(document.id, "id", where)
     where = where or f"document {document.id!r}"
-    _check_string(document.title, "title", where)
-    _check_string(document.text, "text", where)
-    _check_string(document.expansion, "expansion", where)
+    for name, value in (
+        ("title", document.title),
+        ("text", document.text),
+        ("expansion", document.expansion),
+    ):
+        if value != "":
+            _check_string(value, name, where)
     if not isinstance(document.metadata, dict):
         raise InputError(where, f"metadata is {_kind(document.metadata)}, wanted an object (a dict)")
     if document.metadata:

@@ -32,11 +32,12 @@ class Staged(NamedTuple):
 
 def text_bytes(document: Document) -> int:
     """Length of title, text, expansion and metadata (as canonical JSON) in UTF-8: what a document takes to hold."""
-    shown = sum(
-        len(part) if part.isascii() else len(part.encode())
-        for part in (document.title, document.text, document.expansion)
-    )
+    shown = _bytes(document.title) + _bytes(document.text) + _bytes(document.expansion)
     return shown + len(canonical(dict(document.metadata)))
+
+
+def _bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())
 
 
 class Batch:

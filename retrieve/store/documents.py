@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from functools import cached_property, lru_cache
 from itertools import chain
+from json.encoder import encode_basestring
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -64,7 +65,8 @@ def fingerprints(document: Document) -> Fingerprints:
     """XXH3-128 over canonical JSON: equal exactly when the documents are. An expansion is content, but no body: what
     an encoder made of a document does not depend on it.
     """
-    body = canonical([document.title, document.text])
+    # As `canonical` of the list, in a third of its time.
+    body = f"[{encode_basestring(document.title)},{encode_basestring(document.text)}]".encode()
     parts = [canonical(dict(document.metadata))]
     if document.expansion:
         parts.append(canonical(document.expansion))

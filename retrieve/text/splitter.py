@@ -124,7 +124,8 @@ class Splitter:
         return Windows(np.array([[0, len(document.text)]], dtype=np.int64), units, units)
 
     def _is_empty(self, document: Document) -> bool:
-        return not document.text.strip() and not _shows_title(document, 0, self._title)
+        text = document.text
+        return (not text or text.isspace()) and not _shows_title(document, 0, self._title)
 
     def _windows(self, cuts: Cuts, room: int, later: int) -> IntArray:
         """Spans (S,2) of windows with `room` units of text in the first, `later` in the others."""

@@ -13,10 +13,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import xxhash
+from hypothesis import given
+from hypothesis import strategies as st
 from store_index import documents, lexical_recipe, make
 
 from retrieve import Document
 from retrieve.errors import IndexCorrupt
+from retrieve.recipe import canonical
 from retrieve.store.documents import DocumentTable, fingerprints, write_documents
 
 ROWS = [Document(f"d{number}", "law " * 500) for number in range(100)]
@@ -107,3 +111,13 @@ def test_a_table_that_is_dropped_closes_its_file(tmp_path: Path) -> None:
         index.close()
     finally:
         gc.enable()
+
+
+@given(st.text(), st.text(), st.dictionaries(st.text(), st.text() | st.integers(), max_size=3), st.text())
+def test_hashes_are_those_of_canonical_json(
+    title: str, text: str, metadata: dict[str, str | int], expansion: str
+) -> None:
+    found = fingerprints(Document("a", text, title, metadata, expansion))
+    parts = [title, text, metadata, *([expansion] if expansion else [])]
+    assert found.body == xxhash.xxh3_128_digest(canonical([title, text]))
+    assert found.content == xxhash.xxh3_128_digest(canonical(parts))
