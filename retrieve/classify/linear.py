@@ -91,8 +91,7 @@ class LinearText:
     ) -> LinearText:
         """The same settings on other examples; their words are looked up anew."""
         vectorizer, rows = fit_words(whole.documents, self.vocabulary)
-        space = RowSpace.of(rows)
-        return fit_linear(problem, whole, vectorizer, space, self.vocabulary, self.settings)
+        return fit_linear(problem, whole, vectorizer, RowSpace(rows), self.vocabulary, self.settings)
 
     def state(self) -> State:
         """Words in the order of the columns, and the arrays."""
@@ -212,7 +211,7 @@ def _fed(problem: Problem, vocabulary: Vocabulary) -> _Fed:
     vectorizer, rows = fit_words(problem.train.documents, vocabulary)
     texts = first_words([each.document.text for each in problem.validation.documents], vocabulary.words)
     held = vectorizer.transform(texts) if texts else None
-    return _Fed(vocabulary, vectorizer, RowSpace.of(rows), held)
+    return _Fed(vocabulary, vectorizer, RowSpace(rows), held)
 
 
 def _plans(task: Task, section: Tfidf, seed: int) -> list[LinearSettings]:

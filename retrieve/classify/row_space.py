@@ -7,7 +7,8 @@ alone. The rows of the Cholesky factor of those, L·Lᵀ = X·Xᵀ, are N docume
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,23 +22,26 @@ _OWN = 1e-10
 """Added to each document's product with itself, so that one which is in the span of the others does no harm."""
 
 
-class RowSpace(NamedTuple):
-    """What a linear model is fitted on: `rows` (N,V) in other coordinates, `factor` (N,N), or as they are (None)."""
+class RowSpace:
+    """What linear models are fitted on: sparse `rows` (N,V), as they are or by their place in the space they span.
 
-    rows: Any
-    factor: npt.NDArray[np.float64] | None
+    That is looked for when the first model asks: a regression of values does without.
+    """
 
-    @classmethod
-    def of(cls, rows: Any) -> RowSpace:
-        """Of sparse rows that have more numbers than they would have in their own space."""
-        documents = rows.shape[0]
-        if documents > _MOST or not hasattr(rows, "nnz") or rows.nnz <= documents**2:
-            return cls(rows, None)
-        products = (rows @ rows.T).toarray().astype(np.float64)
+    def __init__(self, rows: Any) -> None:
+        self.rows = rows
+
+    @cached_property
+    def factor(self) -> npt.NDArray[np.float64] | None:
+        """L (N,N); None where rows have no more numbers than they would have there."""
+        documents = self.rows.shape[0]
+        if documents > _MOST or self.rows.nnz <= documents**2:
+            return None
+        products = (self.rows @ self.rows.T).toarray().astype(np.float64)
         products[np.diag_indices(documents)] += _OWN
-        return cls(rows, np.linalg.cholesky(products))
+        return np.linalg.cholesky(products)
 
-    @property
+    @cached_property
     def coordinates(self) -> Any:
         """What is fitted, (N,N) or (N,V)."""
         if self.factor is None:

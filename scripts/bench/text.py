@@ -179,17 +179,17 @@ def main() -> int:
     missing = [name for name in ("tantivy", "bm25s") if importlib.util.find_spec(name) is None]
     report: dict[str, Any] = {"core": form, "processor": platform.processor() or platform.machine()}
     if asked.workers:
-        report |= {
-            name: by_workers(texts, asked.workers, asked.rounds)
-            for name, texts in (("long", long), ("short", short))
-        }
-    for kind, works in WORKS.items() if not asked.workers else ():
+        for name, texts in (("long", long), ("short", short)):
+            report[name] = by_workers(texts, asked.workers, asked.rounds)
+        print(json.dumps(report))
+        return 0
+    for kind, works in WORKS.items():
         present = {name: work for name, work in works.items() if name not in missing}
         for name, texts in (("long", long), ("short", short)):
             report[f"{kind}, {name}"] = measure(texts, present, asked.rounds)
             if not asked.json:
                 print(f"{kind}, {name}: {report[f'{kind}, {name}']}")
-    if asked.json or asked.workers:
+    if asked.json:
         print(json.dumps(report))
     return 0
 

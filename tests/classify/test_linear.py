@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import f1_score
@@ -181,9 +182,9 @@ def test_a_label_without_positives_is_below_every_other_and_is_told() -> None:
 
 
 def test_a_label_that_all_have_is_above_every_other() -> None:
-    rows, targets = np.eye(4), np.array([[1, 1], [1, 0], [1, 1], [1, 0]], dtype=np.float32)
+    rows, targets = csr_matrix(np.eye(4)), np.array([[1, 1], [1, 0], [1, 1], [1, 0]], dtype=np.float32)
     settings = LinearSettings("svm", 1.0)
-    coefficients, intercepts = fit_columns(RowSpace.of(rows), targets, settings, ("all", "some"), [])
+    coefficients, intercepts = fit_columns(RowSpace(rows), targets, settings, ("all", "some"), [])
     assert not coefficients[0].any()
     assert intercepts[0] > (rows @ coefficients[1] + intercepts[1]).max()
 

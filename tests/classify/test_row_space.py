@@ -27,7 +27,7 @@ def test_products_and_scores_are_the_same(
 ) -> None:
     equal, empty = min(equal, documents - 1), min(empty, documents - 1)
     rows = rows_of(documents, documents + more, seed, equal=equal, empty=empty)
-    space = RowSpace.of(rows)
+    space = RowSpace(rows)
     coordinates = space.coordinates
     np.testing.assert_allclose((coordinates @ coordinates.T).toarray(), (rows @ rows.T).toarray(), atol=1e-8)
     found = (
@@ -41,7 +41,7 @@ def test_an_svm_is_that_of_the_words(loss: float) -> None:
     rows = rows_of(40, 300, 0, equal=3)
     targets = np.random.default_rng(1).random(40) > 0.5
     plain = LinearSVC(C=loss, tol=1e-9, max_iter=100_000, random_state=0).fit(rows, targets)
-    space = RowSpace.of(rows)
+    space = RowSpace(rows)
     assert space.factor is not None
     other = LinearSVC(C=loss, tol=1e-9, max_iter=100_000, random_state=0).fit(space.coordinates, targets)
     np.testing.assert_allclose(space.weights(other.coef_), plain.coef_, atol=1e-5)
@@ -51,7 +51,7 @@ def test_an_svm_is_that_of_the_words(loss: float) -> None:
 @pytest.mark.parametrize("shape", [(40, 30), (1, 1)])
 def test_short_rows_stay_as_they_are(shape: tuple[int, int]) -> None:
     rows = rows_of(*shape, 0)
-    space = RowSpace.of(rows)
+    space = RowSpace(rows)
     assert space.coordinates is rows
     found = np.ones((2, shape[1]))
     assert space.weights(found) is found

@@ -24,7 +24,7 @@ def no_telemetry() -> Iterator[None]:
     try:
         from openvino_telemetry.utils.opt_in_checker import ConsentCheckResult, OptInChecker
         from openvino_telemetry.utils.sender import TelemetrySender
-    except ImportError:  # then nothing is sent either
+    except ImportError:  # not installed, and nothing is sent; of one of another layout the tests know
         yield
         return
 
@@ -41,7 +41,6 @@ def no_telemetry() -> Iterator[None]:
         yield
     finally:
         with _changing:
-            last = _own[0]
-            _own.pop()
+            before = _own.pop()
             if not _own:
-                OptInChecker.check, TelemetrySender.send = last
+                OptInChecker.check, TelemetrySender.send = before
