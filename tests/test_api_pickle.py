@@ -54,6 +54,7 @@ def search_there(index: Index, text: str) -> tuple[int, list[Hit]]:
     return os.getpid(), index.search(text, 5)
 
 
+@pytest.mark.long
 def test_a_data_loader_with_a_worker(hybrid: Index) -> None:
     from torch.utils.data import DataLoader
 

@@ -62,6 +62,7 @@ def check(modules: str, *indexes: tuple[Path, list[dict[str, Any]]]) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.long
 def test_views_with_torch_and_faiss(tmp_path: Path, models: Path) -> None:
     where = {"where": {"n": {"gte": 20}}}
     dense = {"model": str(models / "dense"), "backend": "torch", "precision": "fp32"}
@@ -76,6 +77,7 @@ def test_views_with_torch_and_faiss(tmp_path: Path, models: Path) -> None:
     )
 
 
+@pytest.mark.long
 def test_a_cross_encoder_alone(tmp_path: Path, models: Path) -> None:
     """Here it is the first to use torch in the child."""
     check(

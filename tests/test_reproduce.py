@@ -76,6 +76,7 @@ def _script(name: str, *arguments: object, home: Path) -> tuple[int, dict[str, A
     return done.returncode, json.loads(done.stdout)
 
 
+@pytest.mark.long
 def test_msmarco_from_its_real_topics(tmp_path: Path) -> None:
     """The judged topics of two TREC tracks, and some of the dev set, over passages made of their words: in MS MARCO's
     own layout, by every script, as far as a run whose figures are not those of the real passages.

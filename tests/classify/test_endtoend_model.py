@@ -136,6 +136,7 @@ np.save(sys.argv[3], model.scores([LabelledDocument(Document(str(n), text)) for 
 """
 
 
+@pytest.mark.long
 def test_a_fresh_process_gives_equal_scores_without_the_encoders_folder(tmp_path: Path) -> None:
     source = tiny_encoder_folder(tmp_path / "source", limit=64)
     model = trained(source, "label-wise")
@@ -189,7 +190,8 @@ def test_a_plain_folder_with_a_prompt_and_a_lowered_tokenizer(tmp_path: Path) ->
     again = TunedNetwork.from_state(model.state(), context())
     small, large = (LabelledDocument(Document("d", text)) for text in ("the court", "THE COURT"))
     assert np.array_equal(again.scores([small, large]), model.scores([small, large]))
-    assert np.array_equal(*again.scores([small, large])[:, None])
+    scores = again.scores([small, large])
+    assert scores[0] == pytest.approx(scores[1], abs=1e-6)  # rows of a batch may round apart (AMX does)
 
 
 def test_a_dense_layer_after_the_pooling_is_trained_and_kept(tmp_path: Path) -> None:

@@ -181,6 +181,7 @@ def test_a_trained_network_points_at_what_was_planted(tmp_path: Path) -> None:
 
 @pytest.mark.data
 @pytest.mark.model
+@pytest.mark.long
 def test_in_real_text_too() -> None:
     """Sentences of SciFact's abstracts, among which one of another subject decides the label."""
     data = os.environ.get("RETRIEVE_DATA")

@@ -72,6 +72,7 @@ def test_source_that_does_not_parse_is_an_error(tmp_path: Path) -> None:
         list(PythonDocs(tmp_path))
 
 
+@pytest.mark.long
 def test_the_standard_library_of_this_machine() -> None:
     documents = list(open_corpus("python:"))
     by_id = {document.id: document for document in documents}

@@ -78,6 +78,7 @@ np.save(sys.argv[2], model.encode_document(sys.argv[3:]).to_dense().numpy())
 """
 
 
+@pytest.mark.long
 def test_with_a_head_it_gives_the_same_codes_anywhere(encoder: Encoder, tmp_path: Path) -> None:
     from sentence_transformers import SentenceTransformer, SparseEncoder
 

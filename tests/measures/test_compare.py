@@ -72,8 +72,8 @@ def test_p_values_are_scipys_on_the_same_vectors(queries: int) -> None:
         chance = each.tests["randomisation"].p
         exact = stats.permutation_test(
             (values, base),
-            lambda one, other: np.mean(one - other, axis=-1),
-            vectorized=False,
+            lambda one, other, axis: np.mean(one - other, axis=axis),
+            vectorized=True,
             permutation_type="samples",
             n_resamples=999,
             rng=np.random.default_rng(1),

@@ -106,6 +106,7 @@ def test_a_peer_that_fails_is_named_and_the_others_go_on(
     assert not multiprocessing.active_children()
 
 
+@pytest.mark.long
 def test_views_of_a_fusion_are_compared_one_by_one(
     data: Path, tmp_path: Path, alone: dict[str, Listed]
 ) -> None:

@@ -25,6 +25,7 @@ with Index.create(folder, recipe) as index, index.writer() as writer:
 """
 
 
+@pytest.mark.long
 def test_two_processes_give_the_same_bytes(tmp_path: Path) -> None:
     """Another hash seed, another source path, another folder of the same encoder: only its name may differ."""
     built, running = [], []

@@ -41,6 +41,7 @@ class Stand:
             yield np.array(made, np.float32)
 
 
+@pytest.mark.long
 def test_killed_before_every_single_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(load, "_backend", lambda *_: Stand())
     models = [str(tiny_encoder_folder(tmp_path / name, seed=seed)) for seed, name in enumerate("ab")]

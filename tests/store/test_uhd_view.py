@@ -232,7 +232,7 @@ def test_text_is_encoded_and_a_metadata_change_encodes_nothing(tmp_path: Path, l
         assert index.explain("protein", "2")["views"]["uhd"]["score"] > 0
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_copied_codes_are_those_of_encoding_again(tmp_path: Path, workers: int) -> None:
     """Of token level: changed metadata among new texts and changed ones, over segments, in one commit."""
     model = str(tiny_encoder_folder(tmp_path / "encoder"))

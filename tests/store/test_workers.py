@@ -55,7 +55,9 @@ def _work(index: Index, own: bool, workers: int) -> None:
         writer.add(documents(30, first=100), given(30, 4))
 
 
-@pytest.mark.parametrize(("own", "numbers"), [(True, (1, 3)), (False, (1, 3))])
+@pytest.mark.parametrize(
+    ("own", "numbers"), [(True, (1, 3)), pytest.param(False, (1, 3), marks=pytest.mark.long)]
+)
 def test_the_number_of_workers_changes_no_byte(tmp_path: Path, own: bool, numbers: tuple[int, ...]) -> None:
     recipe = own_recipe(10) if own else _encoded_recipe(tmp_path)
     found = []

@@ -143,6 +143,7 @@ def crowded(tmp_path: Path) -> Iterator[Path]:
 EIGHT = {str(number) for number in range(compaction.MOST)}
 
 
+@pytest.mark.long
 def test_killed_before_any_change_it_leaves_every_row(
     crowded: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -19,6 +19,7 @@ from retrieve.train.vod.model import VodModel
 pytestmark = pytest.mark.filterwarnings("ignore:.*mtime may not be reliable")
 
 
+@pytest.mark.long
 def test_two_processes_train_one_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     case, two, one = write_case(tmp_path), tmp_path / "two", tmp_path / "one"
     two.mkdir()
