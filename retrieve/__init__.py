@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from retrieve.api import Index, QueryRanking, RunResult
     from retrieve.classify.classifier import Classifier
     from retrieve.classify.regressor import Regressor
+    from retrieve.corpora.labelled.open import read_labelled
+    from retrieve.corpora.open import open_corpus
+    from retrieve.corpora.questions.open import read_questions
     from retrieve.encoders.load import load_encoder
     from retrieve.errors import (
         BadVectors,
@@ -45,6 +48,9 @@ _NAMES = {
     "retrieve.api": ("Index", "QueryRanking", "RunResult"),
     "retrieve.classify.classifier": ("Classifier",),
     "retrieve.classify.regressor": ("Regressor",),
+    "retrieve.corpora.labelled.open": ("read_labelled",),
+    "retrieve.corpora.open": ("open_corpus",),
+    "retrieve.corpora.questions.open": ("read_questions",),
     "retrieve.encoders.load": ("load_encoder",),
     "retrieve.errors": (
         "BadVectors",
@@ -125,6 +131,9 @@ __all__ = [
     "UsageError",
     "load_encoder",
     "load_recipe",
+    "open_corpus",
+    "read_labelled",
+    "read_questions",
 ]
 
 

@@ -294,8 +294,11 @@ def test_ids_to_delete_are_a_list_not_one_string(toy: Index) -> None:
 def test_one_document_is_not_a_list(toy: Index) -> None:
     record = {"id": "one", "text": "wing"}
     for document in (record, Document("one", "wing")):
-        with pytest.raises(UsageError, match="add wants a list, got one"), toy.writer() as writer:
+        with pytest.raises(UsageError, match="add wants documents, got one"), toy.writer() as writer:
             writer.add(document)  # type: ignore[arg-type]
+    for path in ("notes", Path("notes")):
+        with pytest.raises(UsageError, match=r"what files hold is open_corpus\('notes'\)"):
+            toy.add(path)  # type: ignore[arg-type]
     assert len(toy) == 60
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import PurePath
 from typing import Any
 
 import numpy.typing as npt
@@ -40,7 +41,10 @@ class Writer:
         """
         self._refuse_closed()
         if isinstance(documents, Document | Mapping | str | bytes) or not isinstance(documents, Iterable):
-            raise UsageError(f"add wants a list, got one {type(documents).__name__}: write [document]")
+            remedy = "write [document]"
+            if isinstance(documents, str | PurePath):
+                remedy = f"what files hold is open_corpus({str(documents)!r})"
+            raise UsageError(f"add wants documents, got one {type(documents).__name__}: {remedy}")
         stored = map(stored_form, documents)
         if expansions is None:
             return self._store.add(stored, vectors)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from retrieve.corpora.extracted import Extracted
+from retrieve.corpora.front_matter import front_matter
 from retrieve.corpora.stream import whole_text
 
 _HEADING = re.compile(r" {0,3}#{1,6}[ \t]+(.*?)[ \t]*#*[ \t]*\Z")
@@ -21,9 +22,15 @@ def plain_text(data: bytes, where: str) -> Extracted:
 
 
 def markdown(data: bytes, where: str) -> Extracted:
-    """The first heading (outside of code) as title; the text as it is, heading included."""
-    text = plain_text(data, where).text
-    return Extracted(text, _first_heading(text))
+    """The text as it is below front matter, which is its metadata. Title: that of the front matter, or else the first
+    heading (outside of code), which stays in the text.
+    """
+    metadata, text = front_matter(plain_text(data, where).text, where)
+    title = metadata.get("title")
+    if isinstance(title, str | int | float) and str(title).strip():
+        del metadata["title"]
+        return Extracted(text, str(title).strip(), metadata=metadata)
+    return Extracted(text, _first_heading(text), metadata=metadata)
 
 
 def _first_heading(text: str) -> str:
