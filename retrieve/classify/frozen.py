@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from retrieve.classify.aggregators.make import make_aggregator
-from retrieve.classify.loop import Material, train
+from retrieve.classify.loop import Material, together, train
 from retrieve.classify.losses import check_loss
 from retrieve.classify.network import Network
 from retrieve.classify.passages import Cut, cut, encoder_recipe
@@ -132,15 +132,21 @@ class FrozenNetwork:
     def refit(
         self, problem: Problem, whole: Examples, context: Context, *, progress: Progress | None = None
     ) -> FrozenNetwork:
-        """The preset learned again on `whole`, for as many epochs as were best before; see `Refittable`."""
+        """The preset learned again on `whole`, for as many epochs as were best before; see `Refittable`.
+
+        Where that is the training and the validation documents of `problem`, their token states are still kept.
+        """
         made = self.made
         training = made.preset.training.model_copy(update={"epochs": made.epochs})
         nothing = Examples([], whole.targets[:0])
+        parts = (problem.train, problem.validation)
+        known = [id(each) for part in parts for each in part.documents] == [*map(id, whole.documents)]
         fitted = learn_frozen(
             replace(problem, train=whole, validation=nothing, remarks=[]),
             made.preset.model_copy(update={"training": training}),
             context,
             progress,
+            parts=parts if known else (whole,),
         )
         model = fitted.model
         assert isinstance(model, FrozenNetwork)
@@ -169,9 +175,16 @@ class FrozenNetwork:
 
 
 def learn_frozen(
-    problem: Problem, preset: Preset, context: Context, progress: Progress | None = None
+    problem: Problem,
+    preset: Preset,
+    context: Context,
+    progress: Progress | None = None,
+    *,
+    parts: Sequence[Examples] = (),
 ) -> Fitted:
     """A `FrozenNetwork` of the preset; a seed fixes every number of it.
+
+    `parts`: the training documents in pieces that were read before, as token states are kept for a piece.
 
     What was not read or not used is added to `problem.remarks`. Raises `TrainingError` for training documents without
     text and for a loss that is no number, `RecipeError` for settings that do not go together.
@@ -185,7 +198,8 @@ def learn_frozen(
     if not len(problem.train.documents):
         raise TrainingError("there is no training document")
     encoder = context.encoder(encoder_recipe(preset))
-    material = _read(encoder, preset, problem.train, problem.remarks, progress)
+    pieces = [_read(encoder, preset, part, problem.remarks, progress) for part in parts or (problem.train,)]
+    material = pieces[0] if len(pieces) == 1 else together(pieces)
     validation = _read(encoder, preset, problem.validation, [], progress)
     standardise = learn_standardise(lambda: _blocks(material.rows))
     dimensions = material.rows.of(0).shape[1]

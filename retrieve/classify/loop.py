@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from retrieve.classify.losses import class_weights, document_losses
 from retrieve.classify.preset import Training
-from retrieve.classify.rows import DocumentRows
+from retrieve.classify.rows import DocumentRows, joined
 from retrieve.errors import TrainingError
 from retrieve.types import Progress, Task
 
@@ -32,6 +32,15 @@ class Material(NamedTuple):
     rows: DocumentRows
     targets: npt.NDArray[np.float32]
     ids: Sequence[str]
+
+
+def together(pieces: Sequence[Material]) -> Material:
+    """The documents of all pieces, one piece after the other."""
+    return Material(
+        joined([piece.rows for piece in pieces]),
+        np.concatenate([piece.targets for piece in pieces]),
+        [each for piece in pieces for each in piece.ids],
+    )
 
 
 class Trained(NamedTuple):

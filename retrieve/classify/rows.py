@@ -57,6 +57,25 @@ class DocumentRows(NamedTuple):
             yield batch
 
 
+def joined(pieces: Sequence[DocumentRows]) -> DocumentRows:
+    """The documents of all pieces, one piece after the other."""
+    firsts = np.cumsum([0, *(len(piece.counts) for piece in pieces)])
+
+    def place(number: int) -> tuple[DocumentRows, int]:
+        piece = int(np.searchsorted(firsts, number, side="right")) - 1
+        return pieces[piece], number - int(firsts[piece])
+
+    def of(number: int) -> Rows:
+        piece, within = place(number)
+        return piece.of(within)
+
+    def passages(number: int) -> IntArray:
+        piece, within = place(number)
+        return piece.passages(within)
+
+    return DocumentRows(of, np.concatenate([piece.counts for piece in pieces]), passages)
+
+
 def read_rows(
     encoder: PassageEncoder,
     section: EncoderSection,

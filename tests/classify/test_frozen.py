@@ -19,6 +19,7 @@ from retrieve.classify.frozen import FrozenNetwork, learn_frozen
 from retrieve.classify.ragged import ragged_of
 from retrieve.classify.records import Examples, Fitted, Problem, Refittable
 from retrieve.classify.standardise import learn_standardise
+from retrieve.encoders.dense.encoder import Encoder
 from retrieve.errors import ModelMismatch, RecipeError, TrainingError, UsageError
 from retrieve.types import LabelSet
 
@@ -95,6 +96,22 @@ def test_refit_is_a_training_of_as_many_epochs_on_all(learn: Callable[..., Fitte
     )  # type: ignore[attr-defined]
     np.testing.assert_array_equal(again.scores(whole.documents), same.model.scores(whole.documents))
     assert again.made == model.made  # type: ignore[attr-defined]
+
+
+@pytest.mark.usefixtures("own_cache")
+def test_refit_encodes_nothing_that_is_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = toy_problem(EXAMPLES, VALIDATION)
+    preset = small("plm-icd", folder, training__epochs=2, training__patience=0)
+    model = learn_frozen(problem, preset, toy_context(cache=True)).model
+    assert isinstance(model, FrozenNetwork)
+    whole = Examples(
+        [*EXAMPLES.documents, *VALIDATION.documents], np.concatenate([EXAMPLES.targets, VALIDATION.targets])
+    )
+    read_anew = model.refit(problem, whole, toy_context()).state().arrays
+    monkeypatch.delattr(Encoder, "token_states")
+    again = model.refit(problem, whole, toy_context(cache=True)).state().arrays
+    for name, array in again.items():
+        np.testing.assert_array_equal(array, read_anew[name])
 
 
 @pytest.mark.parametrize("name", ["mean", "hier-bert", "lwan", "plm-icd", "robert", "lexglue"])
