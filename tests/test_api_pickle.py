@@ -69,6 +69,7 @@ def test_a_data_loader_with_a_worker(hybrid: Index) -> None:
     assert list(loader) == expected
 
 
+@pytest.mark.long
 def test_a_pool_of_spawned_processes(hybrid: Index) -> None:
     expected = [hybrid.search(text, 5) for text in TEXTS]
     context = multiprocessing.get_context("spawn")

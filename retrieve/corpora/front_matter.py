@@ -39,7 +39,7 @@ def front_matter(text: str, where: str) -> FrontMatter:
         try:
             metadata = _plain(read(found[1]))
             if isinstance(metadata, dict):
-                check_document(Document(where or "front matter", "", metadata=metadata))
+                check_document(Document("front matter", "", metadata=metadata))
                 return FrontMatter(metadata, text[found.end() :])
         except (ValueError, RecursionError, InputError) as error:
             said = " ".join(str(error).split())

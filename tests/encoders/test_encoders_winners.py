@@ -280,6 +280,7 @@ for folder in sys.argv[1:3]:
 """
 
 
+@pytest.mark.long
 def test_saved_models_give_the_same_codes_in_another_process(tmp_path: Path) -> None:
     from sentence_transformers import SparseEncoder
 

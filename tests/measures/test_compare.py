@@ -49,7 +49,7 @@ def vectors(evaluations: dict[str, Evaluation], run: str, measure: str) -> tuple
     )
 
 
-@pytest.mark.parametrize("queries", [2, 6, 13, 14, 40, 50, 51, 120])
+@pytest.mark.parametrize("queries", [2, 6, pytest.param(13, marks=pytest.mark.long), 14, 40, 50, 51, 120])
 @pytest.mark.filterwarnings("ignore")
 def test_p_values_are_scipys_on_the_same_vectors(queries: int) -> None:
     evaluations = measured(judged(queries, queries), 1.0, 0.8, 2.0)

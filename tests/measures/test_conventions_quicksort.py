@@ -37,6 +37,7 @@ def test_long_orders_have_the_recorded_digest(size: int, values: int, recorded: 
     assert sha256(quicksort_order(tied(size, values)).astype("<i8").tobytes()).hexdigest()[:16] == recorded
 
 
+@pytest.mark.long
 def test_the_order_is_numbas() -> None:
     numba = pytest.importorskip("numba")
 

@@ -75,6 +75,7 @@ def _document(item: dict[str, Any]) -> Document:
 
 
 @pytest.mark.data
+@pytest.mark.long
 def test_scifact_scores_as_the_formula_says_in_1_3_and_17_segments(
     tmp_path: Path, scifact: tuple[list[Document], list[Query]]
 ) -> None:

@@ -66,7 +66,7 @@ def test_a_wrong_option_is_refused_after_one_like_it(tmp_path: Path) -> None:
                 index.search("wing", **wrong)
 
 
-@pytest.mark.parametrize("commits", [1, 3])
+@pytest.mark.parametrize("commits", [pytest.param(1, marks=pytest.mark.long), 3])
 def test_queries_together_are_answered_as_alone(tmp_path: Path, commits: int) -> None:
     documents, _ = corpus(90, seed=8)
     with make_index(tmp_path / "i", documents, None, RECIPE, commits=commits) as index:

@@ -158,12 +158,19 @@ def test_held_out_queries_had_no_part_in_the_choice(tmp_path: Path) -> None:
         assert found.held_out == pytest.approx(np.mean(held_out))
 
 
+@pytest.fixture(scope="module")
+def words(tmp_path_factory: pytest.TempPathFactory) -> Index:
+    return _index(tmp_path_factory.mktemp("words") / "i", {"bm25": {}}, _documents())
+
+
+@pytest.mark.parametrize("name", ["words", pytest.param("hybrid", marks=pytest.mark.long)])
 def test_an_interrupted_tuning_goes_on(
-    hybrid: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    index: Index = request.getfixturevalue(name)
     queries = _queries(12)
-    qrels = _judged_by(hybrid, queries, {"using": "bm25", "b": 1.0})
-    whole = tune(hybrid, queries, qrels, work=tmp_path / "whole", keep=False)
+    qrels = _judged_by(index, queries, {"using": "bm25", "b": 1.0})
+    whole = tune(index, queries, qrels, work=tmp_path / "whole", keep=False)
     files = {path.name for path in (tmp_path / "whole").iterdir()}
     real, calls = Scored._score, []
 
@@ -175,12 +182,12 @@ def test_an_interrupted_tuning_goes_on(
 
     monkeypatch.setattr(Scored, "_score", counted)
     with pytest.raises(KeyboardInterrupt):
-        tune(hybrid, queries, qrels, work=tmp_path / "work", keep=False)
-    assert tune(hybrid, queries, qrels, work=tmp_path / "work", keep=False) == whole
+        tune(index, queries, qrels, work=tmp_path / "work", keep=False)
+    assert tune(index, queries, qrels, work=tmp_path / "work", keep=False) == whole
     assert len(calls) == len(files)  # a record among the files, a call that came to nothing
     assert {path.name for path in (tmp_path / "work").iterdir()} == files
     # Other queries are other rankings.
-    tune(hybrid, _queries(12, seed=9), qrels, work=tmp_path / "work", keep=False)
+    tune(index, _queries(12, seed=9), qrels, work=tmp_path / "work", keep=False)
     assert len(calls) > len(files)
 
 

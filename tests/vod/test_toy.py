@@ -16,6 +16,8 @@ from xml.etree import ElementTree
 import pytest
 import torch
 
+pytestmark = pytest.mark.long
+
 FILE = Path(__file__).parents[2] / "eval" / "vod_toy.py"
 
 
