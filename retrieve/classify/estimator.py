@@ -22,6 +22,7 @@ from retrieve.classify.families import learn, model_from, refit
 from retrieve.classify.figures import missing_remarks
 from retrieve.classify.folder import check_labels, data_digest, load_parts, save_parts
 from retrieve.classify.inputs import as_documents
+from retrieve.classify.passages import structure_remarks
 from retrieve.classify.preset import Preset, Regime, load_preset
 from retrieve.classify.records import Context, Examples, FloatArray, Model, Problem
 from retrieve.corpora.labelled.split import grouped_split
@@ -95,7 +96,11 @@ class LongDocuments(BaseEstimator):  # type: ignore[misc]
         start = time.perf_counter()
         preset = load_preset(self.preset, self.settings)
         self._encoders = Encoders(encoder=self.encoder, device=self.device, cache=self.cache)
-        problem = Problem(task, labels, train, validation, missing_remarks(labels, task, train))
+        remarks = [
+            *missing_remarks(labels, task, train),
+            *structure_remarks(preset.passages, train.documents),
+        ]
+        problem = Problem(task, labels, train, validation, remarks)
         context = self._context()
         fitted = learn(problem, preset, context, regime=self.regime, progress=progress)
         scores = _finite(fitted.model.scores(validation.documents, progress=progress), "validation")

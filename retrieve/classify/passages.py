@@ -66,6 +66,20 @@ def cut(encoder: PassageEncoder, section: PassagesSection, documents: Sequence[L
     return Cut(fed, spans, np.array(unread, dtype=np.float64))
 
 
+def structure_remarks(section: PassagesSection, documents: Sequence[LabelledDocument]) -> list[str]:
+    """One sentence on documents with text that lack what they are to be cut by, if there are any."""
+    wanted = f"zone of {', '.join(section.zones)}" if section.cut == "zones" else "paragraphs"
+    with_text = [each for each in documents if each.document.text.strip()]
+    if section.cut == "zones":
+        without = sum(not any(name in each.zones for name in section.zones) for each in with_text)
+    elif section.cut == "paragraphs":
+        without = sum(not each.paragraphs for each in with_text)
+    else:
+        return []
+    said = f"{without} of {len(with_text)} documents to learn from have no {wanted} in the data, and are cut as tokens"
+    return [said] if without else []
+
+
 # -- ways to cut ------------------------------------------------------------------------------------------------
 
 

@@ -7,6 +7,7 @@ import json
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -254,6 +255,15 @@ def test_labelled_documents_are_scored_by_their_own_labels(classes: int) -> None
     assert made.score(documents) == made.score(documents, own) > 1 / classes
     with pytest.raises(UsageError, match="not labelled"):
         made.score([one.document for one in documents])
+
+
+def test_documents_that_lack_what_they_are_to_be_cut_by_are_counted(encoder: Path) -> None:
+    documents = toy_documents(20)
+    documents[0] = replace(documents[0], paragraphs=((0, 9),))
+    settings = small(encoder) | {"passages.cut": "paragraphs", "training.epochs": 1}
+    made = Classifier("mean", settings=settings, refit=False).fit(documents, validation=toy_documents(4))
+    remark = "19 of 20 documents to learn from have no paragraphs in the data, and are cut as tokens"
+    assert remark in made.report_["remarks"]
 
 
 def test_a_label_without_documents_is_reported_and_never_predicted() -> None:

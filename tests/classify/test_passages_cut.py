@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tiny_models import WORDS, tiny_encoder_folder
 from toy_networks import labelled
 
-from retrieve.classify.passages import Cut, cut, encoder_recipe
+from retrieve.classify.passages import Cut, cut, encoder_recipe, structure_remarks
 from retrieve.classify.preset import load_preset
 from retrieve.errors import InputError, RecipeError
 from retrieve.passages.encoder import PassageEncoder
@@ -134,6 +134,9 @@ def test_what_has_no_paragraphs_or_zones_is_cut_as_tokens(encoder: PassageEncode
         np.testing.assert_array_equal(found.spans[0], windows)
         np.testing.assert_array_equal(found.spans[2], windows)
         assert found.spans[1].tolist() != windows.tolist()
+        (said,) = structure_remarks(preset(Path("unused"), cut=way, zones=["header"]).passages, mixed)
+        assert said.startswith("2 of 3 documents to learn from have no ") and way[:4] in said
+    assert structure_remarks(preset(Path("unused"), zones=["header"]).passages, mixed) == []
 
 
 def test_zones_apart_and_as_one_text(encoder: PassageEncoder) -> None:
