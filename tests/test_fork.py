@@ -86,6 +86,7 @@ def test_a_cross_encoder_alone(tmp_path: Path, models: Path) -> None:
     )
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("real_machine")
 def test_openvino(tmp_path: Path, models: Path) -> None:
     pytest.importorskip("openvino", reason="the extra openvino is not installed")

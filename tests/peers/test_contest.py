@@ -46,6 +46,7 @@ def call(home: Path, *arguments: object, status: int = 0) -> Result:
     return result
 
 
+@pytest.mark.long
 def test_ours_and_peers_are_measured_on_the_same_queries(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
