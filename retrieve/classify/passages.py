@@ -68,14 +68,11 @@ def cut(encoder: PassageEncoder, section: PassagesSection, documents: Sequence[L
 
 def structure_remarks(section: PassagesSection, documents: Sequence[LabelledDocument]) -> list[str]:
     """One sentence on documents with text that lack what they are to be cut by, if there are any."""
+    if section.cut not in ("paragraphs", "zones"):
+        return []
     wanted = f"zone of {', '.join(section.zones)}" if section.cut == "zones" else "paragraphs"
     with_text = [each for each in documents if each.document.text.strip()]
-    if section.cut == "zones":
-        without = sum(not any(name in each.zones for name in section.zones) for each in with_text)
-    elif section.cut == "paragraphs":
-        without = sum(not each.paragraphs for each in with_text)
-    else:
-        return []
+    without = sum(not _pieces_of(section, each) for each in with_text)
     said = f"{without} of {len(with_text)} documents to learn from have no {wanted} in the data, and are cut as tokens"
     return [said] if without else []
 
@@ -99,10 +96,7 @@ def _paragraphs(
     fed: Sequence[Document],
 ) -> list[IntArray]:
     """One passage for each paragraph with text, or neighbours joined; those that are too long are cut into windows."""
-    pieces = [
-        [(start, end) for start, end in each.paragraphs if each.document.text[start:end].strip()]
-        for each in documents
-    ]
+    pieces = [_pieces_of(section, each) for each in documents]
     if section.merge:
         size = section.size or encoder.token_budget
         offsets = encoder.models.text.token_offsets([document.text for document in fed])
@@ -125,10 +119,7 @@ def _zones(
         raise RecipeError(
             'passages.cut = "zones" without passages.zones: name them, as in ["header", "recitals"]'
         )
-    pieces = [
-        [each.zones[name] for name in section.zones if name in each.zones and _text_of(each, name)]
-        for each in documents
-    ]
+    pieces = [_pieces_of(section, each) for each in documents]
     if section.merge:
         return _over_parts(encoder, fed, pieces)
     return _apart(encoder, fed, pieces)
@@ -171,6 +162,14 @@ _CUTS: Mapping[str, Callable[..., list[IntArray]]] = {
 
 
 # -- pieces -----------------------------------------------------------------------------------------------------
+
+
+def _pieces_of(section: PassagesSection, document: LabelledDocument) -> list[Spans]:
+    """The paragraphs of a document, or the zones that `section` names, in its order: those that have text."""
+    found: Sequence[Spans] = document.paragraphs
+    if section.cut == "zones":
+        found = [document.zones[name] for name in section.zones if name in document.zones]
+    return [(start, end) for start, end in found if document.document.text[start:end].strip()]
 
 
 def _merged(pieces: list[Spans], offsets: IntArray, size: int, title: int) -> list[Spans]:
@@ -277,11 +276,6 @@ def _title_tokens(encoder: PassageEncoder, fed: Sequence[Document]) -> list[int]
     titles = [shown_title(document, 0, title="first") for document in fed]
     lengths = iter(encoder.models.text.token_offsets([title for title in titles if title]))
     return [len(next(lengths)) if title else 0 for title in titles]
-
-
-def _text_of(document: LabelledDocument, zone: str) -> str:
-    start, end = document.zones[zone]
-    return document.document.text[start:end].strip()
 
 
 def _check_structure(document: LabelledDocument) -> None:

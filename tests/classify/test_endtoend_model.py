@@ -190,8 +190,8 @@ def test_a_plain_folder_with_a_prompt_and_a_lowered_tokenizer(tmp_path: Path) ->
     again = TunedNetwork.from_state(model.state(), context())
     small, large = (LabelledDocument(Document("d", text)) for text in ("the court", "THE COURT"))
     assert np.array_equal(again.scores([small, large]), model.scores([small, large]))
-    scores = again.scores([small, large])
-    assert scores[0] == pytest.approx(scores[1], abs=1e-6)  # rows of a batch may round apart (AMX does)
+    # One by one: with AMX, equal rows of one batch may differ in the last digit.
+    assert np.array_equal(again.scores([small]), again.scores([large]))
 
 
 def test_a_dense_layer_after_the_pooling_is_trained_and_kept(tmp_path: Path) -> None:
