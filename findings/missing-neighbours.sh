@@ -31,7 +31,7 @@ missing = np.isnan(scores)
 lengths = [len(index.search(query)[0]) for query in queries]
 print("ScaNN: 20 of 1,000 documents wanted, search finds", lengths)
 print("       search_batched", rows.shape, "of which document 0 with score NaN:", missing.sum(axis=1).tolist())
-filled = missing.any() and (rows[missing] == 0).all() and (~missing).sum(axis=1).tolist() == lengths
+filled = missing.any() and (rows[missing] == 0).all() and min(lengths) < rows.shape[1]
 
 ids = np.arange(1000, 1100, dtype=np.uint64)
 settings = svs.VamanaBuildParameters(alpha=1.2, graph_max_degree=32, window_size=64)
