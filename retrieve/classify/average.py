@@ -18,7 +18,6 @@ from retrieve.classify.logits import logit
 from retrieve.classify.records import (
     Context,
     Evidence,
-    Examples,
     FloatArray,
     IntArray,
     Model,
@@ -71,14 +70,12 @@ class Average:
         scores = self._mean([each.scores[None] for each in found])[0]
         return Evidence(lead.spans, scores, self._mean([each.without for each in found]), lead.attention)
 
-    def refit(
-        self, problem: Problem, whole: Examples, context: Context, *, progress: Progress | None = None
-    ) -> Average:
-        """Every member learned again on `whole`; calibrations and weights stay. See `Refittable`."""
+    def refit(self, problem: Problem, context: Context, *, progress: Progress | None = None) -> Average:
+        """Every member learned again on all documents; calibrations and weights stay. See `Refittable`."""
         once = remembering(context)
         members = []
         for each in self.members:
-            model = refit(each.model, problem, whole, once, progress=progress)
+            model = refit(each.model, problem, once, progress=progress)
             members.append(each if model is None else each._replace(model=lasting(model, context)))
         return Average(members, self.task)
 

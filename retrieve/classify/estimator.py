@@ -137,24 +137,21 @@ class LongDocuments(BaseEstimator):  # type: ignore[misc]
         """
         if not self.refit:
             return
-        whole = Examples(
-            [*problem.train.documents, *problem.validation.documents],
-            np.concatenate([problem.train.targets, problem.validation.targets]),
-        )
-        model = refit(self.model_, problem, whole, self._context(), progress=progress)
+        model = refit(self.model_, problem, self._context(), progress=progress)
         if model is None:
             return
         again = _finite(model.scores(problem.validation.documents), "validation")
         before, after = loss(scores), loss(again)
+        documents = len(problem.train.documents) + len(problem.validation.documents)
         if after > before:
             remark = (
-                f"learned again on all {len(whole.documents)} documents it was worse on the validation documents (loss "
+                f"learned again on all {documents} documents it was worse on the validation documents (loss "
                 f"{after:.4f}, before {before:.4f}): the model of {len(problem.train.documents)} documents is kept"
             )
         else:
             self.model_ = model
             remark = (
-                f"what was chosen was learned again on all {len(whole.documents)} documents; calibration and "
+                f"what was chosen was learned again on all {documents} documents; calibration and "
                 "thresholds are those of the validation documents"
             )
         self.report_["remarks"].append(remark)

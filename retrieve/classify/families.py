@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import Any
 
 from retrieve.classify.preset import Preset, Regime
-from retrieve.classify.records import Context, Examples, Fitted, Model, Problem, Refittable, State
+from retrieve.classify.records import Context, Fitted, Model, Problem, Refittable, State
 from retrieve.errors import ModelMismatch, UsageError
 from retrieve.types import Progress
 
@@ -39,12 +39,15 @@ def learn(
 
 
 def refit(
-    model: Model, problem: Problem, whole: Examples, context: Context, *, progress: Progress | None = None
+    model: Model, problem: Problem, context: Context, *, progress: Progress | None = None
 ) -> Model | None:
-    """The model learned again on `whole` with all that was chosen kept; None where its kind has no such thing."""
+    """The model learned again on training and validation documents together, with all that was chosen kept.
+
+    None where its kind has no such thing.
+    """
     if not isinstance(model, Refittable):
         return None
-    return model.refit(problem, whole, context, progress=progress)
+    return model.refit(problem, context, progress=progress)
 
 
 def model_from(kind: str, state: State, context: Context) -> Model:

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -129,24 +130,16 @@ class FrozenNetwork:
             ) from error
         return cls(made, network, context)
 
-    def refit(
-        self, problem: Problem, whole: Examples, context: Context, *, progress: Progress | None = None
-    ) -> FrozenNetwork:
-        """The preset learned again on `whole`, for as many epochs as were best before; see `Refittable`.
-
-        Where that is the training and the validation documents of `problem`, their token states are still kept.
-        """
+    def refit(self, problem: Problem, context: Context, *, progress: Progress | None = None) -> FrozenNetwork:
+        """The preset learned again for as many epochs as were best before; see `Refittable`."""
         made = self.made
         training = made.preset.training.model_copy(update={"epochs": made.epochs})
-        nothing = Examples([], whole.targets[:0])
-        parts = (problem.train, problem.validation)
-        known = [id(each) for part in parts for each in part.documents] == [*map(id, whole.documents)]
         fitted = learn_frozen(
-            replace(problem, train=whole, validation=nothing, remarks=[]),
+            replace(problem, remarks=[]),
             made.preset.model_copy(update={"training": training}),
             context,
             progress,
-            parts=parts if known else (whole,),
+            hold_out=False,
         )
         model = fitted.model
         assert isinstance(model, FrozenNetwork)
@@ -180,11 +173,11 @@ def learn_frozen(
     context: Context,
     progress: Progress | None = None,
     *,
-    parts: Sequence[Examples] = (),
+    hold_out: bool = True,
 ) -> Fitted:
     """A `FrozenNetwork` of the preset; a seed fixes every number of it.
 
-    `parts`: the training documents in pieces that were read before, as token states are kept for a piece.
+    `hold_out=False`: validation documents are learned from too, and no epoch is chosen by them.
 
     What was not read or not used is added to `problem.remarks`. Raises `TrainingError` for training documents without
     text and for a loss that is no number, `RecipeError` for settings that do not go together.
@@ -198,9 +191,10 @@ def learn_frozen(
     if not len(problem.train.documents):
         raise TrainingError("there is no training document")
     encoder = context.encoder(encoder_recipe(preset))
-    pieces = [_read(encoder, preset, part, problem.remarks, progress) for part in parts or (problem.train,)]
-    material = pieces[0] if len(pieces) == 1 else together(pieces)
-    validation = _read(encoder, preset, problem.validation, [], progress)
+    parts = (problem.train,) if hold_out else (problem.train, problem.validation)
+    material = together([_read(encoder, preset, part, problem.remarks, progress) for part in parts])
+    held = problem.validation if hold_out else Examples([], problem.validation.targets[:0])
+    validation = _read(encoder, preset, held, [], progress)
     standardise = learn_standardise(lambda: _blocks(material.rows))
     dimensions = material.rows.of(0).shape[1]
     if left := dropped(dimensions, standardise.kept.numpy()):
@@ -209,7 +203,7 @@ def learn_frozen(
     device = device_of(context)
     with seeded(context.seed, device):
         described = label_vectors(encoder, made, standardise) if preset.aggregator.descriptions else None
-        network = _network(made, standardise, scale_of(problem), described).to(device)
+        network = _network(made, standardise, scale_of(problem.task, material.targets), described).to(device)
         trained = train(
             network,
             preset.training,
@@ -311,11 +305,11 @@ def label_vectors(encoder: PassageEncoder, made: Made, standardise: Standardise)
     return mean(Ragged(rows, torch.from_numpy(found.firsts)))
 
 
-def scale_of(problem: Problem) -> tuple[float, float]:
+def scale_of(task: Task, targets: npt.NDArray[np.float32]) -> tuple[float, float]:
     """Mean and standard deviation of the values of an ordinal task; (0, 1) of labels."""
-    if problem.task != "ordinal":
+    if task != "ordinal":
         return 0.0, 1.0
-    values = problem.train.targets.astype(np.float64)
+    values = targets.astype(np.float64)
     return float(values.mean()), float(values.std()) or 1.0
 
 

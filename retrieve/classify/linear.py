@@ -86,10 +86,9 @@ class LinearText:
             without = [self.of_rows(rows) for rows in counted]
         return Evidence(spans, scores[0], np.concatenate([np.zeros((0, scores.shape[1])), *without]), None)
 
-    def refit(
-        self, problem: Problem, whole: Examples, context: Context, *, progress: Progress | None = None
-    ) -> LinearText:
-        """The same settings on other examples; their words are looked up anew."""
+    def refit(self, problem: Problem, context: Context, *, progress: Progress | None = None) -> LinearText:
+        """The same settings on all examples; their words are looked up anew."""
+        whole = problem.whole()
         vectorizer, rows = fit_words(whole.documents, self.vocabulary)
         return fit_linear(problem, whole, vectorizer, RowSpace(rows), self.vocabulary, self.settings)
 

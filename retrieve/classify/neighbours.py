@@ -66,11 +66,9 @@ class Neighbours:
         scores = self._scores(unit(np.concatenate([whole, whole - rows])))
         return Evidence(found.spans[0], scores[0], scores[1:], None)
 
-    def refit(
-        self, problem: Problem, whole: Examples, context: Context, *, progress: Progress | None = None
-    ) -> Neighbours:
-        """The documents of `whole` as neighbours."""
-        return learn_neighbours(whole, self.preset, context)
+    def refit(self, problem: Problem, context: Context, *, progress: Progress | None = None) -> Neighbours:
+        """Training and validation documents as neighbours."""
+        return learn_neighbours(problem.whole(), self.preset, context)
 
     def state(self) -> State:
         """The preset, and the training documents' vectors and targets."""

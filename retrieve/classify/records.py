@@ -79,10 +79,8 @@ class Model(Protocol):
 class Refittable(Protocol):
     """A model that can be learned again on more documents with everything that was chosen kept."""
 
-    def refit(
-        self, problem: Problem, whole: Examples, context: Context, *, progress: Progress | None = None
-    ) -> Model:
-        """The same settings (C, epochs, members, weights) on `whole`."""
+    def refit(self, problem: Problem, context: Context, *, progress: Progress | None = None) -> Model:
+        """The same settings (C, epochs, members, weights) on training and validation documents together."""
 
 
 @runtime_checkable
@@ -124,3 +122,11 @@ class Problem:
     train: Examples
     validation: Examples
     remarks: list[str] = field(default_factory=list)
+
+    def whole(self) -> Examples:
+        """The examples to learn from, then those to choose by."""
+        parts = (self.train, self.validation)
+        return Examples(
+            [each for part in parts for each in part.documents],
+            np.concatenate([part.targets for part in parts]),
+        )

@@ -124,9 +124,7 @@ def test_refitting_keeps_members_weights_and_calibrations(folder: Path) -> None:
         [Member(words, Calibration("sigmoid", 2.0, 1.0), 0.75), Member(near, Calibration("sigmoid"), 0.25)],
         "multilabel",
     )
-    both = [*what.train.documents, *what.validation.documents]
-    whole = Examples(both, np.concatenate([what.train.targets, what.validation.targets]))
-    again = model.refit(what, whole, parts)
+    again = model.refit(what, parts)
     assert [each[1:] for each in again.members] == [each[1:] for each in model.members]
     assert isinstance(again.members[1].model, Neighbours)
     assert len(again.members[1].model.vectors) == 72

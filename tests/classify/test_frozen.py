@@ -85,11 +85,9 @@ def test_the_best_weights_are_kept(learn: Callable[..., Fitted]) -> None:
 def test_refit_is_a_training_of_as_many_epochs_on_all(learn: Callable[..., Fitted]) -> None:
     problem = toy_problem(EXAMPLES, VALIDATION)
     model = learn("mean", training__epochs=5, training__patience=0).model
-    whole = Examples(
-        [*EXAMPLES.documents, *VALIDATION.documents], np.concatenate([EXAMPLES.targets, VALIDATION.targets])
-    )
+    whole = problem.whole()
     assert isinstance(model, Refittable)
-    again = model.refit(problem, whole, toy_context())
+    again = model.refit(problem, toy_context())
     nothing = Examples([], whole.targets[:0])
     same = learn(
         "mean", replace(problem, train=whole, validation=nothing), training__epochs=model.made.epochs
@@ -104,12 +102,9 @@ def test_refit_encodes_nothing_that_is_kept(folder: Path, monkeypatch: pytest.Mo
     preset = small("plm-icd", folder, training__epochs=2, training__patience=0)
     model = learn_frozen(problem, preset, toy_context(cache=True)).model
     assert isinstance(model, FrozenNetwork)
-    whole = Examples(
-        [*EXAMPLES.documents, *VALIDATION.documents], np.concatenate([EXAMPLES.targets, VALIDATION.targets])
-    )
-    read_anew = model.refit(problem, whole, toy_context()).state().arrays
+    read_anew = model.refit(problem, toy_context()).state().arrays
     monkeypatch.delattr(Encoder, "token_states")
-    again = model.refit(problem, whole, toy_context(cache=True)).state().arrays
+    again = model.refit(problem, toy_context(cache=True)).state().arrays
     for name, array in again.items():
         np.testing.assert_array_equal(array, read_anew[name])
 

@@ -78,7 +78,7 @@ def _untrained(
     encoder = passage_model(parts, made, str(device))
     standardise = _standardise(encoder, train, made.preset.end_to_end.budget, seed)
     described = label_vectors(parts, made, standardise) if made.preset.aggregator.descriptions else None
-    return network_of(made, encoder, standardise, scale_of(problem), described)
+    return network_of(made, encoder, standardise, scale_of(problem.task, problem.train.targets), described)
 
 
 def _standardise(encoder: PassageModel, train: Read, budget: int, seed: int) -> Standardise:
