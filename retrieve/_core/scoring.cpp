@@ -1,8 +1,8 @@
 // Scores of postings: BM25 and whole impacts, for every row, for some rows, or for the best alone.
 //
 // What a posting adds depends on two small numbers, term frequency and length, so the usual ones are looked
-// up in a table instead of divided; the table holds what the division gives, so the scores do not depend on
-// it. A row's score is the sum over the query terms in their order, from 0 on, however it comes about.
+// up in a table instead of divided (retrieve/index/saturations.py); it holds what `saturation` gives, so the
+// scores do not depend on it. A row's score is the sum over the query terms in their order, from 0 on, however it comes about.
 
 #include <bit>
 #include <tuple>
@@ -78,8 +78,7 @@ class Entries {
     }
 
     // Which terms decide: a row that has none of these scores no more than the threshold, since no saturation
-    // is above
-    // 1. Returns how many postings they have.
+    // is above 1. Returns how many postings they have.
     std::int64_t decide(double threshold) {
         for (const Entry &entry : all())
             if (!(entry.weight >= 0)) // what BM25 does not have

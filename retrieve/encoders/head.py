@@ -32,7 +32,7 @@ _DRAWN = 1 << 20  # numbers drawn at a time
 class Head:
     """`weight` (n,H) and `mean` (H,) float32: z = weight · (vector − mean); the largest of z win, ties by dimension.
 
-    A query has `query_mean` (H,) taken off instead; None: the same as a document. A trained head has one.
+    A query has `query_mean` (H,) taken off instead; None: `mean` too, as from a document.
 
     `dimensions` n is cut into as many `segments`, each with an equal share of the `winners` (of a document) and
     `query_winners`. Raises `UsageError` for numbers that cannot be, `DimensionMismatch` for arrays of other shapes.
@@ -60,27 +60,6 @@ class Head:
     def hidden(self) -> int:
         """H of the vectors it takes."""
         return int(self.weight.shape[1])
-
-    @classmethod
-    def untrained(
-        cls,
-        hidden: int,
-        *,
-        dimensions: int = 8192,
-        winners: int = 512,
-        query_winners: int | None = None,
-        segments: int = 1,
-        seed: int = 0,
-    ) -> Head:
-        """The head that needs no training: `gaussian` weights and no mean. `query_winners` None: as documents."""
-        return cls(
-            gaussian(dimensions, hidden, seed),
-            np.zeros(hidden, np.float32),
-            dimensions,
-            winners,
-            winners if query_winners is None else query_winners,
-            segments,
-        )
 
 
 def load_head(module: Module, level: str = "text") -> Head:

@@ -1,7 +1,6 @@
 """The usual values of BM25's saturation in a table, which is quicker to look up than to divide for.
 
-What a posting adds depends on two small numbers, term frequency and length. The table holds what the division gives,
-so the scores do not depend on it.
+They are to the bit what `saturation` in `_core/scoring.cpp` computes for the others.
 """
 
 from __future__ import annotations

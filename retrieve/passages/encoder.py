@@ -175,11 +175,6 @@ class PassageEncoder:
     # -- codes of UHD -----------------------------------------------------------------------------------------
 
     @property
-    def codes_tokens(self) -> bool:
-        """Whether the UHD view is of the token level, whose codes need nothing beside the text."""
-        return self.recipe.uhd is not None and self.recipe.uhd.level == "token"
-
-    @property
     def learns_mean(self) -> bool:
         """Whether the UHD view has to learn the mean of the corpus: an untrained head has none of its own."""
         uhd = self.recipe.uhd

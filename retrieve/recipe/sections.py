@@ -350,8 +350,8 @@ class Recipe(Section):
         """
         build = self.model_dump(mode="json", exclude={"name", "description", "search"})
         del build["segments"]["merge_factor"]
-        for name in ("uhd", "splade", *_registered):
-            if build.get(name, ...) is None:
+        for name in (*VIEWS, *_registered):
+            if name not in ("bm25", "dense") and build.get(name, ...) is None:
                 del build[name]
         for name in ("dense", "uhd", "splade"):
             if build.get(name) is not None:

@@ -42,15 +42,13 @@ def commit(
     for segment, alive in zip(segments, live, strict=True):
         if not alive.any():
             continue
-        known = before.get(segment.id)
-        unchanged = known is not None and np.array_equal(known, alive)
         if alive.all():
             entries.append(segment.entry.model_copy(update={"deletions": None}))
-        elif unchanged:
-            entries.append(segment.entry)
-        else:
+            continue
+        entries.append(segment.entry)
+        known = before.get(segment.id)
+        if known is None or not np.array_equal(known, alive):
             fresh.append((segment, ~alive))
-            entries.append(segment.entry)
     if fresh:
         written = write_deletions(folder, generation, fresh)
         entries = [

@@ -140,7 +140,7 @@ class Uncommitted:
         self._include(Sealed(position=position, entry=entry, trained=learned))
 
     def commit(self) -> int:
-        """Make it the current generation and begin another on top of it; returns its number."""
+        """Make what was written the current generation, which the next commit goes on from; returns its number."""
         self.drain()
         self._merge_tiers()
         generation = commit(

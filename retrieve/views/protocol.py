@@ -1,7 +1,7 @@
 """What a view is: one searchable form of the passages of an index, whose section in the recipe asks for it.
 
 A view sees arrays and files of one segment at a time, never an index. Whatever builds, merges, checks, describes or
-searches an index goes through this protocol, and knows no view by its name.
+searches an index goes through this protocol. Views are known by name where recipes and options of a search are read.
 """
 
 from __future__ import annotations

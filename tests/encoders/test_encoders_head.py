@@ -18,7 +18,7 @@ from tiny_models import tiny_sparse_folder, write_json
 
 from retrieve.encoders import head
 from retrieve.encoders.folder import Module, read_encoder_folder
-from retrieve.encoders.head import Head, load_head, query_share
+from retrieve.encoders.head import Head, gaussian, load_head, query_share
 from retrieve.encoders.load import load_encoder
 from retrieve.errors import DimensionMismatch, EncoderError, RetrieveError, UsageError
 
@@ -79,9 +79,7 @@ def test_the_head_makes_the_codes_of_sentence_transformers(good: Path) -> None:
     assert head is not None
     assert (head.dimensions, head.winners, head.query_winners, head.segments) == (64, 8, 4, 2)
     assert np.array_equal(head.mean, MEAN)
-    assert np.array_equal(
-        head.weight, Head.untrained(32, dimensions=64, winners=8, segments=2, seed=0).weight
-    )
+    assert np.array_equal(head.weight, gaussian(64, 32, 0))
     z = (encoder.encode_queries(TEXTS).vectors - head.mean) @ head.weight.T
     halves = z.reshape(len(TEXTS), 2, 32)
     found = halves >= np.sort(halves, axis=2)[:, :, -2:-1]  # 4 winners of a query, 2 in each segment
@@ -217,7 +215,7 @@ def test_heads_that_are_refused(
 
 
 def test_a_head_is_what_it_is_made_of() -> None:
-    head = Head.untrained(4, dimensions=8, winners=2)
+    head = Head(gaussian(8, 4, 0), np.zeros(4, np.float32), 8, 2, 2)
     assert replace(head, mean=np.ones(4, np.float32)).weight is head.weight
     with pytest.raises(EncoderError, match="no settings"):
         load_head(Module("WinnerTakeAll", Path("nowhere"), {}))
