@@ -2,7 +2,8 @@
 //
 // What a posting adds depends on two small numbers, term frequency and length, so the usual ones are looked
 // up in a table instead of divided (retrieve/index/saturations.py); it holds what `saturation` gives, so the
-// scores do not depend on it. A row's score is the sum over the query terms in their order, from 0 on, however it comes about.
+// scores do not depend on it. A row's score is the sum over the query terms in their order, from 0 on,
+// however it comes about.
 
 #include <bit>
 #include <tuple>

@@ -85,7 +85,9 @@ def test_the_best_weights_are_kept(learn: Callable[..., Fitted]) -> None:
 def test_refit_is_a_training_of_as_many_epochs_on_all(learn: Callable[..., Fitted]) -> None:
     problem = toy_problem(EXAMPLES, VALIDATION)
     model = learn("mean", training__epochs=5, training__patience=0).model
-    whole = problem.whole()
+    whole = Examples(
+        [*EXAMPLES.documents, *VALIDATION.documents], np.concatenate([EXAMPLES.targets, VALIDATION.targets])
+    )
     assert isinstance(model, Refittable)
     again = model.refit(problem, toy_context())
     nothing = Examples([], whole.targets[:0])

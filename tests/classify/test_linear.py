@@ -223,9 +223,11 @@ def test_without_validation_documents_the_first_settings_are_taken() -> None:
 def test_refitting_keeps_the_settings_and_learns_from_all() -> None:
     given = problem()
     model = learned({"tfidf": {"C": [1.0], "models": ["svm"], "balanced": [False], "ngrams": [1]}}, given)
+    both = [*given.train.documents, *given.validation.documents]
+    whole = Examples(both, np.concatenate([given.train.targets, given.validation.targets]))
     other = model.refit(given, CONTEXT)
     assert (other.settings, other.vocabulary) == (model.settings, model.vocabulary)
-    alone = Problem("multilabel", given.labels, given.whole(), given.validation)
+    alone = Problem("multilabel", given.labels, whole, given.validation)
     direct = learned({"tfidf": {"C": [1.0], "models": ["svm"], "balanced": [False], "ngrams": [1]}}, alone)
     np.testing.assert_array_equal(other.coefficients, direct.coefficients)
 
